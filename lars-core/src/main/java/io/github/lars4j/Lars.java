@@ -1,0 +1,716 @@
+package io.github.lars4j;
+
+import io.github.lars4j.kernel.KernelSource;
+import io.github.lars4j.kernel.Kernels;
+import io.github.lars4j.passes.Crew;
+import io.github.lars4j.passes.MeasurePass;
+import io.github.lars4j.passes.Plan;
+import io.github.lars4j.passes.UpdatePass;
+import io.github.lars4j.rule.Checks;
+import io.github.lars4j.rule.Coefficients;
+import io.github.lars4j.rule.Hyperparameters;
+import io.github.lars4j.rule.Rule;
+import io.github.lars4j.rule.Treatment;
+import java.util.Arrays;
+import java.util.Objects;
+import java.util.function.DoubleSupplier;
+
+/**
+ * Layer-wise adaptive rate scaling: SGD with momentum, each layer's learning rate scaled by its trust ratio (You, Gitman and
+ * Ginsburg, <i>Large Batch Training of Convolutional Networks</i>, 2017).
+ *
+ * <p>A step is two passes over flat arrays with the rule between them: pass 1 takes three sums of every layer, the rule
+ * makes coefficients of them, pass 2 updates weights and momentum. {@link #step} does both; {@link #measure} and {@link
+ * #update} are the halves, with {@link LayerSums} between them.
+ *
+ * <p>Everything computed is the same bits on every machine, with scalar and with vector kernels, at every vector width and
+ * for every number of threads. After the first step none allocates.
+ *
+ * <p>One call at a time: a call while another is under way throws an {@link IllegalStateException} and changes nothing.
+ */
+public final class Lars implements AutoCloseable {
+
+    private final State state;
+    private final Turns turns = new Turns();
+    private final OnBadGradient onBadGradient;
+    private final double maxGradientNorm;
+    private final boolean carrySums;
+
+    private final KernelSource kernelSource;
+    private final Plan plan;
+    private final Crew crew;
+    private final MeasurePass measurePass;
+    private final Coefficients coefficients;
+    private final UpdatePass updatePass;
+
+    private final LayerSums sums;
+    private final StepReport report;
+    private final byte[] reads;
+    private final boolean[] updates;
+    /** Σw² after the last step, by layer; NaN where it is not known. */
+    private final double[] carried;
+    /** The array that {@link #carried} is about. */
+    private float[] carriedOf;
+
+    private final Gradients plain = Gradients.of(new float[0]);
+
+    private Schedule schedule;
+
+    private Lars(Builder builder) {
+        Layers layers = builder.layers;
+        int n = layers.size();
+        float[] momentum = builder.momentumBuffer;
+        if (momentum == null && builder.hyperparameters.momentum() != 0) {
+            momentum = new float[(int) layers.end()];
+        }
+        this.state = new State(layers, builder.hyperparameters, momentum);
+        Arrays.fill(state.begun, builder.momentumBuffer != null);
+        this.schedule = builder.schedule;
+        this.onBadGradient = builder.onBadGradient;
+        this.maxGradientNorm = builder.maxGradientNorm;
+        this.carrySums = builder.carrySums;
+        this.kernelSource = KernelSource.open();
+        int[] offsets = new int[n];
+        int[] lengths = new int[n];
+        for (int i = 0; i < n; i++) {
+            offsets[i] = (int) layers.get(i).offset();
+            lengths[i] = (int) layers.get(i).length();
+        }
+        boolean allSumsFirst = onBadGradient != OnBadGradient.SKIP_LAYER || maxGradientNorm < Double.POSITIVE_INFINITY;
+        this.plan = Plan.of(offsets, lengths, allSumsFirst, builder.parallelism);
+        this.sums = new LayerSums(layers);
+        this.report = new StepReport(layers);
+        this.reads = new byte[n];
+        this.updates = new boolean[n];
+        this.carried = new double[n];
+        Arrays.fill(carried, Double.NaN);
+        this.coefficients = new Coefficients(n);
+        this.crew = new Crew(builder.parallelism);
+        this.measurePass = new MeasurePass(plan, crew);
+        this.updatePass = new UpdatePass(plan, crew, coefficients);
+    }
+
+    /** Starts to build an optimizer of these layers. */
+    public static Builder builder(Layers layers) {
+        return new Builder(layers);
+    }
+
+    /**
+     * Takes a step.
+     *
+     * @param params weights, at least {@link Layers#end} elements; read, and written in the layers alone
+     * @param gradients laid out as the weights are; only read
+     * @return the report of this step, live until the next
+     * @throws NullPointerException if an argument is {@code null}
+     * @throws IllegalArgumentException if an array is too short or passed twice, or the schedule gives a rate that is not
+     *     finite and 0 or more; nothing has changed then
+     * @throws NonFiniteException under {@link OnBadGradient#THROW}, if anything is not finite; nothing has changed then
+     * @throws IllegalStateException if the call may not come now; nothing has changed then
+     */
+    public StepReport step(float[] params, float[] gradients) {
+        return step(params, gradients, Lars::noLoss);
+    }
+
+    /** Takes a step with what is known of the gradients; otherwise as {@link #step(float[], float[])}. */
+    public StepReport step(float[] params, Gradients gradients) {
+        return step(params, gradients, Lars::noLoss);
+    }
+
+    /**
+     * Takes a step on gradients that are computed now; otherwise as {@link #step(float[], float[])}.
+     *
+     * @param closure computes the gradients anew, into the array handed in, and returns the loss. Called once, before
+     *     anything else; if it throws, nothing has changed
+     */
+    public StepReport step(float[] params, float[] gradients, DoubleSupplier closure) {
+        turns.enter("step", false);
+        return take(params, plain.array(gradients), closure, null);
+    }
+
+    /**
+     * Takes a step on gradients that are computed now, with what is known of them; otherwise as {@link #step(float[],
+     * float[], DoubleSupplier)}.
+     */
+    public StepReport step(float[] params, Gradients gradients, DoubleSupplier closure) {
+        turns.enter("step", false);
+        return take(params, gradients, closure, null);
+    }
+
+    /**
+     * The first half of a step: takes the sums of every layer and changes nothing. {@link #update} is to follow, or {@link
+     * #discard}, or another {@code measure}.
+     *
+     * @param params weights; only read
+     * @param gradients laid out as the weights are; only read
+     * @return the sums, live until the next call
+     * @throws IllegalArgumentException if an array is too short or passed twice
+     * @throws IllegalStateException if the call may not come now
+     */
+    public LayerSums measure(float[] params, Gradients gradients) {
+        turns.enter("measure", true);
+        try {
+            check(params, gradients);
+            Kernels kernels = kernelSource.kernels();
+            begin(params, gradients);
+            for (int group = 0; group < plan.groups(); group++) {
+                measure(kernels, params, gradients, group);
+            }
+            turns.leave(Turns.Phase.MEASURED);
+            return sums;
+        } catch (Throwable t) {
+            leave(t, false);
+            throw t;
+        }
+    }
+
+    /** As {@link #measure(float[], Gradients)}, with nothing known of the gradients. */
+    public LayerSums measure(float[] params, float[] gradients) {
+        return measure(params, Gradients.of(gradients));
+    }
+
+    /**
+     * The second half of a step.
+     *
+     * @param params weights; read, and written in the layers alone
+     * @param gradients what was measured; only read
+     * @param sums sums of every layer that has a gradient: those that {@link #measure} returned, with others added to
+     *     them perhaps, or the trainer's own
+     * @return the report of this step, live until the next
+     * @throws IllegalArgumentException if an array is too short or passed twice, the sums are of other layers, or one that
+     *     is needed is absent; nothing has changed then
+     * @throws NonFiniteException under {@link OnBadGradient#THROW}, if anything is not finite; nothing has changed then
+     * @throws IllegalStateException if the call may not come now; nothing has changed then
+     */
+    public StepReport update(float[] params, Gradients gradients, LayerSums sums) {
+        Objects.requireNonNull(sums, "sums");
+        Turns.Phase before = turns.enter("update", true);
+        if (sums == this.sums && before != Turns.Phase.MEASURED) {
+            turns.leave(before);
+            throw new IllegalStateException(
+                    "update was called with the sums of a step that is over; call measure first");
+        }
+        return take(params, gradients, Lars::noLoss, sums);
+    }
+
+    /** As {@link #update(float[], Gradients, LayerSums)}, with nothing known of the gradients but their sums. */
+    public StepReport update(float[] params, float[] gradients, LayerSums sums) {
+        return update(params, Gradients.of(gradients), sums);
+    }
+
+    /** Gives up a {@link #measure} that no {@link #update} is to follow. */
+    public void discard() {
+        turns.enter("discard", true);
+        turns.leave(Turns.Phase.IDLE);
+    }
+
+    private StepReport take(float[] params, Gradients gradients, DoubleSupplier closure, LayerSums given) {
+        boolean writing = false;
+        try {
+            double loss = closure.getAsDouble();
+            check(params, gradients);
+            if (given != null) {
+                check(given, gradients);
+            }
+            double rate = Checks.atLeastZero("rate of step " + state.step, schedule.rate(state.step));
+            Kernels kernels = kernelSource.kernels();
+            begin(params, gradients);
+            report.begin(state.step, loss, rate, gradients.scale());
+            boolean refused = false;
+            for (int group = 0; group < plan.groups() && !refused; group++) {
+                if (given == null) {
+                    measure(kernels, params, gradients, group);
+                } else if (given != sums) {
+                    adopt(given, group);
+                }
+                refused = !settle(gradients, rate, group);
+                if (!refused) {
+                    writing = true;
+                    write(kernels, params, gradients, group);
+                }
+            }
+            end(refused);
+            turns.leave(Turns.Phase.IDLE);
+            return report;
+        } catch (Throwable t) {
+            leave(t, writing);
+            throw t;
+        }
+    }
+
+    private static double noLoss() {
+        return Double.NaN;
+    }
+
+    private void leave(Throwable thrown, boolean writing) {
+        if (writing) {
+            turns.broken(thrown);
+        } else {
+            turns.leave(Turns.Phase.IDLE);
+        }
+    }
+
+    private void check(float[] params, Gradients gradients) {
+        Objects.requireNonNull(params, "params");
+        Objects.requireNonNull(gradients, "gradients");
+        Layers layers = state.layers;
+        requireLength("params", params, layers);
+        requireLength("gradients", gradients.array(), layers);
+        requireDistinct("gradients", gradients.array(), "params", params);
+        requireDistinct("params", params, "the momentum buffer", state.momentum);
+        requireDistinct("gradients", gradients.array(), "the momentum buffer", state.momentum);
+        if (gradients.squares() != null && gradients.squares().length != layers.size()) {
+            throw new IllegalArgumentException("squares has length " + gradients.squares().length + "; it must be "
+                    + layers.size() + ", one for each layer");
+        }
+        if (gradients.missingLength() > layers.size()) {
+            throw new IllegalArgumentException("missing has layer " + (gradients.missingLength() - 1)
+                    + "; it must be in [0, " + layers.size() + ")");
+        }
+    }
+
+    private static void requireLength(String name, float[] array, Layers layers) {
+        if (array.length < layers.end()) {
+            throw new IllegalArgumentException(name + " has length " + array.length + "; it must be at least "
+                    + layers.end() + ", the end of the layers");
+        }
+    }
+
+    private static void requireDistinct(String name, float[] array, String otherName, float[] other) {
+        if (same(array, other)) {
+            throw new IllegalArgumentException(
+                    name + " is the same array as " + otherName + "; they must be different arrays");
+        }
+    }
+
+    @SuppressWarnings("ReferenceEquality")
+    private static boolean same(float[] array, float[] other) {
+        return array == other;
+    }
+
+    private void check(LayerSums given, Gradients gradients) {
+        Layers layers = state.layers;
+        given.layers().requireSameNames("sums", layers);
+        for (int i = 0; i < layers.size(); i++) {
+            if (!gradients.isMissing(i)
+                    && !(given.hasWeights(i) && given.hasGradients(i) && (given.hasProducts(i) || !needsProducts(i)))) {
+                throw new IllegalArgumentException("sums lacks one of layer \""
+                        + layers.get(i).name() + "\" that the step needs; Σw² and Σg² are needed"
+                        + (needsProducts(i) ? ", and Σw·g" : ""));
+            }
+        }
+    }
+
+    private boolean needsProducts(int layer) {
+        return state.hyperparameters
+                .rule()
+                .needsProducts(state.layers.get(layer).treatment().adapt(), decay(layer));
+    }
+
+    /** β of a layer. */
+    private double decay(int layer) {
+        return state.layers.get(layer).treatment().decay() ? state.hyperparameters.weightDecay() : 0;
+    }
+
+    /** Decides what pass 1 has to read of each layer. */
+    private void begin(float[] params, Gradients gradients) {
+        if (!same(carriedOf, params)) {
+            forgetCarried();
+            carriedOf = carrySums ? params : null;
+        }
+        sums.clear();
+        for (int i = 0; i < reads.length; i++) {
+            if (gradients.isMissing(i)) {
+                reads[i] = MeasurePass.NOTHING;
+            } else if (needsProducts(i)) {
+                reads[i] = MeasurePass.BOTH;
+            } else {
+                reads[i] = (byte) ((Double.isNaN(carried[i]) ? MeasurePass.WEIGHTS : 0)
+                        | (gradients.squares() == null ? MeasurePass.GRADIENTS : 0));
+            }
+        }
+    }
+
+    /** Pass 1 over a group, and its sums. */
+    private void measure(Kernels kernels, float[] params, Gradients gradients, int group) {
+        measurePass.run(kernels, params, gradients.array(), reads, group);
+        for (int i = plan.groupFirstLayer(group); i < plan.groupFirstLayer(group + 1); i++) {
+            if (gradients.isMissing(i)) {
+                continue;
+            }
+            byte read = reads[i];
+            sums.setWeights(i, (read & MeasurePass.WEIGHTS) != 0 ? measurePass.weights(i) : carried[i]);
+            sums.setGradients(
+                    i,
+                    (read & MeasurePass.GRADIENTS) != 0
+                            ? measurePass.gradients(i)
+                            : gradients.squares()[i]);
+            if (read == MeasurePass.BOTH) {
+                sums.setProducts(i, measurePass.products(i));
+            }
+        }
+    }
+
+    /** The sums of a group that the trainer hands in. */
+    private void adopt(LayerSums given, int group) {
+        for (int i = plan.groupFirstLayer(group); i < plan.groupFirstLayer(group + 1); i++) {
+            sums.set(i, given);
+        }
+    }
+
+    /**
+     * The rule: makes coefficients of a group's sums, and decides which of its layers pass 2 updates.
+     *
+     * @return whether the step goes on; if not, it is refused
+     */
+    private boolean settle(Gradients gradients, double rate, int group) {
+        int first = plan.groupFirstLayer(group);
+        int last = plan.groupFirstLayer(group + 1);
+        for (int i = first; i < last; i++) {
+            if (!gradients.isMissing(i)) {
+                report.measured(i, sums.weights(i), sums.gradients(i));
+            }
+        }
+        double clip = clip();
+        report.clipped(clip);
+        boolean anyBad = false;
+        for (int i = first; i < last; i++) {
+            Outcome outcome = gradients.isMissing(i) ? Outcome.NO_GRADIENT : settle(i, rate, gradients.scale() * clip);
+            updates[i] = outcome == Outcome.UPDATED;
+            if (outcome.bad()) {
+                if (onBadGradient == OnBadGradient.THROW) {
+                    throw new NonFiniteException(state.layers.get(i).name(), outcome);
+                }
+                report.outcome(i, outcome);
+                anyBad = true;
+            }
+        }
+        return !(anyBad && onBadGradient == OnBadGradient.REFUSE);
+    }
+
+    /** What the clip by global norm multiplies by; where there is one, everything is one group and measured by now. */
+    private double clip() {
+        if (maxGradientNorm == Double.POSITIVE_INFINITY) {
+            return 1;
+        }
+        double norm = report.gradientNorm();
+        return norm > maxGradientNorm ? maxGradientNorm / norm : 1;
+    }
+
+    private Outcome settle(int layer, double rate, double scale) {
+        double ww = sums.weights(layer);
+        double gg = sums.gradients(layer);
+        if (!Double.isFinite(ww)) {
+            return Outcome.BAD_WEIGHTS;
+        }
+        if (!Double.isFinite(gg)) {
+            return Outcome.BAD_GRADIENT;
+        }
+        Treatment treatment = state.layers.get(layer).treatment();
+        Hyperparameters hyper = state.hyperparameters;
+        double decay = decay(layer);
+        double scaledGg = scale * scale * gg;
+        double scaledWg = needsProducts(layer) ? scale * sums.products(layer) : 0;
+        double layerRate = rate * treatment.rateFactor();
+        double ratio = hyper.rule()
+                .trustRatio(treatment.adapt(), hyper.trustCoefficient(), decay, layerRate, ww, scaledGg, scaledWg);
+        report.decided(layer, layerRate, ratio);
+        double lastRate = state.learningRates[layer];
+        double correction = hyper.momentumCorrection() && state.begun[layer] && lastRate > 0 ? layerRate / lastRate : 1;
+        boolean finite = coefficients.set(
+                layer,
+                hyper,
+                hyper.rule().effectiveDecay(treatment.adapt(), decay, ww, scaledGg, scaledWg),
+                ratio,
+                layerRate,
+                scale,
+                !state.begun[layer],
+                correction);
+        // An infinite norm would make a ratio of 0, and a scale of 0 a gradient of 0, without a trace.
+        return finite && scale > 0 && Double.isFinite(scaledGg) ? Outcome.UPDATED : Outcome.BAD_COEFFICIENT;
+    }
+
+    /** Pass 2 over a group, and what is remembered of it. */
+    private void write(Kernels kernels, float[] params, Gradients gradients, int group) {
+        float[] momentum = state.hyperparameters.momentum() == 0 ? null : state.momentum;
+        updatePass.run(kernels, params, gradients.array(), momentum, updates, carrySums, group);
+        for (int i = plan.groupFirstLayer(group); i < plan.groupFirstLayer(group + 1); i++) {
+            if (!updates[i]) {
+                continue;
+            }
+            if (carrySums) {
+                carried[i] = updatePass.squares(i);
+            }
+            report.outcome(i, carrySums && !Double.isFinite(carried[i]) ? Outcome.OVERFLOWED : Outcome.UPDATED);
+            state.begun[i] = true;
+            state.learningRates[i] = report.layerRate(i);
+            state.trustRatios[i] = report.trustRatio(i);
+        }
+    }
+
+    private void end(boolean refused) {
+        if (refused) {
+            state.refusals++;
+        } else {
+            state.step++;
+        }
+        report.ended(refused, state.refusals);
+    }
+
+    private void forgetCarried() {
+        Arrays.fill(carried, Double.NaN);
+    }
+
+    /**
+     * Says that the weights were changed by somebody else since the last step (restored, clipped, averaged): carried sums
+     * are then measured anew. Needed only where sums are carried; a different array is noticed without it.
+     */
+    public void weightsChanged() {
+        turns.enter("weightsChanged", false);
+        forgetCarried();
+        turns.leave(Turns.Phase.IDLE);
+    }
+
+    /** Sets the learning rate of all steps from the next. */
+    public void learningRate(double rate) {
+        learningRate(Schedule.constant(rate));
+    }
+
+    /** Sets the schedule of the learning rate from the next step, which it is asked for by its number. */
+    public void learningRate(Schedule schedule) {
+        Objects.requireNonNull(schedule, "schedule");
+        Turns.Phase before = turns.enter("learningRate", true);
+        this.schedule = schedule;
+        turns.leave(before);
+    }
+
+    /** Steps taken: the number that the schedule is asked for next. A refused step is none. */
+    public long steps() {
+        return state.step;
+    }
+
+    /** The layers, as they are treated. */
+    public Layers layers() {
+        return state.layers;
+    }
+
+    /** The hyperparameters, the rule among them. */
+    public Hyperparameters hyperparameters() {
+        return state.hyperparameters;
+    }
+
+    /** The state, to go back to; a copy. */
+    public Snapshot snapshot() {
+        Turns.Phase before = turns.enter("snapshot", true);
+        try {
+            return new Snapshot(state.copy());
+        } finally {
+            turns.leave(before);
+        }
+    }
+
+    /**
+     * Goes back to a state: momentum, step number, refusals, which layers have begun, hyperparameters and treatments. The
+     * schedule stays, and so do the weights, which are the trainer's to restore. Mends an optimizer whose step broke off.
+     *
+     * @throws IllegalArgumentException if its layers differ from these by number, name or length; nothing has changed then
+     */
+    public void restore(Snapshot snapshot) {
+        Objects.requireNonNull(snapshot, "snapshot");
+        snapshot.layers().requireSameTensors("snapshot", state.layers);
+        turns.enter("restore", true, true);
+        state.take(snapshot.state());
+        forgetCarried();
+        turns.leave(Turns.Phase.IDLE);
+    }
+
+    /** Which kernels steps run on now, their vector width, and why these. */
+    public String kernels() {
+        return kernelSource.describe();
+    }
+
+    /** Ends the threads of this optimizer; it cannot be used any more. */
+    @Override
+    public void close() {
+        if (turns.close()) {
+            crew.close();
+        }
+    }
+
+    /** Kernels, and the order of work. */
+    @Override
+    public String toString() {
+        return kernels() + System.lineSeparator() + plan;
+    }
+
+    /**
+     * Builds an optimizer. Every value has a default but the learning rate; all are checked by {@link #build}, together.
+     */
+    public static final class Builder {
+
+        /** What a float[] can hold on every JVM. */
+        private static final int MOST_ELEMENTS = Integer.MAX_VALUE - 8;
+
+        private static final int MOST_THREADS = 1024;
+
+        private final Layers layers;
+        private Schedule schedule;
+        private Rule rule = Hyperparameters.DEFAULT.rule();
+        private double trustCoefficient = Hyperparameters.DEFAULT.trustCoefficient();
+        private double weightDecay = Hyperparameters.DEFAULT.weightDecay();
+        private double momentum = Hyperparameters.DEFAULT.momentum();
+        private double dampening = Hyperparameters.DEFAULT.dampening();
+        private boolean nesterov = Hyperparameters.DEFAULT.nesterov();
+        private boolean momentumCorrection = Hyperparameters.DEFAULT.momentumCorrection();
+        private double maxGradientNorm = Double.POSITIVE_INFINITY;
+        private OnBadGradient onBadGradient = OnBadGradient.THROW;
+        private boolean carrySums;
+        private float[] momentumBuffer;
+        private int parallelism = 1;
+
+        private Hyperparameters hyperparameters;
+
+        private Builder(Layers layers) {
+            this.layers = Objects.requireNonNull(layers, "layers");
+        }
+
+        /** γ, the same at every step: finite, 0 or more. */
+        public Builder learningRate(double rate) {
+            return learningRate(Schedule.constant(rate));
+        }
+
+        /** γ, as a function of the step. */
+        public Builder learningRate(Schedule schedule) {
+            this.schedule = Objects.requireNonNull(schedule, "schedule");
+            return this;
+        }
+
+        /** Which LARS; the paper's by default. */
+        public Builder rule(Rule rule) {
+            this.rule = Objects.requireNonNull(rule, "rule");
+            return this;
+        }
+
+        /** η: finite, more than 0; 0.001 by default (the paper, section 5). */
+        public Builder trustCoefficient(double trustCoefficient) {
+            this.trustCoefficient = trustCoefficient;
+            return this;
+        }
+
+        /** β: finite, 0 or more; 0 by default. */
+        public Builder weightDecay(double weightDecay) {
+            this.weightDecay = weightDecay;
+            return this;
+        }
+
+        /** μ: finite, 0 or more; 0, and no buffer, by default. */
+        public Builder momentum(double momentum) {
+            this.momentum = momentum;
+            return this;
+        }
+
+        /** δ, what is left out of a gradient on its way into the momentum, but on a layer's first step: finite; 0 by default. */
+        public Builder dampening(double dampening) {
+            this.dampening = dampening;
+            return this;
+        }
+
+        /** Nesterov's momentum, which needs momentum and no dampening; off by default. */
+        public Builder nesterov(boolean nesterov) {
+            this.nesterov = nesterov;
+            return this;
+        }
+
+        /** See {@link Hyperparameters#momentumCorrection}; off by default. */
+        public Builder momentumCorrection(boolean momentumCorrection) {
+            this.momentumCorrection = momentumCorrection;
+            return this;
+        }
+
+        /**
+         * Scales all gradients down so that their norm over all layers is at most {@code norm}: more than 0; no clip by
+         * default. What is scaled is what the rule sees. Costs no pass over memory, but all sums are needed before the first
+         * write.
+         */
+        public Builder maxGradientNorm(double norm) {
+            this.maxGradientNorm = norm;
+            return this;
+        }
+
+        /** What to do where something is not finite; throw by default. */
+        public Builder onBadGradient(OnBadGradient policy) {
+            this.onBadGradient = Objects.requireNonNull(policy, "onBadGradient");
+            return this;
+        }
+
+        /**
+         * Whether pass 2 takes the next step's Σw² while it writes, so that pass 1 need not read the weights; off by default.
+         * The same bits, less time, but only where the rule needs no Σw·g. The price is a duty: who changes weights between
+         * steps must call {@link Lars#weightsChanged}.
+         */
+        public Builder carrySums(boolean carry) {
+            this.carrySums = carry;
+            return this;
+        }
+
+        /**
+         * Keeps the momentum in the caller's array: laid out as the weights are, written by every step. It is used as it
+         * stands, and its layers count as begun. By default the optimizer has an array of its own, all zero.
+         */
+        public Builder momentumBuffer(float[] buffer) {
+            this.momentumBuffer = Objects.requireNonNull(buffer, "momentumBuffer");
+            return this;
+        }
+
+        /** Threads that share a step, the caller counted in: 1 to 1024; 1 by default. The same bits for every number. */
+        public Builder parallelism(int threads) {
+            this.parallelism = threads;
+            return this;
+        }
+
+        /**
+         * Builds the optimizer.
+         *
+         * @throws IllegalArgumentException if a value is out of its range or does not go with another, naming it
+         * @throws IllegalStateException if no learning rate was given, or the kernels that a property asks for cannot run
+         */
+        public Lars build() {
+            if (schedule == null) {
+                throw new IllegalStateException("learningRate was not given; it has no default");
+            }
+            hyperparameters = new Hyperparameters(
+                    rule, trustCoefficient, weightDecay, momentum, dampening, nesterov, momentumCorrection);
+            if (!(maxGradientNorm > 0)) {
+                throw new IllegalArgumentException(
+                        "maxGradientNorm is " + maxGradientNorm + "; it must be more than 0");
+            }
+            if (parallelism < 1 || parallelism > MOST_THREADS) {
+                throw new IllegalArgumentException(
+                        "parallelism is " + parallelism + "; it must be in [1, " + MOST_THREADS + "]");
+            }
+            if (layers.end() > MOST_ELEMENTS) {
+                throw new IllegalArgumentException(
+                        "layers end at " + layers.end() + "; a float[] holds at most " + MOST_ELEMENTS);
+            }
+            if (momentumBuffer != null) {
+                checkMomentumBuffer();
+            }
+            return new Lars(this);
+        }
+
+        private void checkMomentumBuffer() {
+            if (momentum == 0) {
+                throw new IllegalArgumentException(
+                        "momentumBuffer is given with momentum 0; it needs momentum above 0");
+            }
+            requireLength("momentumBuffer", momentumBuffer, layers);
+            for (Layer layer : layers) {
+                for (int i = (int) layer.offset(); i < layer.end(); i++) {
+                    if (!Float.isFinite(momentumBuffer[i])) {
+                        throw new IllegalArgumentException("momentumBuffer is " + momentumBuffer[i] + " at " + i
+                                + ", in layer \"" + layer.name() + "\"; it must be finite");
+                    }
+                }
+            }
+        }
+    }
+}

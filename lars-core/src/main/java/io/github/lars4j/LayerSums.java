@@ -1,0 +1,156 @@
+package io.github.lars4j;
+
+import java.util.Arrays;
+import java.util.Objects;
+
+/**
+ * The seam between the passes: all that LARS must know of each layer, Σw², Σg² and Σw·g. Sums over parts of a layer, from
+ * several optimizers or machines, add up to those of the whole.
+ *
+ * <p>A sum that was not measured is absent, not 0. Not safe for use by several threads.
+ */
+public final class LayerSums {
+
+    private static final byte WEIGHTS = 1;
+    private static final byte GRADIENTS = 2;
+    private static final byte PRODUCTS = 4;
+
+    private final Layers layers;
+    private final byte[] present;
+    private final double[] ww;
+    private final double[] gg;
+    private final double[] wg;
+
+    /** Sums of these layers, all of them absent. */
+    public LayerSums(Layers layers) {
+        this.layers = Objects.requireNonNull(layers, "layers");
+        this.present = new byte[layers.size()];
+        this.ww = new double[layers.size()];
+        this.gg = new double[layers.size()];
+        this.wg = new double[layers.size()];
+    }
+
+    /** The layers that these are sums over. */
+    public Layers layers() {
+        return layers;
+    }
+
+    /**
+     * Σw².
+     *
+     * @param layer index of the layer
+     * @throws IllegalStateException if it was not measured
+     */
+    public double weights(int layer) {
+        return ww[checked(layer, WEIGHTS, "w²")];
+    }
+
+    /**
+     * Σg² of what the gradient array holds.
+     *
+     * @param layer index of the layer
+     * @throws IllegalStateException if it was not measured
+     */
+    public double gradients(int layer) {
+        return gg[checked(layer, GRADIENTS, "g²")];
+    }
+
+    /**
+     * Σw·g; its error is relative to Σ|w·g|.
+     *
+     * @param layer index of the layer
+     * @throws IllegalStateException if it was not measured
+     */
+    public double products(int layer) {
+        return wg[checked(layer, PRODUCTS, "w·g")];
+    }
+
+    /** Whether {@link #weights} is there for a layer. */
+    public boolean hasWeights(int layer) {
+        return has(layer, WEIGHTS);
+    }
+
+    /** Whether {@link #gradients} is there for a layer. */
+    public boolean hasGradients(int layer) {
+        return has(layer, GRADIENTS);
+    }
+
+    /** Whether {@link #products} is there for a layer. */
+    public boolean hasProducts(int layer) {
+        return has(layer, PRODUCTS);
+    }
+
+    /** Sets Σw² of a layer, as another machine measured it, say. */
+    public void setWeights(int layer, double sum) {
+        ww[layer] = sum;
+        present[layer] |= WEIGHTS;
+    }
+
+    /** Sets Σg² of a layer. */
+    public void setGradients(int layer, double sum) {
+        gg[layer] = sum;
+        present[layer] |= GRADIENTS;
+    }
+
+    /** Sets Σw·g of a layer. */
+    public void setProducts(int layer, double sum) {
+        wg[layer] = sum;
+        present[layer] |= PRODUCTS;
+    }
+
+    /**
+     * Adds the sums over another part of the same layers.
+     *
+     * @throws IllegalArgumentException if the other has other layers by number or name, or other sums are absent there;
+     *     nothing has been added then
+     */
+    public void add(LayerSums other) {
+        other.layers.requireSameNames("other", layers);
+        for (int i = 0; i < present.length; i++) {
+            if (other.present[i] != present[i]) {
+                throw new IllegalArgumentException("other has " + sums(other.present[i]) + " of layer \""
+                        + layers.get(i).name() + "\"; it must have " + sums(present[i]) + ", as here");
+            }
+        }
+        for (int i = 0; i < present.length; i++) {
+            ww[i] += other.ww[i];
+            gg[i] += other.gg[i];
+            wg[i] += other.wg[i];
+        }
+    }
+
+    /** Takes over the sums of a layer. */
+    void set(int layer, LayerSums other) {
+        present[layer] = other.present[layer];
+        ww[layer] = other.ww[layer];
+        gg[layer] = other.gg[layer];
+        wg[layer] = other.wg[layer];
+    }
+
+    /** Makes every sum absent. */
+    void clear() {
+        Arrays.fill(present, (byte) 0);
+        Arrays.fill(ww, 0);
+        Arrays.fill(gg, 0);
+        Arrays.fill(wg, 0);
+    }
+
+    private boolean has(int layer, byte sum) {
+        return (present[layer] & sum) != 0;
+    }
+
+    private int checked(int layer, byte sum, String name) {
+        if (!has(layer, sum)) {
+            throw new IllegalStateException(
+                    "the sum of " + name + " of layer \"" + layers.get(layer).name() + "\" was not measured");
+        }
+        return layer;
+    }
+
+    private static String sums(byte present) {
+        return (present == 0 ? "no sums" : "the sums")
+                + ((present & WEIGHTS) != 0 ? " w²" : "")
+                + ((present & GRADIENTS) != 0 ? " g²" : "")
+                + ((present & PRODUCTS) != 0 ? " w·g" : "");
+    }
+}

@@ -1,0 +1,246 @@
+package io.github.lars4j;
+
+import io.github.lars4j.rule.Treatment;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.regex.Pattern;
+
+/**
+ * Where the layers lie in the flat arrays, and how each is treated. Immutable, and safe for use by several threads.
+ *
+ * <p>Weights, gradients and momentum have this same layout. Gaps between layers are allowed and never touched, so several
+ * optimizers over one array can serve as parameter groups.
+ */
+public final class Layers implements Iterable<Layer> {
+
+    private final List<Layer> layers;
+    private final Map<String, Integer> indices;
+    private final long end;
+
+    /**
+     * Layers in an order, which is that of their indices.
+     *
+     * @param layers in the order of their indices; their places need not be in order
+     * @throws IllegalArgumentException if there are none, two have one name, or two overlap
+     */
+    public Layers(List<Layer> layers) {
+        this.layers = List.copyOf(layers);
+        if (this.layers.isEmpty()) {
+            throw new IllegalArgumentException("layers is empty; at least one layer is needed");
+        }
+        this.indices = new HashMap<>();
+        for (int i = 0; i < layers.size(); i++) {
+            if (indices.put(layers.get(i).name(), i) != null) {
+                throw new IllegalArgumentException(
+                        "name \"" + layers.get(i).name() + "\" is given to two layers; names must be unique");
+            }
+        }
+        List<Layer> placed = new ArrayList<>(this.layers);
+        placed.sort(Comparator.comparingLong(Layer::offset).thenComparingLong(Layer::end));
+        for (int i = 1; i < placed.size(); i++) {
+            Layer before = placed.get(i - 1);
+            Layer layer = placed.get(i);
+            if (layer.offset() < before.end()) {
+                throw new IllegalArgumentException("offset of layer \"" + layer.name() + "\" is " + layer.offset()
+                        + "; layer \"" + before.name() + "\" lies at [" + before.offset() + ", " + before.end() + ")");
+            }
+        }
+        this.end = placed.getLast().end();
+    }
+
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /** Number of layers. */
+    public int size() {
+        return layers.size();
+    }
+
+    /**
+     * The layer at an index.
+     *
+     * @throws IndexOutOfBoundsException if {@code index} is not in {@code [0, size())}
+     */
+    public Layer get(int index) {
+        return layers.get(index);
+    }
+
+    /**
+     * The index of the layer of a name.
+     *
+     * @throws IllegalArgumentException if no layer has this name
+     */
+    public int index(String name) {
+        Integer index = indices.get(Objects.requireNonNull(name, "name"));
+        if (index == null) {
+            throw new IllegalArgumentException("name is \"" + name + "\"; it must be that of a layer");
+        }
+        return index;
+    }
+
+    /** These layers where they lie, treated as the equally many {@code others} are. */
+    Layers withTreatmentsOf(Layers others) {
+        List<Layer> treated = new ArrayList<>();
+        for (int i = 0; i < size(); i++) {
+            treated.add(get(i).withTreatment(others.get(i).treatment()));
+        }
+        return new Layers(treated);
+    }
+
+    /**
+     * Checks that these layers are named as others are.
+     *
+     * @throws IllegalArgumentException if these, called {@code what}, are not named as {@code others} are, in order
+     */
+    void requireSameNames(String what, Layers others) {
+        if (size() != others.size()) {
+            throw new IllegalArgumentException(what + " has " + size() + " layers; it must have " + others.size());
+        }
+        for (int i = 0; i < size(); i++) {
+            if (!get(i).name().equals(others.get(i).name())) {
+                throw new IllegalArgumentException(what + " has layer \"" + get(i).name() + "\" at index " + i
+                        + "; it must be \"" + others.get(i).name() + "\"");
+            }
+        }
+    }
+
+    /** As {@link #requireSameNames}, and with the same lengths. */
+    void requireSameTensors(String what, Layers others) {
+        requireSameNames(what, others);
+        for (int i = 0; i < size(); i++) {
+            if (get(i).length() != others.get(i).length()) {
+                throw new IllegalArgumentException(what + " has length " + get(i).length() + " of layer \""
+                        + get(i).name() + "\"; it must be " + others.get(i).length());
+            }
+        }
+    }
+
+    /** Index behind the last element of the last layer: the least length of the arrays. */
+    public long end() {
+        return end;
+    }
+
+    @Override
+    public Iterator<Layer> iterator() {
+        return layers.iterator();
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof Layers that && layers.equals(that.layers);
+    }
+
+    @Override
+    public int hashCode() {
+        return layers.hashCode();
+    }
+
+    /** A table of the layers, a line each. */
+    @Override
+    public String toString() {
+        StringBuilder text = new StringBuilder();
+        for (Layer layer : layers) {
+            Treatment treatment = layer.treatment();
+            text.append("%-40s %12d at %-12d %-8s %-8s rate x %s%n"
+                    .formatted(
+                            layer.name(),
+                            layer.length(),
+                            layer.offset(),
+                            treatment.decay() ? "decay" : "-",
+                            treatment.adapt() ? "adapt" : "-",
+                            treatment.rateFactor()));
+        }
+        return text.toString();
+    }
+
+    /**
+     * Lists layers one after the other, each behind the one before unless told otherwise. The {@code treat} methods change
+     * the layers added so far and no later ones; where none is called, nothing is excluded.
+     */
+    public static final class Builder {
+
+        private final List<Layer> layers = new ArrayList<>();
+        private final BitSet shaped = new BitSet();
+        private long next;
+
+        private Builder() {}
+
+        /** Adds a layer of {@code length} elements with {@link Treatment#FULL}. */
+        public Builder add(String name, long length) {
+            return add(name, length, Treatment.FULL);
+        }
+
+        /** Adds a layer of {@code length} elements. */
+        public Builder add(String name, long length, Treatment treatment) {
+            return add(new Layer(name, next, List.of(length), length, treatment));
+        }
+
+        /** Adds a layer of a shape, the outermost dimension first; no dimension is a scalar. */
+        public Builder addTensor(String name, long... shape) {
+            List<Long> dimensions = new ArrayList<>();
+            for (long dimension : shape) {
+                dimensions.add(dimension);
+            }
+            shaped.set(layers.size());
+            return add(new Layer(name, next, dimensions, Layer.elements(name, dimensions), Treatment.FULL));
+        }
+
+        private Builder add(Layer layer) {
+            layers.add(layer);
+            next = layer.end();
+            return this;
+        }
+
+        /**
+         * Places the next layer at {@code offset}, wherever the last one ended.
+         *
+         * @throws IllegalArgumentException if it is negative
+         */
+        public Builder at(long offset) {
+            if (offset < 0) {
+                throw new IllegalArgumentException("offset is " + offset + "; it must be 0 or more");
+            }
+            next = offset;
+            return this;
+        }
+
+        /** Treats every layer added so far in whose name {@code pattern} is found. */
+        public Builder treat(Pattern pattern, Treatment treatment) {
+            Objects.requireNonNull(treatment, "treatment");
+            layers.replaceAll(layer -> pattern.matcher(layer.name()).find() ? layer.withTreatment(treatment) : layer);
+            return this;
+        }
+
+        /**
+         * Treats every tensor added so far that has at most one dimension: biases, normalisation, scalars.
+         *
+         * @throws IllegalStateException if a layer was added by its length alone, so that its dimensions are not known
+         */
+        public Builder treatOneDimensional(Treatment treatment) {
+            Objects.requireNonNull(treatment, "treatment");
+            if (shaped.cardinality() < layers.size()) {
+                throw new IllegalStateException(
+                        "layer \"" + layers.get(shaped.nextClearBit(0)).name()
+                                + "\" was added by its length; use addTensor for layers to be told apart by their dimensions");
+            }
+            layers.replaceAll(layer -> layer.shape().size() <= 1 ? layer.withTreatment(treatment) : layer);
+            return this;
+        }
+
+        /**
+         * Builds the layers.
+         *
+         * @throws IllegalArgumentException if there are no layers, two have one name, or two overlap
+         */
+        public Layers build() {
+            return new Layers(layers);
+        }
+    }
+}

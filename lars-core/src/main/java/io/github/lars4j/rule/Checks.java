@@ -1,0 +1,46 @@
+package io.github.lars4j.rule;
+
+/** The checks that hyperparameters share. */
+public final class Checks {
+
+    private Checks() {}
+
+    /**
+     * Checks a number that may be 0.
+     *
+     * @return {@code value}
+     * @throws IllegalArgumentException if it is negative, infinite or NaN
+     */
+    public static double atLeastZero(String name, double value) {
+        if (!(value >= 0 && value <= Double.MAX_VALUE)) {
+            throw new IllegalArgumentException(name + " is " + value + "; it must be finite and 0 or more");
+        }
+        return value;
+    }
+
+    /**
+     * Checks a number that may not be 0.
+     *
+     * @return {@code value}
+     * @throws IllegalArgumentException if it is 0, negative, infinite or NaN
+     */
+    public static double positive(String name, double value) {
+        if (!(value > 0 && value <= Double.MAX_VALUE)) {
+            throw new IllegalArgumentException(name + " is " + value + "; it must be finite and more than 0");
+        }
+        return value;
+    }
+
+    /**
+     * Checks a count.
+     *
+     * @return {@code value}
+     * @throws IllegalArgumentException if it is less than {@code least}
+     */
+    public static long atLeast(long least, String name, long value) {
+        if (value < least) {
+            throw new IllegalArgumentException(name + " is " + value + "; it must be " + least + " or more");
+        }
+        return value;
+    }
+}
