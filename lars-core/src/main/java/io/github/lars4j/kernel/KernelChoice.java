@@ -4,9 +4,10 @@ package io.github.lars4j.kernel;
  * Which kernels to use, and why.
  *
  * @param vector whether the vector kernels; the scalar ones otherwise
+ * @param waits whether the choice is for now only, until the trial has ended
  * @param reason why, in words for the user
  */
-public record KernelChoice(boolean vector, String reason) {
+public record KernelChoice(boolean vector, boolean waits, String reason) {
 
     /** The property that asks for kernels: {@code auto} (the default), {@code scalar} or {@code vector}. */
     public static final String KERNELS_PROPERTY = "lars4j.kernels";
@@ -32,47 +33,54 @@ public record KernelChoice(boolean vector, String reason) {
      * @param linkError why the vector kernels do not link against it; {@code null} where they do, or where it is not there
      * @param jvm name of the JVM, as in {@code java.vm.name}
      * @param mode how the JVM runs, as in {@code java.vm.info}
-     * @param trial how the vector kernels have done
      */
-    public record Facts(String wish, boolean module, String linkError, String jvm, String mode, Trial trial) {}
+    public record Facts(String wish, boolean module, String linkError, String jvm, String mode) {}
 
     /**
      * Chooses. A pure function.
      *
+     * @param trial how the vector kernels have done
      * @throws IllegalArgumentException if the wish is none of the three
      * @throws IllegalStateException if the wish is {@code vector} and cannot be met
      */
-    public static KernelChoice from(Facts facts) {
+    public static KernelChoice from(Facts facts, Trial trial) {
         String obstacle = obstacle(facts);
         String wish = facts.wish() == null ? "auto" : facts.wish();
         return switch (wish) {
-            case "scalar" -> new KernelChoice(false, "asked for by -D" + KERNELS_PROPERTY + "=scalar");
+            case "scalar" -> scalar("asked for by -D" + KERNELS_PROPERTY + "=scalar");
             case "vector" -> {
                 if (obstacle != null) {
                     throw new IllegalStateException("-D" + KERNELS_PROPERTY + "=vector cannot be met: " + obstacle);
                 }
-                yield new KernelChoice(true, "asked for by -D" + KERNELS_PROPERTY + "=vector");
+                yield vector("asked for by -D" + KERNELS_PROPERTY + "=vector");
             }
-            case "auto" -> obstacle != null ? new KernelChoice(false, obstacle) : automatic(facts);
+            case "auto" -> obstacle != null ? scalar(obstacle) : automatic(facts, trial);
             default ->
                 throw new IllegalArgumentException(
                         "-D" + KERNELS_PROPERTY + " is \"" + wish + "\"; it must be auto, scalar or vector");
         };
     }
 
-    private static KernelChoice automatic(Facts facts) {
+    private static KernelChoice scalar(String reason) {
+        return new KernelChoice(false, false, reason);
+    }
+
+    private static KernelChoice vector(String reason) {
+        return new KernelChoice(true, false, reason);
+    }
+
+    private static KernelChoice automatic(Facts facts, Trial trial) {
         // Without C2 every vector is an object, and the kernels are up to 140 times slower than the scalar ones.
         if (!facts.jvm().contains("OpenJDK") && !facts.jvm().contains("HotSpot")) {
-            return new KernelChoice(
-                    false, "the JVM is " + facts.jvm() + "; only HotSpot's C2 is known to compile vectors");
+            return scalar("the JVM is " + facts.jvm() + "; only HotSpot's C2 is known to compile vectors");
         }
         if (facts.mode().contains("interpreted") || facts.mode().contains("emulated-client")) {
-            return new KernelChoice(false, "the JVM runs in " + facts.mode() + "; vectors need its C2 compiler");
+            return scalar("the JVM runs in " + facts.mode() + "; vectors need its C2 compiler");
         }
-        return switch (facts.trial()) {
-            case PENDING -> new KernelChoice(false, "the vector kernels are still being compiled and tried");
-            case SLOWER -> new KernelChoice(false, "the vector kernels were tried and were not faster");
-            case FASTER -> new KernelChoice(true, "tried and seen to be faster than the scalar kernels");
+        return switch (trial) {
+            case PENDING -> new KernelChoice(false, true, "the vector kernels are still being compiled and tried");
+            case SLOWER -> scalar("the vector kernels were tried and were not faster");
+            case FASTER -> vector("tried and seen to be faster than the scalar kernels");
         };
     }
 

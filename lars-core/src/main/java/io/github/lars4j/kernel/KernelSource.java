@@ -1,40 +1,44 @@
 package io.github.lars4j.kernel;
 
+import io.github.lars4j.kernel.KernelChoice.Facts;
+import io.github.lars4j.kernel.KernelChoice.Trial;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 
-/** Gathers the facts of this JVM, has {@link KernelChoice} choose, and hands out the kernels that were chosen. */
+/**
+ * Gathers the facts of this JVM, has {@link KernelChoice} choose, and hands out the kernels that were chosen. Where the
+ * choice waits for {@link KernelTrial}, it is made again when that has ended.
+ */
 public final class KernelSource {
 
     private static final Logger LOGGER = System.getLogger("io.github.lars4j");
 
-    private static String logged = "";
+    private static String lastLogged = "";
 
-    private final KernelChoice choice;
-    private final Kernels kernels;
+    private final Facts facts;
+    private volatile KernelChoice choice;
+    private volatile Trial trial;
 
-    private KernelSource(KernelChoice choice) {
-        this.choice = choice;
-        this.kernels = choice.vector() ? VectorKernels.INSTANCE : ScalarKernels.INSTANCE;
+    private KernelSource(Facts facts) {
+        this.facts = facts;
+        choose();
     }
 
     /**
-     * The kernels for this JVM and its properties; logs one line the first time, and again only if the choice changes.
+     * The kernels for this JVM and its properties. Logs one line where nobody asked for the scalar kernels and it must be they,
+     * and does not repeat it.
      *
      * @throws IllegalArgumentException if a property has a value that it cannot have
      * @throws IllegalStateException if the vector kernels are asked for and cannot run
      */
     public static KernelSource open() {
         boolean module = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
-        KernelSource source = new KernelSource(KernelChoice.from(new KernelChoice.Facts(
+        return new KernelSource(new Facts(
                 System.getProperty(KernelChoice.KERNELS_PROPERTY),
                 module,
                 module ? linkError() : null,
                 System.getProperty("java.vm.name"),
-                System.getProperty("java.vm.info"),
-                KernelChoice.Trial.FASTER)));
-        source.log();
-        return source;
+                System.getProperty("java.vm.info")));
     }
 
     private static String linkError() {
@@ -47,23 +51,35 @@ public final class KernelSource {
         }
     }
 
-    private void log() {
-        synchronized (LOGGER) {
-            if (!logged.equals(describe())) {
-                logged = describe();
-                LOGGER.log(Level.INFO, logged);
-            }
+    private void choose() {
+        trial = KernelTrial.verdict();
+        choice = KernelChoice.from(facts, trial);
+        if (choice.waits()) {
+            KernelTrial.start();
+        } else if (!choice.vector() && facts.wish() == null) {
+            log(describe());
         }
     }
 
-    /** The kernels to use for the step that begins now. */
+    private static synchronized void log(String line) {
+        if (!line.equals(lastLogged)) {
+            lastLogged = line;
+            LOGGER.log(Level.INFO, line);
+        }
+    }
+
+    /** The kernels for the step that begins now. */
     public Kernels kernels() {
-        return kernels;
+        if (choice.waits() && trial != KernelTrial.verdict()) {
+            choose();
+        }
+        return choice.vector() ? VectorKernels.INSTANCE : ScalarKernels.INSTANCE;
     }
 
     /** Name, vector width and reason, in one line. */
     public String describe() {
-        return (choice.vector() ? "vector kernels, " + VectorKernels.bits() + " bits: " : "scalar kernels: ")
-                + choice.reason();
+        KernelChoice now = choice;
+        return (now.vector() ? "vector kernels, " + VectorKernels.bits() + " bits: " : "scalar kernels: ")
+                + now.reason();
     }
 }

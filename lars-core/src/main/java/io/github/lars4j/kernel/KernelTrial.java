@@ -1,0 +1,118 @@
+package io.github.lars4j.kernel;
+
+import io.github.lars4j.kernel.KernelChoice.Trial;
+import java.util.Arrays;
+
+/**
+ * Tries the vector kernels against the scalar ones on scratch arrays, in a daemon thread, once in a JVM. Until C2 has
+ * compiled them they are far slower than the scalar ones, and on some machines they stay so; since both give the same
+ * bits, steps can begin on the scalar kernels and go over when this has seen the others to be faster.
+ */
+final class KernelTrial {
+
+    /** An odd length, so that the tails of the kernels are compiled too. */
+    private static final int LENGTH = Stripes.BLOCK - 5;
+
+    /** The number of kernels in {@link Kernels}. */
+    private static final int KERNELS = 4;
+
+    /** Runs of which the fastest counts: one is not enough on a machine that does other things too. */
+    private static final int RUNS = 5;
+
+    /** Rounds in a row that the vector kernels have to win. */
+    private static final int WINS = 2;
+
+    /**
+     * How much slower a single kernel may be, while all together are faster: some scalar ones are vectorised by the JIT and
+     * just as fast, so that noise decides.
+     */
+    private static final double SLACK = 1.25;
+
+    /** Time that is spent at most, in nanoseconds; C2 takes a tenth of it where nothing else keeps it busy. */
+    private static final long BUDGET = 3_000_000_000L;
+
+    private static volatile Trial verdict = Trial.PENDING;
+    private static boolean started;
+
+    private final float[] weights = new float[LENGTH];
+    private final float[] gradients = new float[LENGTH];
+    private final float[] momentum = new float[LENGTH];
+    private final double[] scratch = new double[Stripes.SCRATCH];
+    private final BlockSums sums = new BlockSums(1);
+
+    private KernelTrial() {
+        Arrays.fill(weights, 1);
+        Arrays.fill(gradients, 1);
+    }
+
+    /** What is known by now. */
+    static Trial verdict() {
+        return verdict;
+    }
+
+    /** Starts the trial, unless it was started before. */
+    static synchronized void start() {
+        if (!started) {
+            started = true;
+            Thread thread = new Thread(() -> verdict = new KernelTrial().decide(), "lars4j-kernel-trial");
+            thread.setDaemon(true);
+            thread.start();
+        }
+    }
+
+    private Trial decide() {
+        // A lone processor is the trainer's too.
+        int rest = Runtime.getRuntime().availableProcessors() > 1 ? 1 : 9;
+        long spent = 0;
+        for (int wins = 0; spent < BUDGET; ) {
+            long start = System.nanoTime();
+            wins = vectorWins() ? wins + 1 : 0;
+            long nanos = System.nanoTime() - start;
+            if (wins == WINS) {
+                return Trial.FASTER;
+            }
+            spent += nanos;
+            try {
+                Thread.sleep(rest * nanos / 1_000_000 + 1);
+            } catch (InterruptedException e) {
+                return Trial.SLOWER;
+            }
+        }
+        return Trial.SLOWER;
+    }
+
+    private boolean vectorWins() {
+        long scalarTotal = 0;
+        long vectorTotal = 0;
+        boolean eachCloseEnough = true;
+        for (int kernel = 0; kernel < KERNELS; kernel++) {
+            long scalar = fastest(ScalarKernels.INSTANCE, kernel);
+            long vector = fastest(VectorKernels.INSTANCE, kernel);
+            scalarTotal += scalar;
+            vectorTotal += vector;
+            eachCloseEnough &= vector <= SLACK * scalar;
+        }
+        return eachCloseEnough && vectorTotal < scalarTotal;
+    }
+
+    private long fastest(Kernels kernels, int kernel) {
+        long fastest = Long.MAX_VALUE;
+        for (int run = 0; run < RUNS; run++) {
+            long start = System.nanoTime();
+            run(kernels, kernel);
+            fastest = Math.min(fastest, System.nanoTime() - start);
+        }
+        return fastest;
+    }
+
+    /** Runs one kernel, with coefficients that leave the weights where they are. */
+    private void run(Kernels kernels, int kernel) {
+        switch (kernel) {
+            case 0 -> kernels.measure(weights, gradients, 0, LENGTH, scratch, sums, 0);
+            case 1 -> sums.weights[0] = kernels.squares(weights, 0, LENGTH, scratch);
+            case 2 -> kernels.update(weights, gradients, momentum, 0, LENGTH, 1, 0, 0.5f, 0, 0);
+            case 3 -> kernels.update(weights, gradients, 0, LENGTH, 1, 0, 0);
+            default -> throw new AssertionError(kernel);
+        }
+    }
+}
