@@ -536,10 +536,21 @@ public final class Lars implements AutoCloseable {
         }
     }
 
-    /** Kernels, and the order of work. */
+    /** Kernels, what pass 1 saves by carried sums, and the order of work. */
     @Override
     public String toString() {
-        return kernels() + System.lineSeparator() + plan;
+        int both = 0;
+        for (int i = 0; i < reads.length; i++) {
+            both += needsProducts(i) ? 1 : 0;
+        }
+        return "%s%n%s%n%s"
+                .formatted(
+                        kernels(),
+                        !carrySums
+                                ? "pass 1 reads weights and gradients"
+                                : "pass 1 reads gradients alone, but for " + both
+                                        + " layers whose ratio needs the sum of w·g: it reads the weights of these too",
+                        plan);
     }
 
     /**

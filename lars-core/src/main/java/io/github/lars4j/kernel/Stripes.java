@@ -18,11 +18,12 @@ public final class Stripes {
 
     private Stripes() {}
 
-    /** Adds the last elements of a block, fewer than there are stripes, to the stripes of its three sums. */
+    /** Adds the last elements of a block to the stripes of its three sums; {@code from} belongs to the first stripe. */
     static void addTail(float[] weights, float[] gradients, int from, int to, double[] stripes) {
-        for (int s = 0; from + s < to; s++) {
-            double w = weights[from + s];
-            double g = gradients[from + s];
+        for (int i = from; i < to; i++) {
+            int s = (i - from) % STRIPES;
+            double w = weights[i];
+            double g = gradients[i];
             stripes[s] += w * w;
             stripes[STRIPES + s] += g * g;
             stripes[2 * STRIPES + s] += w * g;
@@ -31,9 +32,9 @@ public final class Stripes {
 
     /** Adds the squares of the last elements of a block to its stripes. */
     static void addTail(float[] values, int from, int to, double[] stripes) {
-        for (int s = 0; from + s < to; s++) {
-            double x = values[from + s];
-            stripes[s] += x * x;
+        for (int i = from; i < to; i++) {
+            double x = values[i];
+            stripes[(i - from) % STRIPES] += x * x;
         }
     }
 

@@ -5,10 +5,13 @@ import io.github.lars4j.kernel.Stripes;
 import io.github.lars4j.rule.Coefficients;
 
 /**
- * Pass 2: reads weights, gradients and momentum once and writes weights and momentum once. It goes through each share
- * backwards: what pass 1 read last is what the cache still holds.
+ * Pass 2: reads weights, gradients and momentum once and writes weights and momentum once. It goes through each share in
+ * stretches from the last to the first: what pass 1 read last is what the cache still holds.
  */
 public final class UpdatePass implements Crew.Task {
+
+    /** Blocks of a stretch; within it the order is that of memory, which the hardware's prefetcher follows. */
+    private static final int STRETCH = 16;
 
     private final Plan plan;
     private final Crew crew;
@@ -61,8 +64,14 @@ public final class UpdatePass implements Crew.Task {
 
     @Override
     public void run(int thread) {
-        int from = plan.shareFrom(group, thread);
-        for (int block = plan.shareTo(group, thread) - 1; block >= from; block--) {
+        int first = plan.shareFrom(group, thread);
+        for (int to = plan.shareTo(group, thread); to > first; to -= STRETCH) {
+            run(Math.max(first, to - STRETCH), to, thread);
+        }
+    }
+
+    private void run(int from, int to, int thread) {
+        for (int block = from; block < to; block++) {
             int layer = plan.layer(block);
             if (updates[layer]) {
                 update(layer, plan.from(block), plan.length(block));
