@@ -15,12 +15,14 @@ public final class KernelSource {
 
     private static String lastLogged = "";
 
-    private final Facts facts;
+    private final String wish;
+    private final boolean module;
     private volatile KernelChoice choice;
     private volatile Trial trial;
 
-    private KernelSource(Facts facts) {
-        this.facts = facts;
+    private KernelSource(String wish, boolean module) {
+        this.wish = wish;
+        this.module = module;
         choose();
     }
 
@@ -33,30 +35,28 @@ public final class KernelSource {
      */
     public static KernelSource open() {
         boolean module = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
-        return new KernelSource(new Facts(
-                System.getProperty(KernelChoice.KERNELS_PROPERTY),
-                module,
-                module ? linkError() : null,
-                System.getProperty("java.vm.name"),
-                System.getProperty("java.vm.info")));
-    }
-
-    private static String linkError() {
-        KernelChoice.vectorBits();
-        try {
-            VectorKernels.bits();
-            return null;
-        } catch (LinkageError e) {
-            return e.toString();
+        if (module) {
+            KernelChoice.vectorBits();
         }
+        return new KernelSource(System.getProperty(KernelChoice.KERNELS_PROPERTY), module);
     }
 
     private void choose() {
         trial = KernelTrial.verdict();
-        choice = KernelChoice.from(facts, trial);
+        // Linking takes tens of milliseconds: the trial's thread finds out, but where the vector kernels are insisted
+        // on.
+        boolean linked = trial != Trial.PENDING || "vector".equals(wish);
+        choice = KernelChoice.from(
+                new Facts(
+                        wish,
+                        module,
+                        module && linked ? KernelTrial.linkError() : null,
+                        System.getProperty("java.vm.name"),
+                        System.getProperty("java.vm.info")),
+                trial);
         if (choice.waits()) {
             KernelTrial.start();
-        } else if (!choice.vector() && facts.wish() == null) {
+        } else if (!choice.vector() && wish == null) {
             log(describe());
         }
     }

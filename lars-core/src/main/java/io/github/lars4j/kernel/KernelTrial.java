@@ -50,6 +50,30 @@ final class KernelTrial {
         return verdict;
     }
 
+    /** Why the vector kernels do not link against this JDK; {@code null} where they do. The module must be there. */
+    static String linkError() {
+        return Linkage.ERROR;
+    }
+
+    /** Found out once: a class that failed to initialize does not say why a second time. */
+    private static final class Linkage {
+
+        static final String ERROR = error();
+
+        /** Runs every kernel, because a method links what it calls only when it comes to it. */
+        private static String error() {
+            KernelTrial once = new KernelTrial();
+            try {
+                for (int kernel = 0; kernel < KERNELS; kernel++) {
+                    once.run(VectorKernels.INSTANCE, kernel);
+                }
+                return null;
+            } catch (LinkageError e) {
+                return e.toString();
+            }
+        }
+    }
+
     /** Starts the trial, unless it was started before. */
     static synchronized void start() {
         if (!started) {
@@ -61,6 +85,9 @@ final class KernelTrial {
     }
 
     private Trial decide() {
+        if (linkError() != null) {
+            return Trial.SLOWER;
+        }
         // A lone processor is the trainer's too.
         int rest = Runtime.getRuntime().availableProcessors() > 1 ? 1 : 9;
         long spent = 0;
