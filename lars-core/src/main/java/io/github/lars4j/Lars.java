@@ -269,6 +269,12 @@ public final class Lars implements AutoCloseable {
             throw new IllegalArgumentException("squares has length " + gradients.squares().length + "; it must be "
                     + layers.size() + ", one for each layer");
         }
+        for (int i = 0; gradients.squares() != null && i < layers.size(); i++) {
+            if (gradients.squares()[i] < 0) {
+                throw new IllegalArgumentException("squares is " + gradients.squares()[i] + " for layer \""
+                        + layers.get(i).name() + "\"; a sum of squares must be 0 or more");
+            }
+        }
         if (gradients.missingLength() > layers.size()) {
             throw new IllegalArgumentException("missing has layer " + (gradients.missingLength() - 1)
                     + "; it must be in [0, " + layers.size() + ")");
