@@ -20,27 +20,22 @@ final class Bits {
     static String of(Snapshot snapshot, float[]... arrays) {
         State state = snapshot.state();
         MessageDigest digest = sha256();
-        digest.update(bytes("%s %s %d %d"
-                .formatted(state.layers, state.hyperparameters, state.step, state.refusals)
-                .toCharArray()));
+        ByteBuffer numbers = ByteBuffer.allocate(24 + 17 * state.layers.size());
+        numbers.putInt(state.layers.hashCode()).putInt(state.hyperparameters.hashCode());
+        numbers.putLong(state.step).putLong(state.refusals);
+        for (int i = 0; i < state.layers.size(); i++) {
+            numbers.put((byte) (state.begun[i] ? 1 : 0))
+                    .putDouble(state.learningRates[i])
+                    .putDouble(state.trustRatios[i]);
+        }
+        digest.update(numbers.array());
         if (state.momentum != null) {
             digest.update(bytes(state.momentum));
-        }
-        for (int i = 0; i < state.layers.size(); i++) {
-            digest.update(bytes("%b %s %s"
-                    .formatted(state.begun[i], state.learningRates[i], state.trustRatios[i])
-                    .toCharArray()));
         }
         for (float[] array : arrays) {
             digest.update(bytes(array));
         }
         return HexFormat.of().formatHex(digest.digest());
-    }
-
-    private static byte[] bytes(char[] text) {
-        ByteBuffer bytes = ByteBuffer.allocate(2 * text.length);
-        bytes.asCharBuffer().put(text);
-        return bytes.array();
     }
 
     private static byte[] bytes(float[] array) {
