@@ -44,8 +44,12 @@ public final class Gradients {
      * decay or momentum.
      *
      * @param layer index of the layer
+     * @throws IndexOutOfBoundsException if it is negative; one beyond the layers is refused by the step
      */
     public Gradients missing(int layer, boolean isMissing) {
+        if (layer < 0) {
+            throw new IndexOutOfBoundsException("layer is " + layer + "; it must be 0 or more");
+        }
         missing.set(layer, isMissing);
         return this;
     }

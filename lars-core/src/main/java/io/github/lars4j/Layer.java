@@ -23,7 +23,7 @@ public record Layer(String name, long offset, List<Long> shape, long length, Tre
     public Layer {
         Objects.requireNonNull(name, "name");
         Objects.requireNonNull(treatment, "treatment");
-        shape = List.copyOf(shape);
+        shape = List.copyOf(Objects.requireNonNull(shape, "shape"));
         if (offset < 0) {
             throw new IllegalArgumentException(
                     "offset of layer \"" + name + "\" is " + offset + "; it must be 0 or more");

@@ -80,21 +80,26 @@ public final class LayerSums {
         return has(layer, PRODUCTS);
     }
 
-    /** Sets Σw² of a layer, as another machine measured it, say. */
+    /**
+     * Sets Σw² of a layer, as another machine measured it, say.
+     *
+     * @throws IndexOutOfBoundsException if there is no such layer
+     * @throws IllegalArgumentException if it is negative; a NaN or an infinity is what weights that hold one have
+     */
     public void setWeights(int layer, double sum) {
-        ww[layer] = sum;
+        ww[settable(layer, sum)] = sum;
         present[layer] |= WEIGHTS;
     }
 
-    /** Sets Σg² of a layer. */
+    /** Sets Σg² of a layer; otherwise as {@link #setWeights}. */
     public void setGradients(int layer, double sum) {
-        gg[layer] = sum;
+        gg[settable(layer, sum)] = sum;
         present[layer] |= GRADIENTS;
     }
 
     /** Sets Σw·g of a layer. */
     public void setProducts(int layer, double sum) {
-        wg[layer] = sum;
+        wg[layers.checked("layer", layer)] = sum;
         present[layer] |= PRODUCTS;
     }
 
@@ -105,7 +110,7 @@ public final class LayerSums {
      *     nothing has been added then
      */
     public void add(LayerSums other) {
-        other.layers.requireSameNames("other", layers);
+        Objects.requireNonNull(other, "other").layers.requireSameNames("other", layers);
         for (int i = 0; i < present.length; i++) {
             if (other.present[i] != present[i]) {
                 throw new IllegalArgumentException("other has " + sums(other.present[i]) + " of layer \""
@@ -136,7 +141,16 @@ public final class LayerSums {
     }
 
     private boolean has(int layer, byte sum) {
-        return (present[layer] & sum) != 0;
+        return (present[layers.checked("layer", layer)] & sum) != 0;
+    }
+
+    private int settable(int layer, double sum) {
+        layers.checked("layer", layer);
+        if (sum < 0) {
+            throw new IllegalArgumentException("sum of layer \""
+                    + layers.get(layer).name() + "\" is " + sum + "; a sum of squares must be 0 or more");
+        }
+        return layer;
     }
 
     private int checked(int layer, byte sum, String name) {

@@ -30,7 +30,7 @@ public final class Layers implements Iterable<Layer> {
      * @throws IllegalArgumentException if there are none, two have one name, or two overlap
      */
     public Layers(List<Layer> layers) {
-        this.layers = List.copyOf(layers);
+        this.layers = List.copyOf(Objects.requireNonNull(layers, "layers"));
         if (this.layers.isEmpty()) {
             throw new IllegalArgumentException("layers is empty; at least one layer is needed");
         }
@@ -69,7 +69,20 @@ public final class Layers implements Iterable<Layer> {
      * @throws IndexOutOfBoundsException if {@code index} is not in {@code [0, size())}
      */
     public Layer get(int index) {
-        return layers.get(index);
+        return layers.get(checked("index", index));
+    }
+
+    /**
+     * Checks the index of a layer.
+     *
+     * @return {@code index}
+     * @throws IndexOutOfBoundsException if there is no such layer, calling the index {@code what}
+     */
+    int checked(String what, int index) {
+        if (index < 0 || index >= layers.size()) {
+            throw new IndexOutOfBoundsException(what + " is " + index + "; it must be in [0, " + layers.size() + ")");
+        }
+        return index;
     }
 
     /**
@@ -184,6 +197,7 @@ public final class Layers implements Iterable<Layer> {
 
         /** Adds a layer of a shape, the outermost dimension first; no dimension is a scalar. */
         public Builder addTensor(String name, long... shape) {
+            Objects.requireNonNull(shape, "shape");
             List<Long> dimensions = new ArrayList<>();
             for (long dimension : shape) {
                 dimensions.add(dimension);
@@ -213,6 +227,7 @@ public final class Layers implements Iterable<Layer> {
 
         /** Treats every layer added so far in whose name {@code pattern} is found. */
         public Builder treat(Pattern pattern, Treatment treatment) {
+            Objects.requireNonNull(pattern, "pattern");
             Objects.requireNonNull(treatment, "treatment");
             layers.replaceAll(layer -> pattern.matcher(layer.name()).find() ? layer.withTreatment(treatment) : layer);
             return this;

@@ -1,6 +1,7 @@
 package io.github.lars4j;
 
 import io.github.lars4j.rule.Checks;
+import java.util.Objects;
 
 /**
  * The learning rate as a function of the step, and of nothing else: a run that resumes at step n goes on as if it had never
@@ -42,7 +43,10 @@ public interface Schedule {
     static Schedule steps(double rate, double factor, long... milestones) {
         Checks.atLeastZero("rate", rate);
         Checks.atLeastZero("factor", factor);
-        long[] at = milestones.clone();
+        long[] at = Objects.requireNonNull(milestones, "milestones").clone();
+        for (long milestone : at) {
+            Checks.atLeast(0, "milestones", milestone);
+        }
         return step -> {
             double now = rate;
             for (long milestone : at) {
@@ -66,6 +70,7 @@ public interface Schedule {
     /** This schedule for {@code steps} steps, then another from its own step 0. */
     default Schedule then(long steps, Schedule next) {
         Checks.atLeast(0, "steps", steps);
+        Objects.requireNonNull(next, "next");
         return step -> step < steps ? rate(step) : next.rate(step - steps);
     }
 }

@@ -44,14 +44,19 @@ public final class Snapshot {
      * This state for another rule. Rules keep their momentum in different units: with the learning rate in it, with the
      * trust ratio, with both, with neither. Each layer's momentum is multiplied by what the other rule's would have been at
      * the layer's last step. That is exact where rate and ratio have stood still, and an approximation where they moved.
+     * Rules that enter at the same place keep the same momentum, whatever their ratios.
      *
-     * @throws IllegalArgumentException if a layer's factor is zero or not finite: its momentum cannot be recovered
+     * @throws IllegalArgumentException if a layer's factor is zero or not finite, or makes its momentum overflow: it cannot
+     *     be recovered
      */
     public Snapshot convertedTo(Rule rule) {
         Objects.requireNonNull(rule, "rule");
         State converted = state.copy();
         Hyperparameters before = state.hyperparameters;
         converted.hyperparameters = before.withRule(rule);
+        if (rule.entry() == before.rule().entry()) {
+            return new Snapshot(converted);
+        }
         for (int i = 0; i < state.layers.size(); i++) {
             if (state.momentum == null || !state.begun[i]) {
                 continue;
@@ -67,7 +72,13 @@ public final class Snapshot {
                         + "); the factor must be finite and more than 0");
             }
             for (int e = (int) layer.offset(); e < layer.end(); e++) {
-                converted.momentum[e] = (float) (converted.momentum[e] * factor);
+                float scaled = (float) (converted.momentum[e] * factor);
+                if (!Float.isFinite(scaled) && Float.isFinite(converted.momentum[e])) {
+                    throw new IllegalArgumentException(
+                            "rule enters at " + rule.entry() + ", and the momentum of layer \"" + layer.name()
+                                    + "\", times " + factor + ", overflows a float");
+                }
+                converted.momentum[e] = scaled;
             }
         }
         return new Snapshot(converted);

@@ -110,7 +110,7 @@ public final class StepReport {
 
     /** What became of a layer. */
     public Outcome outcome(int layer) {
-        return outcomes[layer];
+        return outcomes[layers.checked("layer", layer)];
     }
 
     /** Whether anything in any layer was not finite. */
@@ -125,12 +125,12 @@ public final class StepReport {
 
     /** ‖w‖ of a layer before the step; NaN without a gradient. */
     public double weightNorm(int layer) {
-        return Math.sqrt(weightSquares[layer]);
+        return Math.sqrt(weightSquares[layers.checked("layer", layer)]);
     }
 
     /** ‖g‖ of a layer, scaled as handed in, before the clip by global norm; NaN without a gradient. */
     public double gradientNorm(int layer) {
-        return gradientScale * Math.sqrt(gradientSquares[layer]);
+        return gradientScale * Math.sqrt(gradientSquares[layers.checked("layer", layer)]);
     }
 
     /** ‖g‖ over all layers whose sums are finite, scaled as handed in, before the clip by global norm. */
@@ -146,12 +146,12 @@ public final class StepReport {
 
     /** r of a layer; NaN where it was not come to. */
     public double trustRatio(int layer) {
-        return trustRatios[layer];
+        return trustRatios[layers.checked("layer", layer)];
     }
 
     /** γr of a layer, its rate factor counted in; NaN where it was not come to. */
     public double effectiveRate(int layer) {
-        return learningRates[layer] * trustRatios[layer];
+        return learningRates[layers.checked("layer", layer)] * trustRatios[layer];
     }
 
     /** γ of a layer, its rate factor counted in. */

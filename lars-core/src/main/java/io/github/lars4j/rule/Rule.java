@@ -97,6 +97,11 @@ public record Rule(
         Checks.atLeastZero("epsilon", epsilon);
     }
 
+    /** This rule with another ε. */
+    public Rule withEpsilon(double other) {
+        return new Rule(ratio, entry, zeroNorm, clip, adaptWithoutDecay, other);
+    }
+
     /** Whether the ratio of a layer with weight decay {@code decay} is made of Σw·g too. */
     public boolean needsProducts(boolean adapt, double decay) {
         return ratio == Ratio.DECAYED && adapt && decay != 0;

@@ -1,0 +1,66 @@
+package io.github.lars4j;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.nio.ByteBuffer;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+
+/** Whether everything is as it was, to the bit. */
+final class Bits {
+
+    private Bits() {}
+
+    /** SHA-256 over an optimizer's whole state and some arrays. */
+    static String of(Lars lars, float[]... arrays) {
+        return of(lars.snapshot(), arrays);
+    }
+
+    static String of(Snapshot snapshot, float[]... arrays) {
+        State state = snapshot.state();
+        MessageDigest digest = sha256();
+        ByteBuffer numbers = ByteBuffer.allocate(24 + 17 * state.layers.size());
+        numbers.putInt(state.layers.hashCode()).putInt(state.hyperparameters.hashCode());
+        numbers.putLong(state.step).putLong(state.refusals);
+        for (int i = 0; i < state.layers.size(); i++) {
+            numbers.put((byte) (state.begun[i] ? 1 : 0))
+                    .putDouble(state.learningRates[i])
+                    .putDouble(state.trustRatios[i]);
+        }
+        digest.update(numbers.array());
+        if (state.momentum != null) {
+            digest.update(bytes(state.momentum));
+        }
+        for (float[] array : arrays) {
+            digest.update(bytes(array));
+        }
+        return HexFormat.of().formatHex(digest.digest());
+    }
+
+    private static byte[] bytes(float[] array) {
+        ByteBuffer bytes = ByteBuffer.allocate(4 * array.length);
+        for (float value : array) {
+            bytes.putInt(Float.floatToIntBits(value));
+        }
+        return bytes.array();
+    }
+
+    private static MessageDigest sha256() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /** Asserts equal bits; any NaN equals any NaN. */
+    static void assertSame(float[] expected, float[] actual, String what) {
+        assertEquals(expected.length, actual.length, what);
+        for (int i = 0; i < expected.length; i++) {
+            if (Float.floatToIntBits(expected[i]) != Float.floatToIntBits(actual[i])) {
+                assertEquals(expected[i], actual[i], what + " at " + i);
+            }
+        }
+    }
+}

@@ -1,0 +1,24 @@
+package io.github.lars4j;
+
+import java.util.function.Supplier;
+
+/** Runs code with kernels of a kind. */
+public final class Kernel {
+
+    private Kernel() {}
+
+    /** What {@code made} makes while the property asks for {@code kind}: {@code scalar} or {@code vector}. */
+    public static <T> T with(String kind, Supplier<T> made) {
+        String before = System.getProperty("lars4j.kernels");
+        System.setProperty("lars4j.kernels", kind);
+        try {
+            return made.get();
+        } finally {
+            if (before == null) {
+                System.clearProperty("lars4j.kernels");
+            } else {
+                System.setProperty("lars4j.kernels", before);
+            }
+        }
+    }
+}

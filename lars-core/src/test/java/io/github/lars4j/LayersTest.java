@@ -1,0 +1,158 @@
+package io.github.lars4j;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.lars4j.rule.Treatment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+
+class LayersTest {
+
+    private static Layers.Builder network() {
+        return Layers.builder()
+                .addTensor("conv1.weight", 64, 3, 7, 7)
+                .addTensor("bn1.weight", 64)
+                .addTensor("bn1.bias", 64)
+                .addTensor("temperature")
+                .addTensor("fc.weight", 10, 64)
+                .addTensor("fc.bias", 10);
+    }
+
+    private static List<Treatment> treatments(Layers layers) {
+        List<Treatment> treatments = new ArrayList<>();
+        layers.forEach(layer -> treatments.add(layer.treatment()));
+        return treatments;
+    }
+
+    private static final Treatment F = Treatment.FULL;
+    private static final Treatment P = Treatment.PLAIN;
+
+    @Test
+    void layersFollowOneAnother() {
+        Layers layers = network().build();
+        assertEquals(6, layers.size());
+        assertEquals(64 * 147, layers.get(1).offset());
+        assertEquals(64, layers.get(1).length());
+        assertEquals(layers.get(3).end(), layers.get(4).offset());
+        assertEquals(1, layers.get(3).length(), "no dimension is a scalar");
+        assertEquals(64 * 147 + 64 + 64 + 1 + 640 + 10, layers.end());
+        assertEquals(4, layers.index("fc.weight"));
+        assertEquals(List.of(10L, 64L), layers.get(4).shape());
+        assertEquals(List.of(7L), Layers.builder().add("a", 7).build().get(0).shape());
+    }
+
+    @Test
+    void nothingIsExcludedUnlessAskedFor() {
+        assertEquals(List.of(F, F, F, F, F, F), treatments(network().build()));
+        assertEquals(
+                List.of(F, F, F, F, F, F),
+                treatments(network()
+                        .treat(Pattern.compile("nothing of this name"), P)
+                        .build()));
+    }
+
+    @Test
+    void treatmentByName() {
+        assertEquals(
+                List.of(F, P, P, F, F, P),
+                treatments(network().treat(Pattern.compile("^bn|\\.bias$"), P).build()));
+    }
+
+    @Test
+    void treatmentOfOneDimensionalTensors() {
+        assertEquals(
+                List.of(F, P, P, P, F, P),
+                treatments(network().treatOneDimensional(P).build()));
+        IllegalStateException thrown = assertThrows(
+                IllegalStateException.class, () -> network().add("flat", 640).treatOneDimensional(P));
+        assertTrue(thrown.getMessage().contains("\"flat\""), thrown::getMessage);
+    }
+
+    @Test
+    void treatmentByHandAndOfTheThreeIndependently() {
+        for (boolean decay : new boolean[] {false, true}) {
+            for (boolean adapt : new boolean[] {false, true}) {
+                for (double factor : new double[] {0, 0.02, 1}) {
+                    Treatment treatment = new Treatment(decay, adapt, factor);
+                    assertEquals(
+                            List.of(F, treatment),
+                            treatments(Layers.builder()
+                                    .add("a", 1)
+                                    .add("b", 1, treatment)
+                                    .build()));
+                }
+            }
+        }
+    }
+
+    @Test
+    void laterTreatmentsWinAndLaterLayersAreNotTreated() {
+        Treatment slow = P.withRateFactor(0.01);
+        Layers layers = network()
+                .treatOneDimensional(P)
+                .treat(Pattern.compile("bias"), slow)
+                .addTensor("late.bias", 3)
+                .build();
+        assertEquals(List.of(F, P, slow, P, F, slow, F), treatments(layers));
+    }
+
+    @Test
+    void gapsAndAnyOrderAreAllowed() {
+        Layers layers =
+                Layers.builder().at(100).add("b", 10).at(0).add("a", 100).build();
+        assertEquals(110, layers.end());
+        assertEquals("b", layers.get(0).name(), "indices are those of the order given");
+        Layers.builder().at(5).add("empty", 0).at(5).add("a", 1).build();
+    }
+
+    @Test
+    void placesMayLieBeyondWhatAnArrayHolds() {
+        Layers layers = Layers.builder()
+                .add("large", 5_000_000_000L)
+                .add("next", 3_000_000_000L)
+                .build();
+        assertEquals(5_000_000_000L, layers.get(1).offset());
+        assertEquals(8_000_000_000L, layers.end());
+        assertEquals(
+                Long.MAX_VALUE,
+                Layers.builder().at(1).add("a", Long.MAX_VALUE - 1).build().end());
+    }
+
+    @Test
+    void overlapsAreRefused() {
+        for (long offset : new long[] {0, 5, 9}) {
+            IllegalArgumentException thrown = assertThrows(
+                    IllegalArgumentException.class,
+                    () -> Layers.builder()
+                            .at(offset)
+                            .add("b", 3)
+                            .at(2)
+                            .add("a", 8)
+                            .build());
+            assertTrue(thrown.getMessage().startsWith("offset of layer "), thrown::getMessage);
+        }
+        Layers.builder().at(10).add("b", 3).at(2).add("a", 8).build();
+    }
+
+    @Test
+    void equalityIsThatOfTheLayers() {
+        assertEquals(network().build(), network().build());
+        assertEquals(network().build().hashCode(), network().build().hashCode());
+        assertNotEquals(network().build(), network().treatOneDimensional(P).build());
+        assertFalse(network().build().equals(new Object()));
+    }
+
+    @Test
+    void aTableOfThem() {
+        String table = network().treatOneDimensional(P).build().toString();
+        assertEquals(6, table.lines().count());
+        assertTrue(table.lines().toList().get(0).matches("conv1.weight +9408 at 0 +decay +adapt +rate x 1.0"), table);
+        assertTrue(table.lines().toList().get(5).matches("fc.bias +10 at 10177 +- +- +rate x 1.0"), table);
+    }
+}

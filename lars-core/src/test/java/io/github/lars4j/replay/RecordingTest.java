@@ -1,0 +1,150 @@
+package io.github.lars4j.replay;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.lars4j.safetensors.SafeTensorsException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class RecordingTest {
+
+    @TempDir
+    Path folder;
+
+    /** seed-4 with its header changed, and padded to the length that it had. */
+    private Path edited(String target, String replacement) throws IOException {
+        byte[] bytes = Files.readAllBytes(RecordingsTest.file("seed-4"));
+        int length = (int) ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getLong(0);
+        String header = new String(bytes, 8, length, StandardCharsets.UTF_8);
+        assertTrue(header.contains(target), target);
+        byte[] changed = header.strip().replace(target, replacement).getBytes(StandardCharsets.UTF_8);
+        ByteBuffer file = ByteBuffer.allocate(8 + changed.length + bytes.length - 8 - length)
+                .order(ByteOrder.LITTLE_ENDIAN);
+        file.putLong(changed.length).put(changed).put(bytes, 8 + length, bytes.length - 8 - length);
+        return Files.write(folder.resolve("edited.safetensors"), file.array());
+    }
+
+    /** What is changed in the header, to what, and what the message says of it. */
+    private static final List<List<String>> MALFORMED = List.of(
+            List.of(
+                    "\"dialect\":\"seed\"",
+                    "\"dialect\":\"sead\"",
+                    "\"dialect\": it is \"sead\"; it must be paper, seed"),
+            List.of("\"dialect\":", "\"dialekt\":", "\"dialect\": it is not there"),
+            List.of("\\\"momentum\\\": 0.9", "\\\"momentum\\\": -0.9", "\"hyperparameters\": momentum is -0.9"),
+            List.of("\\\"momentum\\\": 0.9", "\\\"momentum\\\": \\\"0\\\"", "found 0 where a number must be"),
+            List.of("\\\"momentum\\\": 0.9", "\\\"momentun\\\": 0.9", "\"hyperparameters\": \"momentum\" is not there"),
+            List.of("\\\"momentum\\\": 0.9", "\\\"momentum\\\": NaN", "expected a value"),
+            List.of("\\\"momentum\\\": 0.9", "\\\"momentum\\\": 1e999", "expected a number that a double can hold"),
+            List.of("\\\"nesterov\\\": false", "\\\"nesterov\\\": 0", "\"nesterov\" must be true or false"),
+            List.of("\\\"nesterov\\\": false", "\\\"nesterov\\\": null", "expected a value"),
+            List.of("\\\"eps\\\": 1e-15", "\\\"eps\\\": 0, \\\"eps\\\": 0", "expected key \"eps\" once only"),
+            List.of(
+                    "\\\"eps\\\": 1e-15",
+                    "\\\"eps\\\": 0, \\\"clip\\\": true",
+                    "\"clip\" is not known for dialect \"seed\""),
+            List.of("\"learning_rates\":\"[4.0, ", "\"learning_rates\":\"[", "tensor \"gradients\" is F32 [6, 1086]"),
+            List.of("\"learning_rates\":\"[4.0, ", "\"learning_rates\":\"[-4, ", "rate of step 0 is -4.0"),
+            List.of("\"learning_rates\":\"[4.0, ", "\"learning_rates\":\"{4.0, ", "expected '\"'"),
+            List.of("\"learning_rates\":\"[4.0, ", "\"learning_rates\":\"[4.0 ", "expected ','"),
+            List.of("[[0, 1], ", "[[0], ", "a pair has 1 elements"),
+            List.of("[[0, 1], ", "[[0, 9], ", "[0, 9] is not among 6 steps and 9 layers"),
+            List.of("[[0, 1], ", "[[6, 1], ", "[6, 1] is not among 6 steps and 9 layers"),
+            List.of("[[0, 1], ", "[[0, 1.5], ", "found 1.5 where an integer must be"),
+            List.of("[[0, 1], ", "[[0, 1]], ", "expected nothing more"),
+            List.of("[[0, 1], ", "[[[[[[[[[[0, 1], ", "expected at most 8 levels"),
+            List.of("\\\"length\\\": 216", "\\\"length\\\": 217", "length of layer \"conv1.weight\" is 217"),
+            List.of("\\\"offset\\\": 216", "\\\"offset\\\": 215", "offset of layer \"bn1.weight\" is 215"),
+            List.of("\\\"offset\\\": 957", "\\\"offset\\\": 958", "\"gradients\" has 1086 elements a step"),
+            List.of("\\\"name\\\": \\\"bn1.bias\\\"", "\\\"name\\\": 1", "\"name\" must be a string"),
+            List.of("\\\"shape\\\": [8, 3, 3, 3]", "\\\"shape\\\": 216", "found 216.0 where an array must be"),
+            List.of(
+                    "\"params_f64\":",
+                    "\"params_f65\":",
+                    "tensor \"params_f64\" is not there; it must be F64 [7, 1086]"),
+            List.of("\"gradients\":{", "\"gradient\":{", "tensor \"gradients\" has shape []"),
+            List.of("\"params_initial\":{\"dtype\":\"F32\"", "\"params_initial\":{\"dtype\":\"I32\"", "is I32 [1086]"));
+
+    @Test
+    void malformedRecordingsAreRefusedByName() throws IOException {
+        for (List<String> row : MALFORMED) {
+            Path file = edited(row.get(0), row.get(1));
+            SafeTensorsException refused = assertThrows(SafeTensorsException.class, () -> open(file), row::toString);
+            assertTrue(refused.getMessage().contains(row.get(2)), () -> row + " gives " + refused.getMessage());
+            assertTrue(refused.getMessage().startsWith(file.toString()), refused::getMessage);
+        }
+    }
+
+    private static void open(Path file) throws IOException {
+        Recording.open(file).close();
+    }
+
+    @Test
+    void withoutMomentumNoneIsNeeded() throws IOException {
+        Path file = edited("\"momentum_f64\":", "\"momentum_f65\":");
+        assertThrows(SafeTensorsException.class, () -> open(file));
+        open(edited("\\\"momentum\\\": 0.9", "\\\"momentum\\\": 0"));
+    }
+
+    @Test
+    void aWrongHyperparameterIsSeen() throws IOException {
+        for (List<String> row : List.of(
+                List.of("\\\"momentum\\\": 0.9", "\\\"momentum\\\": 0.9001"),
+                List.of("\\\"weight_decay\\\": 0.01", "\\\"weight_decay\\\": 0.0101"),
+                List.of("\\\"dampening\\\": 0", "\\\"dampening\\\": 0.001"),
+                List.of("\\\"nesterov\\\": false", "\\\"nesterov\\\": true"),
+                List.of("\\\"trust_coefficient\\\": 0.001", "\\\"trust_coefficient\\\": 0.00101"),
+                List.of("[[0, 1], ", "["),
+                List.of("\"dialect\":\"seed\"", "\"dialect\":\"paper\""))) {
+            try (Recording recording = Recording.open(edited(row.get(0), row.get(1)))) {
+                Replay replay = Replay.of(recording);
+                assertFalse(replay.holds(), row::toString);
+                assertTrue(replay.toString().contains("FAILS, first at step "), replay::toString);
+            }
+        }
+    }
+
+    @Test
+    void jsonIsReadAsItIs() throws IOException {
+        assertEquals(
+                Map.of("a\"\\/\b\f\n\r\té", List.of(0.0, -1.5e3, true, false, Map.of(), List.of(), "")),
+                Json.parse(
+                        "", " {\"a\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\" : [ 0 , -1.5e+3,true,false,{ },[\n],\"\"]}\t"));
+        for (String malformed : List.of(
+                "",
+                "{",
+                "[1",
+                "[1,]",
+                "{\"a\"}",
+                "{\"a\":1,}",
+                "\"a",
+                "\"\\x\"",
+                "\"\\u00g0\"",
+                "\"\n\"",
+                "tru",
+                "fals",
+                "01",
+                "1.",
+                "-",
+                "+1",
+                ".5",
+                "1 2",
+                "nul",
+                "{1:2}")) {
+            assertThrows(SafeTensorsException.class, () -> Json.parse("here", malformed), malformed);
+        }
+        assertEquals(Arrays.asList(1.0, 2.0), Json.parse("", "[1,2]"));
+    }
+}
