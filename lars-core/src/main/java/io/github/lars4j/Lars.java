@@ -123,6 +123,8 @@ public final class Lars implements AutoCloseable {
      *     anything else; if it throws, nothing has changed
      */
     public StepReport step(float[] params, float[] gradients, DoubleSupplier closure) {
+        Objects.requireNonNull(gradients, "gradients");
+        Objects.requireNonNull(closure, "closure");
         turns.enter("step", false);
         return take(params, plain.array(gradients), closure, null);
     }
@@ -132,6 +134,7 @@ public final class Lars implements AutoCloseable {
      * float[], DoubleSupplier)}.
      */
     public StepReport step(float[] params, Gradients gradients, DoubleSupplier closure) {
+        Objects.requireNonNull(closure, "closure");
         turns.enter("step", false);
         return take(params, gradients, closure, null);
     }
@@ -151,7 +154,8 @@ public final class Lars implements AutoCloseable {
         try {
             check(params, gradients);
             Kernels kernels = kernelSource.kernels();
-            begin(params, gradients);
+            begin(params);
+            decideReads(gradients);
             for (int group = 0; group < plan.groups(); group++) {
                 measure(kernels, params, gradients, group);
             }
@@ -213,7 +217,10 @@ public final class Lars implements AutoCloseable {
             }
             double rate = Checks.atLeastZero("rate of step " + state.step, schedule.rate(state.step));
             Kernels kernels = kernelSource.kernels();
-            begin(params, gradients);
+            begin(params);
+            if (given == null) {
+                decideReads(gradients);
+            }
             report.begin(state.step, loss, rate, gradients.scale());
             boolean refused = false;
             for (int group = 0; group < plan.groups() && !refused; group++) {
@@ -311,12 +318,16 @@ public final class Lars implements AutoCloseable {
         return state.layers.get(layer).treatment().decay() ? state.hyperparameters.weightDecay() : 0;
     }
 
-    /** Decides what pass 1 has to read of each layer. */
-    private void begin(float[] params, Gradients gradients) {
+    /** Forgets carried sums that are of other weights. */
+    private void begin(float[] params) {
         if (!same(carriedOf, params)) {
             forgetCarried();
             carriedOf = carrySums ? params : null;
         }
+    }
+
+    /** Decides what pass 1 has to read of each layer. */
+    private void decideReads(Gradients gradients) {
         sums.clear();
         for (int i = 0; i < reads.length; i++) {
             if (gradients.isMissing(i)) {
