@@ -287,14 +287,14 @@ public final class Lars implements AutoCloseable {
         }
     }
 
-    private static void requireLength(String name, float[] array, Layers layers) {
+    static void requireLength(String name, float[] array, Layers layers) {
         if (array.length < layers.end()) {
             throw new IllegalArgumentException(name + " has length " + array.length + "; it must be at least "
                     + layers.end() + ", the end of the layers");
         }
     }
 
-    private static void requireDistinct(String name, float[] array, String otherName, float[] other) {
+    static void requireDistinct(String name, float[] array, String otherName, float[] other) {
         if (same(array, other)) {
             throw new IllegalArgumentException(
                     name + " is the same array as " + otherName + "; they must be different arrays");
@@ -479,8 +479,19 @@ public final class Lars implements AutoCloseable {
         report.ended(refused, state.refusals);
     }
 
-    private void forgetCarried() {
+    /** Measures carried sums anew; for whoever has a turn and has changed weights. */
+    void forgetCarried() {
         Arrays.fill(carried, Double.NaN);
+    }
+
+    /** Who saves or restores takes a turn here, as a step does. */
+    Turns turns() {
+        return turns;
+    }
+
+    /** The live state, for whoever has a turn. */
+    State state() {
+        return state;
     }
 
     /**

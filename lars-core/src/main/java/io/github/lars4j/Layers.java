@@ -98,11 +98,14 @@ public final class Layers implements Iterable<Layer> {
         return index;
     }
 
-    /** These layers where they lie, treated as the equally many {@code others} are. */
-    Layers withTreatmentsOf(Layers others) {
+    /** These layers where they lie, each {@code i} treated as the other {@code from[i]} is; of -1, as it was. */
+    Layers withTreatmentsOf(Layers others, int[] from) {
         List<Layer> treated = new ArrayList<>();
         for (int i = 0; i < size(); i++) {
-            treated.add(get(i).withTreatment(others.get(i).treatment()));
+            treated.add(
+                    from[i] < 0
+                            ? get(i)
+                            : get(i).withTreatment(others.get(from[i]).treatment()));
         }
         return new Layers(treated);
     }

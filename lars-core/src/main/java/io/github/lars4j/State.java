@@ -7,7 +7,7 @@ final class State {
 
     Layers layers;
     Hyperparameters hyperparameters;
-    /** Laid out as the weights are; {@code null} without momentum. */
+    /** Laid out as the weights are; {@code null} where there has been no use for one. */
     float[] momentum;
     /** Which layers have taken a step, the first being undampened. */
     final boolean[] begun;
@@ -28,21 +28,24 @@ final class State {
         this.trustRatios = new double[layers.size()];
     }
 
+    /** Whether {@link #momentum} is in use; an array that the caller handed in stays with a state that has no use for it. */
+    boolean hasMomentum() {
+        return hyperparameters.momentum() != 0;
+    }
+
     State copy() {
-        State copy = new State(layers, hyperparameters, momentum == null ? null : new float[momentum.length]);
+        State copy = new State(layers, hyperparameters, hasMomentum() ? new float[momentum.length] : null);
         copy.take(this);
         return copy;
     }
 
-    /** Takes over another state of layers with the same names and lengths, wherever they lie. */
+    /** Takes over another state of layers with the same names and lengths in the same order, wherever they lie. */
     void take(State other) {
-        if (other.momentum == null) {
-            momentum = null;
-        } else {
-            if (momentum == null) {
-                momentum = new float[Math.toIntExact(layers.end())];
-            }
-            for (int i = 0; i < layers.size(); i++) {
+        momentum = momentumFor(other);
+        int[] from = new int[layers.size()];
+        for (int i = 0; i < layers.size(); i++) {
+            from[i] = i;
+            if (other.hasMomentum()) {
                 System.arraycopy(
                         other.momentum,
                         (int) other.layers.get(i).offset(),
@@ -51,12 +54,26 @@ final class State {
                         (int) layers.get(i).length());
             }
         }
-        layers = layers.withTreatmentsOf(other.layers);
+        takeAllButMomentum(other, from);
+    }
+
+    /** Takes over what another state knows, of each layer {@code i} what it knows of its own {@code from[i]}; of -1 nothing. */
+    void takeAllButMomentum(State other, int[] from) {
+        layers = layers.withTreatmentsOf(other.layers, from);
         hyperparameters = other.hyperparameters;
-        System.arraycopy(other.begun, 0, begun, 0, begun.length);
-        System.arraycopy(other.learningRates, 0, learningRates, 0, learningRates.length);
-        System.arraycopy(other.trustRatios, 0, trustRatios, 0, trustRatios.length);
+        for (int i = 0; i < from.length; i++) {
+            if (from[i] >= 0) {
+                begun[i] = other.begun[from[i]];
+                learningRates[i] = other.learningRates[from[i]];
+                trustRatios[i] = other.trustRatios[from[i]];
+            }
+        }
         step = other.step;
         refusals = other.refusals;
+    }
+
+    /** The array that takes another state's momentum: this state's own, or a new one where that has none yet. */
+    float[] momentumFor(State other) {
+        return other.hasMomentum() && momentum == null ? new float[Math.toIntExact(layers.end())] : momentum;
     }
 }

@@ -11,7 +11,7 @@ final class Turns {
         MEASURED,
         /** A call is inside. */
         BUSY,
-        /** A step broke off half written. */
+        /** A step, or a restore, broke off half written. */
         BROKEN,
         CLOSED
     }
@@ -48,8 +48,8 @@ final class Turns {
                     if (!whenBroken) {
                         throw new IllegalStateException(
                                 call
-                                        + " was called after a step that broke off half written; restore a snapshot, and the"
-                                        + " weights, first",
+                                        + " was called after a step, or a restore, that broke off half written; restore a"
+                                        + " snapshot or checkpoint, and the weights, first",
                                 cause);
                     }
                 }

@@ -34,8 +34,13 @@ public final class SafeTensorsException extends IOException {
         super(message, cause);
     }
 
-    /** Quotes a string from a file for a message: one line, its beginning only, nothing a terminal would obey. */
-    static String quote(String text) {
+    /**
+     * Quotes a string from a file for a message.
+     *
+     * @param text any string
+     * @return the string in quotes: one line, its beginning only, nothing that a terminal would obey
+     */
+    public static String quote(String text) {
         StringBuilder quoted = new StringBuilder("\"");
         for (int i = 0; i < Math.min(text.length(), QUOTED_CHARS); i++) {
             char c = text.charAt(i);

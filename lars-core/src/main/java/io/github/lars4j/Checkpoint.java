@@ -1,0 +1,349 @@
+package io.github.lars4j;
+
+import io.github.lars4j.rule.Hyperparameters;
+import io.github.lars4j.safetensors.Dtype;
+import io.github.lars4j.safetensors.SafeTensorsException;
+import io.github.lars4j.safetensors.SafeTensorsFile;
+import io.github.lars4j.safetensors.SafeTensorsWriter;
+import io.github.lars4j.safetensors.TensorInfo;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeMap;
+
+/**
+ * The state of an optimizer in a file, to resume from: momentum, which layers have begun, step number, hyperparameters,
+ * rule, layout and treatments, and the weights if they are handed in. Not the schedule, which is a function of the step.
+ * A resumed run goes on with the bits of one that was never stopped.
+ *
+ * <pre>{@code
+ * Path file = Path.of("run.safetensors");
+ * if (Files.exists(file)) Checkpoint.load(file).restore(lars, params);
+ * while (lars.steps() < steps) {
+ *     lars.step(params, gradients(lars.steps(), params));
+ *     if (lars.steps() % 1000 == 0) Checkpoint.save(file, lars, params);
+ * }
+ * }</pre>
+ *
+ * <p>Saving replaces the file as a whole: if the process or the machine dies meanwhile, the file is the one before or the
+ * new one, and the new one once {@code save} has returned. What it may leave behind is a file of the same name with
+ * {@code .tmp} behind it, which can be deleted. Arrays are streamed, not copied. The same state gives the same bytes.
+ *
+ * <p>The file is a safetensors file that any safetensors library reads, with the names that PyTorch users expect (see
+ * {@link PyTorchState} for the other direction):
+ *
+ * <ul>
+ *   <li>a tensor {@code <layer>.momentum_buffer} for each layer, F32 and of the layer's shape, if there is momentum,
+ *   <li>a tensor {@code <layer>} for each layer, F32 and of the layer's shape, if weights were handed in,
+ *   <li>a tensor {@code lars4j.checksum}, U8 of 8 bytes, at the end: two CRC-32, little-endian, the first over the file's
+ *       bytes up to the data, the second over all bytes before this tensor,
+ *   <li>metadata: step number, refusals, whether weights are there, rule and hyperparameters by their names, and {@code layer.<index>} for each layer
+ *       (offset, shape, decay, adapt, rate factor, begun, last learning rate, last trust ratio, name).
+ * </ul>
+ *
+ * <p>What is between layers in the arrays is neither saved nor restored.
+ *
+ * <p>A checkpoint is immutable, holds no file open, and is safe for use by several threads.
+ */
+public final class Checkpoint {
+
+    static final String MOMENTUM_SUFFIX = ".momentum_buffer";
+
+    private final Path file;
+    private final Map<String, String> metadata;
+    private final Map<String, TensorInfo> tensors;
+    /** Without its momentum. */
+    private final State state;
+
+    private final boolean weights;
+
+    private Checkpoint(Path file, SafeTensorsFile open) throws IOException {
+        Checksum.verifyHeader(file, open);
+        this.file = file;
+        this.metadata = open.metadata();
+        this.tensors = open.tensors();
+        try {
+            this.state = Manifest.read(metadata);
+            this.weights = Manifest.hasWeights(metadata);
+            requireTensors();
+        } catch (SafeTensorsException e) {
+            throw new SafeTensorsException(file + ": " + e.getMessage(), e);
+        }
+    }
+
+    /**
+     * Saves the state without the weights; otherwise as {@link #save(Path, Lars, float[])}.
+     *
+     * @param file the file to replace; its folder must exist
+     * @param lars the optimizer; no other call may be under way
+     */
+    public static void save(Path file, Lars lars) throws IOException {
+        save(Disk.REAL, file, lars, null);
+    }
+
+    /**
+     * Saves the state and the weights.
+     *
+     * @param file the file to replace; its folder must exist
+     * @param lars the optimizer; no other call may be under way
+     * @param params the weights, at least {@link Layers#end} elements; only read, and not to be changed meanwhile
+     * @throws NullPointerException if an argument is {@code null}
+     * @throws IllegalArgumentException if {@code params} is too short or the momentum's array, or the names of two tensors
+     *     would be the same: layers {@code a} and {@code a.momentum_buffer}
+     * @throws IllegalStateException if the call may not come now: during another, or after a step that broke off
+     * @throws IOException if writing fails. The file is the one before then; or, if all but the last force of the folder
+     *     went well, the new one
+     */
+    public static void save(Path file, Lars lars, float[] params) throws IOException {
+        save(Disk.REAL, file, lars, Objects.requireNonNull(params, "params"));
+    }
+
+    static void save(Disk disk, Path file, Lars lars, float[] params) throws IOException {
+        Objects.requireNonNull(file, "file");
+        Turns.Phase before = lars.turns().enter("save", true);
+        try {
+            State state = lars.state();
+            requireParams(params, state);
+            SafeTensorsWriter writer = new SafeTensorsWriter();
+            Manifest.write(state, params != null).forEach(writer::metadata);
+            long elements = 0;
+            if (state.hasMomentum()) {
+                elements += add(writer, state.layers, MOMENTUM_SUFFIX, state.momentum);
+            }
+            if (params != null) {
+                elements += add(writer, state.layers, "", params);
+            }
+            long bytes = elements * Float.BYTES;
+            AtomicSave.save(disk, file, channel -> Checksum.write(writer, bytes, channel));
+        } finally {
+            lars.turns().leave(before);
+        }
+    }
+
+    private static long add(SafeTensorsWriter writer, Layers layers, String suffix, float[] array) {
+        long elements = 0;
+        for (Layer layer : layers) {
+            writer.floats(layer.name() + suffix, layer.shape(), array, (int) layer.offset());
+            elements += layer.length();
+        }
+        return elements;
+    }
+
+    /**
+     * Opens a checkpoint and checks its header; of the data nothing is read yet.
+     *
+     * @throws SafeTensorsException if it is not a checkpoint, or damaged
+     * @throws IOException if the file cannot be read
+     */
+    public static Checkpoint load(Path file) throws IOException {
+        try (SafeTensorsFile open = SafeTensorsFile.open(file)) {
+            return new Checkpoint(file, open);
+        }
+    }
+
+    /** Checks that there are the tensors that the metadata speaks of, and no others. */
+    private void requireTensors() throws SafeTensorsException {
+        Set<String> expected = new HashSet<>();
+        expected.add(Checksum.TENSOR);
+        for (Layer layer : state.layers) {
+            if (state.hasMomentum()) {
+                requireTensor(expected, layer.name() + MOMENTUM_SUFFIX, layer);
+            }
+            if (weights) {
+                requireTensor(expected, layer.name(), layer);
+            }
+        }
+        for (String name : tensors.keySet()) {
+            if (!expected.contains(name)) {
+                throw new SafeTensorsException(
+                        "tensor " + SafeTensorsException.quote(name) + " is not one of a checkpoint of these layers");
+            }
+        }
+    }
+
+    private void requireTensor(Set<String> expected, String name, Layer layer) throws SafeTensorsException {
+        TensorInfo tensor = tensors.get(name);
+        if (tensor == null || tensor.dtype() != Dtype.F32 || !tensor.shape().equals(layer.shape())) {
+            throw new SafeTensorsException("tensor " + SafeTensorsException.quote(name) + " is "
+                    + (tensor == null ? "missing" : "not F32 of its layer's shape"));
+        }
+        if (!expected.add(name)) {
+            throw new SafeTensorsException("tensor " + SafeTensorsException.quote(name) + " would be of two layers");
+        }
+    }
+
+    /** Steps taken. */
+    public long step() {
+        return state.step;
+    }
+
+    /** The layers as they lay and were treated; an optimizer can be built of them. */
+    public Layers layers() {
+        return state.layers;
+    }
+
+    /** The hyperparameters, the rule among them. */
+    public Hyperparameters hyperparameters() {
+        return state.hyperparameters;
+    }
+
+    /** Whether the weights are there too. */
+    public boolean hasWeights() {
+        return weights;
+    }
+
+    /** Goes back to the state, and leaves the weights to the trainer; otherwise as {@link #restore(Lars, float[])}. */
+    public void restore(Lars lars) throws IOException {
+        restore(lars, null, false);
+    }
+
+    /**
+     * Goes back to the state and the weights: what {@link Lars#restore(Snapshot)} restores, and {@code params}. Everything
+     * is checked before anything is changed, the whole file and its checksum too, which reads it twice. Layers are told by
+     * their names, and may lie elsewhere in the arrays. The momentum is written into the optimizer's array, or the caller's
+     * if there is one. Mends an optimizer whose step broke off.
+     *
+     * @param params takes the weights, at least {@link Layers#end} elements; written in the layers alone
+     * @throws NullPointerException if an argument is {@code null}
+     * @throws IllegalArgumentException if the layers differ by name or length, with all differences in the message, the
+     *     file has no weights, or {@code params} is too short or the momentum's array; nothing has changed then
+     * @throws IllegalStateException if the call may not come now: during another; nothing has changed then
+     * @throws SafeTensorsException if the file is damaged, or is not what it was when it was loaded; nothing has changed
+     *     then
+     * @throws IOException if reading fails. Nothing has changed then, or, if it failed at the second reading, the optimizer
+     *     asks for another restore
+     */
+    public void restore(Lars lars, float[] params) throws IOException {
+        restore(lars, Objects.requireNonNull(params, "params"), false);
+    }
+
+    /** Goes back to the state of some layers without their weights; otherwise as {@link #restoreMatching(Lars, float[])}. */
+    public Restored restoreMatching(Lars lars) throws IOException {
+        return restore(lars, null, true);
+    }
+
+    /**
+     * Goes back to the state and the weights of those layers that are here and there with the same name and length, and
+     * leaves the others as they are: a model with a new head, say. Step number, refusals and hyperparameters are taken.
+     * Otherwise as {@link #restore(Lars, float[])}.
+     *
+     * @return what was taken and what not
+     * @throws IllegalArgumentException as there; where layers differ, only if there is no layer to take
+     */
+    public Restored restoreMatching(Lars lars, float[] params) throws IOException {
+        return restore(lars, Objects.requireNonNull(params, "params"), true);
+    }
+
+    private Restored restore(Lars lars, float[] params, boolean partial) throws IOException {
+        Turns.Phase before = lars.turns().enter("restore", true, true);
+        boolean writing = false;
+        try {
+            State live = lars.state();
+            requireParams(params, live);
+            if (params != null && !weights) {
+                throw new IllegalArgumentException("params is given, and the checkpoint has no weights");
+            }
+            int[] from = new int[live.layers.size()];
+            Restored restored = match(live.layers, from, partial);
+            try (SafeTensorsFile open = SafeTensorsFile.open(file)) {
+                if (!open.metadata().equals(metadata) || !open.tensors().equals(tensors)) {
+                    throw new SafeTensorsException(file + " is not what it was when it was loaded; load it again");
+                }
+                Checksum.verifyAll(file, open);
+                float[] momentum = live.momentumFor(state);
+                writing = true;
+                for (int i = 0; i < from.length; i++) {
+                    if (from[i] >= 0 && state.hasMomentum()) {
+                        read(open, live.layers.get(i), MOMENTUM_SUFFIX, momentum);
+                    }
+                    if (from[i] >= 0 && params != null) {
+                        read(open, live.layers.get(i), "", params);
+                    }
+                }
+                live.momentum = momentum;
+                live.takeAllButMomentum(state, from);
+                lars.forgetCarried();
+            }
+            lars.turns().leave(Turns.Phase.IDLE);
+            return restored;
+        } catch (Throwable t) {
+            leave(lars, t, writing, before);
+            throw t;
+        }
+    }
+
+    /**
+     * Finds the layers of an optimizer in this checkpoint.
+     *
+     * @param from set to the index in this checkpoint of each layer, or -1
+     */
+    private Restored match(Layers live, int[] from, boolean partial) {
+        List<String> taken = new ArrayList<>();
+        Map<String, String> leftInFile = new TreeMap<>();
+        for (Layer layer : state.layers) {
+            leftInFile.put(layer.name(), "the optimizer has no such layer");
+        }
+        List<String> leftWithout = new ArrayList<>();
+        StringBuilder differences = new StringBuilder();
+        for (int i = 0; i < live.size(); i++) {
+            Layer layer = live.get(i);
+            String name = layer.name();
+            from[i] = leftInFile.containsKey(name) ? state.layers.index(name) : -1;
+            if (from[i] >= 0 && state.layers.get(from[i]).length() == layer.length()) {
+                leftInFile.remove(name);
+                taken.add(name);
+                continue;
+            }
+            if (from[i] >= 0) {
+                leftInFile.put(
+                        name,
+                        "its length is " + state.layers.get(from[i]).length() + ", the optimizer's " + layer.length());
+                from[i] = -1;
+            } else {
+                differences.append(differences(name, "the checkpoint has no such layer"));
+            }
+            leftWithout.add(name);
+        }
+        leftInFile.forEach((name, why) -> differences.append(differences(name, why)));
+        if (!differences.isEmpty() && !(partial && !taken.isEmpty())) {
+            throw new IllegalArgumentException(
+                    "the checkpoint is of other layers" + (partial ? ", none of which fits:" : ":") + differences);
+        }
+        return new Restored(taken, leftInFile, leftWithout);
+    }
+
+    static String differences(String name, String why) {
+        return System.lineSeparator() + "  " + SafeTensorsException.quote(name) + ": " + why;
+    }
+
+    static void read(SafeTensorsFile open, Layer layer, String suffix, float[] array) throws IOException {
+        open.readFloats(layer.name() + suffix, array, (int) layer.offset());
+    }
+
+    static void requireParams(float[] params, State state) {
+        if (params != null) {
+            Lars.requireLength("params", params, state.layers);
+            Lars.requireDistinct("params", params, "the momentum buffer", state.momentum);
+        }
+    }
+
+    static void leave(Lars lars, Throwable thrown, boolean writing, Turns.Phase before) {
+        if (writing) {
+            lars.turns().broken(thrown);
+        } else {
+            lars.turns().leave(before);
+        }
+    }
+
+    /** The file, and a line of what is in it. */
+    @Override
+    public String toString() {
+        return file + ": step " + state.step + ", " + state.layers.size() + " layers"
+                + (state.hasMomentum() ? ", momentum" : "") + (weights ? ", weights" : "");
+    }
+}

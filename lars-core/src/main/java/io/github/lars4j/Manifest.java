@@ -1,0 +1,169 @@
+package io.github.lars4j;
+
+import io.github.lars4j.rule.Checks;
+import io.github.lars4j.rule.Hyperparameters;
+import io.github.lars4j.rule.Rule;
+import io.github.lars4j.rule.Treatment;
+import io.github.lars4j.safetensors.SafeTensorsException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+
+/**
+ * A state, all but its momentum, as the metadata of a file and back. There is one text for each state: text that is not
+ * what would be written is refused.
+ *
+ * <p>Entry {@code layer.7} is of layer 7, in this order and with one space between: offset, shape as {@code [64,3]},
+ * decay, adapt, rate factor, begun, last learning rate, last trust ratio, name. Doubles are as {@link Double#toString}
+ * writes them, which reads back to the same bits.
+ */
+final class Manifest {
+
+    private static final String FORMAT = "lars4j.checkpoint";
+    private static final String VERSION = "1";
+    private static final String WEIGHTS = "weights";
+    private static final String NESTEROV = "nesterov";
+    private static final int LAYER_FIELDS = 9;
+
+    private Manifest() {}
+
+    /** The text of a state whose weights are, or are not, in the same file. */
+    static Map<String, String> write(State state, boolean weights) {
+        Hyperparameters hyper = state.hyperparameters;
+        Rule rule = hyper.rule();
+        Map<String, String> text = new TreeMap<>();
+        text.put(FORMAT, VERSION);
+        text.put(WEIGHTS, String.valueOf(weights));
+        text.put("step", String.valueOf(state.step));
+        text.put("refusals", String.valueOf(state.refusals));
+        text.put("rule.ratio", rule.ratio().name());
+        text.put("rule.entry", rule.entry().name());
+        text.put("rule.zeroNorm", rule.zeroNorm().name());
+        text.put("rule.clip", String.valueOf(rule.clip()));
+        text.put("rule.adaptWithoutDecay", String.valueOf(rule.adaptWithoutDecay()));
+        text.put("rule.epsilon", String.valueOf(rule.epsilon()));
+        text.put("trustCoefficient", String.valueOf(hyper.trustCoefficient()));
+        text.put("weightDecay", String.valueOf(hyper.weightDecay()));
+        text.put("momentum", String.valueOf(hyper.momentum()));
+        text.put("dampening", String.valueOf(hyper.dampening()));
+        text.put(NESTEROV, String.valueOf(hyper.nesterov()));
+        text.put("momentumCorrection", String.valueOf(hyper.momentumCorrection()));
+        for (int i = 0; i < state.layers.size(); i++) {
+            Layer layer = state.layers.get(i);
+            Treatment treatment = layer.treatment();
+            String shape = layer.shape().stream().map(String::valueOf).collect(Collectors.joining(",", "[", "]"));
+            text.put(
+                    "layer." + i,
+                    layer.offset() + " " + shape + " " + treatment.decay() + " " + treatment.adapt() + " "
+                            + treatment.rateFactor() + " " + state.begun[i] + " " + state.learningRates[i] + " "
+                            + state.trustRatios[i] + " " + layer.name());
+        }
+        return text;
+    }
+
+    /**
+     * Reads what {@link #write} wrote; without {@code nesterov}, as older states are, it is false.
+     *
+     * @return the state, without momentum
+     * @throws SafeTensorsException if it is anything else
+     */
+    static State read(Map<String, String> text) throws SafeTensorsException {
+        String version = text.get(FORMAT);
+        if (!VERSION.equals(version)) {
+            throw new SafeTensorsException("metadata \"" + FORMAT + "\" is "
+                    + (version == null ? "missing" : SafeTensorsException.quote(version)) + "; it must be \"" + VERSION
+                    + "\" in a checkpoint");
+        }
+        State state;
+        try {
+            state = parse(text);
+        } catch (IllegalArgumentException e) {
+            // The cause says which value, and quotes it; a hostile one could fill a log with its like.
+            throw new SafeTensorsException(
+                    "the metadata is no checkpoint's: " + SafeTensorsException.quote(String.valueOf(e.getMessage())));
+        }
+        requireSame(text, write(state, hasWeights(text)));
+        return state;
+    }
+
+    static boolean hasWeights(Map<String, String> text) {
+        return Boolean.parseBoolean(text.get(WEIGHTS));
+    }
+
+    private static State parse(Map<String, String> text) {
+        Rule rule = new Rule(
+                Rule.Ratio.valueOf(value(text, "rule.ratio")),
+                Rule.Entry.valueOf(value(text, "rule.entry")),
+                Rule.ZeroNorm.valueOf(value(text, "rule.zeroNorm")),
+                Boolean.parseBoolean(value(text, "rule.clip")),
+                Boolean.parseBoolean(value(text, "rule.adaptWithoutDecay")),
+                Double.parseDouble(value(text, "rule.epsilon")));
+        Hyperparameters hyper = new Hyperparameters(
+                rule,
+                Double.parseDouble(value(text, "trustCoefficient")),
+                Double.parseDouble(value(text, "weightDecay")),
+                Double.parseDouble(value(text, "momentum")),
+                Double.parseDouble(value(text, "dampening")),
+                Boolean.parseBoolean(text.get(NESTEROV)),
+                Boolean.parseBoolean(value(text, "momentumCorrection")));
+        List<String[]> lines = new ArrayList<>();
+        List<Layer> layers = new ArrayList<>();
+        while (text.containsKey("layer." + layers.size())) {
+            String[] fields = value(text, "layer." + layers.size()).split(" ", LAYER_FIELDS);
+            if (fields.length < LAYER_FIELDS) {
+                throw new IllegalArgumentException("layer." + layers.size() + " has " + fields.length + " fields");
+            }
+            Treatment treatment = new Treatment(
+                    Boolean.parseBoolean(fields[2]), Boolean.parseBoolean(fields[3]), Double.parseDouble(fields[4]));
+            List<Long> shape = shape(fields[1]);
+            layers.add(new Layer(
+                    fields[8], Long.parseLong(fields[0]), shape, Layer.elements(fields[8], shape), treatment));
+            lines.add(fields);
+        }
+        State state = new State(new Layers(layers), hyper, null);
+        value(text, WEIGHTS);
+        state.step = Checks.atLeast(0, "step", Long.parseLong(value(text, "step")));
+        state.refusals = Checks.atLeast(0, "refusals", Long.parseLong(value(text, "refusals")));
+        for (int i = 0; i < lines.size(); i++) {
+            String[] fields = lines.get(i);
+            state.begun[i] = Boolean.parseBoolean(fields[5]);
+            state.learningRates[i] = Checks.atLeastZero("last learning rate", Double.parseDouble(fields[6]));
+            state.trustRatios[i] = Checks.atLeastZero("last trust ratio", Double.parseDouble(fields[7]));
+        }
+        return state;
+    }
+
+    private static String value(Map<String, String> text, String key) {
+        String value = text.get(key);
+        if (value == null) {
+            throw new IllegalArgumentException(key + " is missing");
+        }
+        return value;
+    }
+
+    /** Lenient about brackets, for {@link #requireSame} is strict about everything. */
+    private static List<Long> shape(String text) {
+        String inner = text.replace("[", "").replace("]", "");
+        return inner.isEmpty()
+                ? List.of()
+                : Arrays.stream(inner.split(",", -1)).map(Long::valueOf).toList();
+    }
+
+    private static void requireSame(Map<String, String> text, Map<String, String> canonical)
+            throws SafeTensorsException {
+        if (!text.containsKey(NESTEROV)) {
+            canonical.remove(NESTEROV);
+        }
+        for (Map.Entry<String, String> entry : text.entrySet()) {
+            String expected = canonical.get(entry.getKey());
+            if (!entry.getValue().equals(expected)) {
+                throw new SafeTensorsException("metadata " + SafeTensorsException.quote(entry.getKey()) + " is "
+                        + SafeTensorsException.quote(entry.getValue()) + "; it must be "
+                        + (expected == null ? "absent" : SafeTensorsException.quote(expected)));
+            }
+        }
+    }
+}

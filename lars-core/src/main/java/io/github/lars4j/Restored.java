@@ -1,0 +1,29 @@
+package io.github.lars4j;
+
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * What a restore that may be partial took of a file and what it did not. Immutable.
+ *
+ * @param taken the layers that were taken from the file, in the optimizer's order
+ * @param leftInFile what of the file was not taken, and why: by the name of its layer, or of its tensor where the file
+ *     has no layers
+ * @param leftWithout the layers that the file had nothing for, in the optimizer's order
+ */
+public record Restored(List<String> taken, Map<String, String> leftInFile, List<String> leftWithout) {
+
+    /** Copies the lists. */
+    public Restored {
+        taken = List.copyOf(taken);
+        leftInFile = Collections.unmodifiableMap(new TreeMap<>(leftInFile));
+        leftWithout = List.copyOf(leftWithout);
+    }
+
+    /** Whether the whole file was taken, and every layer had something in it. */
+    public boolean complete() {
+        return leftInFile.isEmpty() && leftWithout.isEmpty();
+    }
+}

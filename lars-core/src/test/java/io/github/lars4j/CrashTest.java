@@ -1,0 +1,141 @@
+package io.github.lars4j;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.lars4j.SimulatedDisk.Crash;
+import io.github.lars4j.SimulatedDisk.Fault;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.Map;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Saving on a simulated disk that dies and fails at every operation: the file is the old one or the new one. */
+class CrashTest {
+
+    private static final int SCHEDULES = 10_000;
+
+    private final Path file = Path.of("folder", "run.safetensors").toAbsolutePath();
+    private final Lars older = SampleRun.builder(SampleRun.Kind.PAPER).build();
+    private final Lars newer = SampleRun.builder(SampleRun.Kind.PAPER).build();
+    private final float[] olderParams = SampleRun.params();
+    private final float[] newerParams = SampleRun.params();
+
+    CrashTest() {
+        SampleRun.run(older, olderParams, 10);
+        SampleRun.run(newer, newerParams, 25);
+    }
+
+    private byte[] saved(Lars lars, float[] params) throws IOException {
+        SimulatedDisk disk = new SimulatedDisk(0);
+        Checkpoint.save(disk, file, lars, params);
+        return disk.content(file);
+    }
+
+    @Test
+    void theFileIsTheOldOneOrTheNewOne(@TempDir Path folder) throws IOException {
+        byte[] oldBytes = saved(older, olderParams);
+        byte[] newBytes = saved(newer, newerParams);
+        requireLoads(folder, oldBytes, older, olderParams);
+        requireLoads(folder, newBytes, newer, newerParams);
+
+        SimulatedDisk counting = new SimulatedDisk(0);
+        counting.plan(Fault.CRASH, Integer.MAX_VALUE);
+        Checkpoint.save(counting, file, newer, newerParams);
+        // Short writes make more of them in some schedules.
+        int operations = counting.operations + 4;
+        assertTrue(operations > 15, "the state is written in too few pieces to be interesting");
+
+        Map<Fault, int[]> seen = new EnumMap<>(Fault.class);
+        for (int seed = 0; seed < SCHEDULES; seed++) {
+            Random random = new Random(seed);
+            boolean hadOld = random.nextInt(8) != 0;
+            Fault fault = Fault.values()[random.nextInt(3)];
+            int[] outcomes = seen.computeIfAbsent(fault, key -> new int[3]);
+            SimulatedDisk disk = new SimulatedDisk(seed);
+            if (hadOld) {
+                Checkpoint.save(disk, file, older, olderParams);
+            }
+            disk.plan(fault, seed % operations);
+            boolean returned = false;
+            boolean crashed = false;
+            try {
+                Checkpoint.save(disk, file, newer, newerParams);
+                returned = true;
+            } catch (IOException e) {
+                assertTrue(e.getMessage().contains("simulated"), e.getMessage());
+            } catch (Crash e) {
+                crashed = true;
+            }
+            String where = "seed " + seed + ", " + fault;
+            if (!crashed) {
+                byte[] content = disk.content(file);
+                requireOneOf(where, content, hadOld ? oldBytes : null, newBytes);
+                assertFalse(returned && Arrays.equals(content, oldBytes), where);
+            }
+            if (crashed || random.nextBoolean()) {
+                disk.crash();
+            }
+            byte[] content = disk.content(file);
+            requireOneOf(where, content, hadOld ? oldBytes : null, newBytes);
+            if (returned) {
+                assertArrayEquals(newBytes, content, where);
+            }
+            outcomes[content == null ? 0 : Arrays.equals(content, oldBytes) ? 1 : 2]++;
+            // And the next save is as good as the first, whatever was left behind.
+            disk.plan(Fault.ERROR, Integer.MAX_VALUE);
+            if (!crashed && fault == Fault.FULL) {
+                continue;
+            }
+            Checkpoint.save(disk, file, newer, newerParams);
+            assertArrayEquals(newBytes, disk.content(file), where);
+        }
+        // No kind of fault that never came to anything.
+        seen.forEach((fault, outcomes) -> {
+            assertTrue(outcomes[0] > 50 && outcomes[1] > 500 && outcomes[2] > 50, fault + Arrays.toString(outcomes));
+        });
+        assertEquals(3, seen.size());
+    }
+
+    private static void requireOneOf(String where, byte[] content, byte[] before, byte[] after) {
+        if (content == null) {
+            assertNull(before, where);
+        } else if (before == null || !Arrays.equals(before, content)) {
+            assertArrayEquals(after, content, where);
+        }
+    }
+
+    private static void requireLoads(Path folder, byte[] content, Lars saved, float[] params) throws IOException {
+        assertNotNull(content);
+        Path copy = Files.write(folder.resolve("copy.safetensors"), content);
+        float[] restored = new float[params.length];
+        try (Lars lars = SampleRun.builder(SampleRun.Kind.SNIPPET).build()) {
+            Checkpoint.load(copy).restore(lars, restored);
+            assertEquals(SampleRun.bits(saved, params), SampleRun.bits(lars, restored));
+        }
+    }
+
+    @Test
+    void aFailedSaveLeavesNothingBehind() throws IOException {
+        for (int operation = 0; operation < 10; operation++) {
+            SimulatedDisk disk = new SimulatedDisk(operation);
+            Checkpoint.save(disk, file, older, olderParams);
+            disk.plan(Fault.ERROR, operation);
+            try {
+                Checkpoint.save(disk, file, newer, newerParams);
+            } catch (IOException e) {
+                assertTrue(e.getMessage().contains("simulated"), e.getMessage());
+            }
+            assertEquals(1, disk.files(), "operation " + operation);
+        }
+    }
+}

@@ -1,0 +1,392 @@
+package io.github.lars4j;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assertions.fail;
+
+import com.sun.management.ThreadMXBean;
+import io.github.lars4j.rule.Treatment;
+import io.github.lars4j.safetensors.SafeTensorsException;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.zip.CRC32;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Files that are damaged, or made to do harm: each is refused with the one exception, the optimizer stays as it was, and
+ * what is allocated meanwhile is bounded by the file's size.
+ */
+class HostileCheckpointTest {
+
+    private static final Layers LAYERS = new Layers(List.of(
+            new Layer("a", 0, List.of(2L, 2L), 4, Treatment.FULL), new Layer("b", 4, List.of(), 1, Treatment.PLAIN)));
+
+    private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+
+    @TempDir
+    Path folder;
+
+    private Path file;
+    private Lars lars;
+    private final float[] params = {1, 2, 3, 4, 5};
+    private byte[] good;
+    private String before;
+    private Snapshot snapshot;
+
+    @BeforeEach
+    void save() throws IOException {
+        file = folder.resolve("f.safetensors");
+        lars = Lars.builder(LAYERS)
+                .learningRate(0.1)
+                .momentum(0.9)
+                .weightDecay(1e-3)
+                .build();
+        lars.step(params, new float[] {1, -1, 1, -1, 1});
+        Checkpoint.save(file, lars, params);
+        good = Files.readAllBytes(file);
+        Checkpoint.load(file).restore(lars, params);
+        lars.step(params, new float[] {1, 1, 1, 1, 1});
+        snapshot = lars.snapshot();
+        before = SampleRun.bits(lars, params);
+    }
+
+    @AfterEach
+    void close() {
+        lars.close();
+    }
+
+    /** Not over the one before: some file systems force a file to disk that is emptied and written again. */
+    private void write(byte[] content) throws IOException {
+        Files.delete(file);
+        Files.write(file, content);
+    }
+
+    private void restore(byte[] content) throws IOException {
+        write(content);
+        Checkpoint.load(file).restore(lars, params);
+    }
+
+    private void assertRefused(String what, byte[] content) throws IOException {
+        write(content);
+        long allocated = THREADS.getCurrentThreadAllocatedBytes();
+        try {
+            Checkpoint.load(file).restore(lars, params);
+        } catch (SafeTensorsException e) {
+            allocated = THREADS.getCurrentThreadAllocatedBytes() - allocated;
+            assertTrue(allocated <= most(content), what + ": " + allocated + " bytes allocated");
+            assertEquals(before, SampleRun.bits(lars, params), what);
+            assertTrue(e.getMessage().length() < 1000, what);
+            return;
+        } catch (RuntimeException | Error e) {
+            throw new AssertionError(what, e);
+        }
+        fail(what + " was taken");
+    }
+
+    /** A stack trace, buffers, classes loaded, and what a parsed header takes. */
+    private static long most(byte[] content) {
+        return (1 << 20) + 200L * content.length;
+    }
+
+    @Test
+    void refusesEveryTruncation() throws IOException {
+        for (int length = 0; length < good.length; length++) {
+            assertRefused("the first " + length + " bytes", Arrays.copyOf(good, length));
+        }
+    }
+
+    @Test
+    void refusesEveryFlippedBit() throws IOException {
+        for (int bit = 0; bit < 8 * good.length; bit++) {
+            byte[] flipped = good.clone();
+            flipped[bit / 8] ^= (byte) (1 << bit % 8);
+            assertRefused("bit " + bit % 8 + " of byte " + bit / 8, flipped);
+        }
+    }
+
+    @Test
+    void refusesTrailingBytes() throws IOException {
+        for (int more : new int[] {1, 4, 7, 8, 9, 1000}) {
+            assertRefused(more + " more bytes", Arrays.copyOf(good, good.length + more));
+            assertRefused(more + " more bytes, summed", sealed(Arrays.copyOf(good, good.length + more)));
+        }
+    }
+
+    @Test
+    void refusesHeaderLengthsThatAreNot() throws IOException {
+        int actual = (int) ByteBuffer.wrap(good).order(ByteOrder.LITTLE_ENDIAN).getLong(0);
+        for (long length : new long[] {
+            0,
+            1,
+            2,
+            actual - 8,
+            actual - 1,
+            actual + 1,
+            actual + 8,
+            good.length - 8,
+            good.length - 7,
+            good.length,
+            99_999_999,
+            100_000_001,
+            Integer.MAX_VALUE,
+            1L << 31,
+            1L << 32,
+            (1L << 32) + actual,
+            Long.MAX_VALUE,
+            Long.MIN_VALUE,
+            -1,
+            -8
+        }) {
+            byte[] content = good.clone();
+            ByteBuffer.wrap(content).order(ByteOrder.LITTLE_ENDIAN).putLong(0, length);
+            String what = "header length " + Long.toUnsignedString(length);
+            assertRefused(what, content);
+            assertRefused(what + ", summed", sealed(content));
+        }
+    }
+
+    private String header() {
+        int length = (int) ByteBuffer.wrap(good).order(ByteOrder.LITTLE_ENDIAN).getLong(0);
+        return new String(good, 8, length, StandardCharsets.ISO_8859_1);
+    }
+
+    /** The good file's data under another header, with the sums that go with it. */
+    private byte[] withHeader(String header) {
+        int length = (int) ByteBuffer.wrap(good).order(ByteOrder.LITTLE_ENDIAN).getLong(0);
+        byte[] json = header.getBytes(StandardCharsets.ISO_8859_1);
+        ByteBuffer content = ByteBuffer.allocate(json.length + good.length - length)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putLong(json.length)
+                .put(json)
+                .put(good, 8 + length, good.length - 8 - length);
+        return sealed(content.array());
+    }
+
+    /** With the sums over what is there, where there is a place for them. */
+    private static byte[] sealed(byte[] content) {
+        byte[] sealed = content.clone();
+        if (sealed.length < 16) {
+            return sealed;
+        }
+        ByteBuffer buffer = ByteBuffer.wrap(sealed).order(ByteOrder.LITTLE_ENDIAN);
+        long headerEnd = buffer.getLong(0) + 8;
+        CRC32 sum = new CRC32();
+        if (headerEnd >= 8 && headerEnd <= sealed.length - 8) {
+            sum.update(sealed, 0, (int) headerEnd);
+            buffer.putInt(sealed.length - 8, (int) sum.getValue());
+        }
+        sum.reset();
+        sum.update(sealed, 0, sealed.length - 8);
+        buffer.putInt(sealed.length - 4, (int) sum.getValue());
+        return sealed;
+    }
+
+    @Test
+    void refusesHeadersThatSayOtherThanACheckpointWouldThoughTheirSumsAgree() throws IOException {
+        String header = header();
+        restore(withHeader(header));
+        lars.restore(snapshot);
+        before = SampleRun.bits(lars, params);
+        String entry = "\"a\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[20,36]}";
+        String[][] edits = {
+            // The file's format.
+            {"{\"__metadata__\"", " {\"__metadata__\""},
+            {"}}", "}}}"},
+            {"}}", "}"},
+            {"\"step\":", "\"step\":\"1\",\"step\":"},
+            {entry, entry + "," + entry},
+            {entry, "\"a\":" + "{\"a\":".repeat(10_000)},
+            {entry, "[".repeat(100_000)},
+            {"\"__metadata__\":{", "\"__metadata__\":" + "{".repeat(100_000)},
+            {"\"F32\",\"shape\":[2,2],\"data_offsets\":[20,36]", "\"F33\",\"shape\":[2,2],\"data_offsets\":[20,36]"},
+            {"\"F32\",\"shape\":[2,2],\"data_offsets\":[20,36]", "\"I32\",\"shape\":[2,2],\"data_offsets\":[20,36]"},
+            {"[20,36]", "[16,32]"},
+            {"[20,36]", "[36,20]"},
+            {"[20,36]", "[20,18446744073709551615]"},
+            {"[20,36]", "[9223372036854775791,9223372036854775807]"},
+            {"[20,36]", "[20,36,36]"},
+            {"[20,36]", "[-20,-4]"},
+            {"[20,36]", "[20,36.0]"},
+            {"[2,2],\"data_offsets\":[20,36]", "[2,3],\"data_offsets\":[20,36]"},
+            {"[2,2],\"data_offsets\":[20,36]", "[4],\"data_offsets\":[20,36]"},
+            {"[2,2],\"data_offsets\":[20,36]", "[4294967296,4294967296],\"data_offsets\":[20,36]"},
+            {"\"a\":{", "\"\u00ff\":{"},
+            {"\"a\":{", "\"\\ud800\":{"},
+            {"\"a\":{", "\"" + "x".repeat(50_000) + "\":{"},
+            {",\"b\":{", ",\"c\":{"},
+            {"lars4j.checksum", "lars4j.checksun"},
+            {"\"U8\",\"shape\":[8]", "\"I8\",\"shape\":[8]"},
+            {"\"U8\",\"shape\":[8]", "\"U8\",\"shape\":[2,4]"},
+            {"\"U8\",\"shape\":[8]", "\"I64\",\"shape\":[1]"},
+            // The checkpoint's.
+            {"\"lars4j.checkpoint\":\"1\"", "\"lars4j.checkpoint\":\"2\""},
+            {"\"lars4j.checkpoint\":\"1\",", ""},
+            {"\"weights\":\"true\"", "\"weights\":\"false\""},
+            {"\"weights\":\"true\"", "\"weights\":\"TRUE\""},
+            {",\"weights\":\"true\"", ""},
+            {"\"step\":\"1\"", "\"step\":\"-1\""},
+            {"\"step\":\"1\"", "\"step\":\"+1\""},
+            {"\"step\":\"1\"", "\"step\":\"01\""},
+            {"\"step\":\"1\"", "\"step\":\"1.0\""},
+            {"\"step\":\"1\"", "\"step\":\"\""},
+            {"\"step\":\"1\"", "\"step\":\"9223372036854775808\""},
+            {"\"step\":\"1\"", "\"step\":\"" + "9".repeat(50_000) + "\""},
+            {"\"step\":\"1\"", "\"step\":\"1\",\"steps\":\"1\""},
+            {"\"step\":\"1\",", ""},
+            {"\"refusals\":\"0\"", "\"refusals\":\"-1\""},
+            {"\"momentum\":\"0.9\"", "\"momentum\":\"NaN\""},
+            {"\"momentum\":\"0.9\"", "\"momentum\":\"Infinity\""},
+            {"\"momentum\":\"0.9\"", "\"momentum\":\"-0.9\""},
+            {"\"momentum\":\"0.9\"", "\"momentum\":\"0.90\""},
+            {"\"momentum\":\"0.9\"", "\"momentum\":\" 0.9\""},
+            {"\"momentum\":\"0.9\"", "\"momentum\":\"0x1p-1\""},
+            {"\"momentum\":\"0.9\"", "\"momentum\":\"0.0\""},
+            {"\"momentum\":\"0.9\"", "\"momentum\":\"0." + "9".repeat(50_000) + "\""},
+            {"\"nesterov\":\"false\"", "\"nesterov\":\"no\""},
+            {"\"nesterov\":\"false\"", "\"nesterov\":\"False\""},
+            {"\"dampening\":\"0.0\",", "\"dampening\":\"0.5\",\"nesterov\":\"true\","},
+            {"\"rule.entry\":\"VELOCITY\"", "\"rule.entry\":\"SOMEWHERE\""},
+            {"\"rule.ratio\":\"SUM\",", ""},
+            {"\"layer.0\":\"0 ", "\"layer.0\":\"-1 "},
+            {"\"layer.0\":\"0 ", "\"layer.0\":\"3 "},
+            {"\"layer.0\":\"0 ", "\"layer.0\":\"9223372036854775807 "},
+            {"\"layer.0\":\"0 [2,2]", "\"layer.0\":\"0 [4]"},
+            {"\"layer.0\":\"0 [2,2]", "\"layer.0\":\"0 2,2"},
+            {"\"layer.0\":\"0 [2,2]", "\"layer.0\":\"0 [2,2,]"},
+            {"\"layer.0\":\"0 [2,2]", "\"layer.0\":\"0 [-2,-2]"},
+            {"\"layer.0\":\"0 [2,2]", "\"layer.0\":\"0 [3037000500,3037000500]"},
+            {"\"layer.0\":\"0 [2,2]", "\"layer.0\":\"0 [1000000000000]"},
+            {"\"layer.0\":\"0 [2,2]", "\"layer.0\":\"0 [" + "1,".repeat(20_000) + "4]"},
+            {" a\",\"layer.1\"", " b\",\"layer.1\""},
+            {" a\",\"layer.1\"", "\",\"layer.1\""},
+            {" a\",\"layer.1\"", " a\",\"layer.2\""},
+            {" a\",\"layer.1\"", " a\",\"layer.9\":\"\",\"layer.1\""},
+        };
+        for (String[] edit : edits) {
+            assertTrue(header.contains(edit[0]), edit[0]);
+            String what = (edit[0] + " -> " + edit[1]);
+            assertRefused(
+                    what.substring(0, Math.min(150, what.length())), withHeader(header.replace(edit[0], edit[1])));
+        }
+        assertRefused("no header", withHeader("{}"));
+        assertRefused("a long one", withHeader(" ".repeat(1_000_000) + header));
+    }
+
+    @Test
+    void refusesFilesThatAreNoCheckpoints() throws IOException {
+        assertRefused("nothing", new byte[0]);
+        assertRefused("zeros", new byte[good.length]);
+        assertRefused("text", "this is not a checkpoint".getBytes(StandardCharsets.UTF_8));
+        String header = "{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}";
+        ByteBuffer other = ByteBuffer.allocate(8 + header.length()).order(ByteOrder.LITTLE_ENDIAN);
+        other.putLong(header.length()).put(header.getBytes(StandardCharsets.UTF_8));
+        assertRefused("another's file", other.array());
+        assertThrows(IOException.class, () -> Checkpoint.load(folder));
+    }
+
+    @Test
+    void refusesTenThousandMutants() throws IOException {
+        mutate(10_000);
+    }
+
+    @Test
+    @Tag("slow")
+    void refusesAMillionMutants() throws IOException {
+        mutate(1_000_000);
+    }
+
+    private void mutate(int files) throws IOException {
+        int[] seen = new int[4];
+        for (int seed = 0; seed < files; seed++) {
+            Random random = new Random(seed);
+            byte[] mutant = good;
+            for (int edits = 1 + random.nextInt(3); edits > 0; edits--) {
+                mutant = mutant(random, mutant);
+            }
+            boolean sealed = random.nextBoolean();
+            mutant = sealed ? sealed(mutant) : mutant;
+            boolean changed = !Arrays.equals(mutant, good);
+            write(mutant);
+            boolean pyTorch = random.nextInt(4) == 0;
+            boolean taken = false;
+            long allocated = THREADS.getCurrentThreadAllocatedBytes();
+            try {
+                if (pyTorch) {
+                    PyTorchState.restore(file, lars, params);
+                } else {
+                    Checkpoint.load(file).restore(lars, params);
+                }
+                taken = true;
+                seen[changed ? 0 : 1]++;
+            } catch (SafeTensorsException e) {
+                seen[2]++;
+            } catch (IllegalArgumentException e) {
+                // A good file of other layers; only one that was made to agree with its sums can be, or one without.
+                assertTrue((sealed || pyTorch) && e.getMessage().contains("layers"), "seed " + seed + ": " + e);
+                seen[3]++;
+            } catch (RuntimeException | Error e) {
+                throw new AssertionError("seed " + seed, e);
+            }
+            allocated = THREADS.getCurrentThreadAllocatedBytes() - allocated;
+            assertTrue(allocated <= most(mutant), "seed " + seed + ": " + allocated + " bytes allocated");
+            if (taken) {
+                assertTrue(sealed || pyTorch || !changed, "seed " + seed + " was taken");
+                lars.restore(snapshot);
+                Arrays.fill(params, 1);
+                before = SampleRun.bits(lars, params);
+            } else if (seed % 16 == 0) {
+                assertEquals(before, SampleRun.bits(lars, params), "seed " + seed);
+            }
+        }
+        assertEquals(before, SampleRun.bits(lars, params));
+        // Good files of other layers are rare; of the other three kinds there are enough.
+        assertTrue(seen[0] > 100 && seen[1] > 10 && seen[2] > files / 2, Arrays.toString(seen));
+    }
+
+    private static byte[] mutant(Random random, byte[] content) {
+        if (content.length == 0) {
+            return content;
+        }
+        List<Byte> bytes = new ArrayList<>();
+        for (byte b : content) {
+            bytes.add(b);
+        }
+        // The header is most of the file; its length and the data should have their turn too.
+        int at = switch (random.nextInt(4)) {
+            case 0 -> random.nextInt(Math.min(8, content.length));
+            case 1 -> content.length - 1 - random.nextInt(Math.min(48, content.length));
+            default -> random.nextInt(content.length);
+        };
+        int length = Math.min(content.length - at, 1 + random.nextInt(random.nextBoolean() ? 4 : 40));
+        switch (random.nextInt(6)) {
+            case 0 -> bytes.set(at, (byte) random.nextInt());
+            case 1 -> bytes.subList(at, at + length).clear();
+            case 2 -> bytes.addAll(at, List.copyOf(bytes.subList(at, at + length)));
+            case 3 -> bytes.set(at, (byte) "0123456789{}[]\":, \\-.e".charAt(random.nextInt(22)));
+            case 4 -> bytes.set(at, (byte) (bytes.get(at) ^ 1 << random.nextInt(8)));
+            default -> {
+                int other = random.nextInt(content.length);
+                bytes.set(other, bytes.set(at, bytes.get(other)));
+            }
+        }
+        byte[] mutant = new byte[bytes.size()];
+        for (int i = 0; i < mutant.length; i++) {
+            mutant[i] = bytes.get(i);
+        }
+        return mutant;
+    }
+}

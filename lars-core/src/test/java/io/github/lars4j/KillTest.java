@@ -1,0 +1,106 @@
+package io.github.lars4j;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A process that is killed while it saves, twenty times: the file is that of one of its saves, and not an old one. */
+class KillTest {
+
+    private static final int LENGTH = 300_000;
+
+    /** Saves one state after the other, and says so before and after each. */
+    static final class Saving {
+
+        private Saving() {}
+
+        public static void main(String[] args) throws IOException {
+            Path file = Path.of(args[0]);
+            float[] params = new float[LENGTH];
+            try (Lars lars = optimizer()) {
+                while (true) {
+                    fill(params, lars.steps());
+                    System.out.println("saving " + lars.steps());
+                    Checkpoint.save(file, lars, params);
+                    System.out.println("saved " + lars.steps());
+                    lars.step(params, new float[LENGTH]);
+                }
+            }
+        }
+    }
+
+    private static Lars optimizer() {
+        return Lars.builder(Layers.builder().add("w", LENGTH).build())
+                .learningRate(0.1)
+                .momentum(0.9)
+                .build();
+    }
+
+    private static void fill(float[] params, long step) {
+        for (int i = 0; i < params.length; i++) {
+            params[i] = 31 * step + i;
+        }
+    }
+
+    @Test
+    void theFileIsWhole(@TempDir Path folder) throws Exception {
+        Path file = folder.resolve("run.safetensors");
+        float[] params = new float[LENGTH];
+        float[] expected = new float[LENGTH];
+        int inTheMiddle = 0;
+        for (int round = 0; round < 20; round++) {
+            Random random = new Random(round);
+            Process process = new ProcessBuilder(ChildJvm.command(
+                            List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"), Saving.class, file.toString()))
+                    .redirectError(ProcessBuilder.Redirect.INHERIT)
+                    .start();
+            long saved = -1;
+            try (BufferedReader output = process.inputReader()) {
+                int lines = 2 + 2 * random.nextInt(6);
+                String last = "";
+                for (int i = 0; i <= lines; i++) {
+                    last = output.readLine();
+                    saved = last.startsWith("saved ") ? Long.parseLong(last.substring(6)) : saved;
+                }
+                assertTrue(last.startsWith("saving "), last);
+                // Somewhere in the save that has begun.
+                for (int spins = random.nextInt(2_000_000); spins > 0; spins--) {
+                    Thread.onSpinWait();
+                }
+                // By its handle, which leaves the output to be read.
+                process.toHandle().destroyForcibly();
+                for (last = output.readLine(); last != null; last = output.readLine()) {
+                    // A line that the kill cut short may be there.
+                    saved = last.matches("saved \\d+") ? Math.max(saved, Long.parseLong(last.substring(6))) : saved;
+                }
+            }
+            process.waitFor();
+            try (Lars lars = optimizer()) {
+                Checkpoint checkpoint = Checkpoint.load(file);
+                checkpoint.restore(lars, params);
+                assertTrue(lars.steps() >= saved, "step " + lars.steps() + " after " + saved + " was saved");
+                fill(expected, lars.steps());
+                assertEquals(-1, Arrays.mismatch(expected, params), "round " + round);
+            }
+            try (Stream<Path> files = Files.list(folder)) {
+                for (Path other : files.filter(path -> !path.equals(file)).toList()) {
+                    assertTrue(other.toString().endsWith(".tmp"), other.toString());
+                    Files.delete(other);
+                    inTheMiddle++;
+                }
+            }
+            Files.delete(file);
+        }
+        assertTrue(inTheMiddle > 5, "only " + inTheMiddle + " of 20 kills came in the middle of a save");
+    }
+}

@@ -1,0 +1,61 @@
+package io.github.lars4j;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A run that was saved, loaded and gone on with has the bits of one that was not, wherever it was cut. */
+class ResumeTest {
+
+    @TempDir
+    Path folder;
+
+    @TestFactory
+    Stream<DynamicTest> resumesExactlyAfterEveryStep() {
+        return Arrays.stream(SampleRun.Kind.values())
+                .map(kind -> DynamicTest.dynamicTest(kind.name(), () -> resumesExactly(kind)));
+    }
+
+    private void resumesExactly(SampleRun.Kind kind) throws IOException {
+        float[] params = SampleRun.params();
+        String expected;
+        try (Lars whole = SampleRun.builder(kind).build()) {
+            String before = SampleRun.bits(whole, params);
+            SampleRun.run(whole, params, SampleRun.LAST_STEP);
+            expected = SampleRun.bits(whole, params);
+            assertNotEquals(before, expected);
+            assertTrue(whole.snapshot().state().refusals > 10);
+        }
+        Disk disk = kind == SampleRun.Kind.PAPER ? Disk.REAL : new UnforcedDisk();
+        float[] running = SampleRun.params();
+        try (Lars first = SampleRun.builder(kind).build()) {
+            for (int k = 1; k <= 200; k++) {
+                SampleRun.step(first, running);
+                assertEquals(k, first.steps());
+                Path file = folder.resolve(kind + "-" + k + ".safetensors");
+                Checkpoint.save(disk, file, first, running);
+                float[] resumed = new float[running.length];
+                // Built otherwise: what it is comes from the file.
+                try (Lars second = SampleRun.builder(
+                                kind == SampleRun.Kind.CARRIED ? kind : SampleRun.Kind.PAPER,
+                                k % 2 == 0
+                                        ? SampleRun.LAYERS
+                                        : Checkpoint.load(file).layers())
+                        .build()) {
+                    Checkpoint.load(file).restore(second, resumed);
+                    assertEquals(SampleRun.bits(first, running), SampleRun.bits(second, resumed), "saved after " + k);
+                    SampleRun.run(second, resumed, SampleRun.LAST_STEP);
+                    assertEquals(expected, SampleRun.bits(second, resumed), "resumed after " + k);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,247 @@
+package io.github.lars4j;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+
+/**
+ * A disk in memory that dies or fails when told to. What was not forced is at its mercy then: of each write, any part may
+ * be there or not, whatever came before or after it; and so may each change of a name, though never half of one.
+ */
+final class SimulatedDisk implements Disk {
+
+    /** The machine is off: nothing after this happens. */
+    static final class Crash extends Error {
+        private static final long serialVersionUID = 1L;
+    }
+
+    enum Fault {
+        /** The machine dies before, in the middle of, or right after the operation. */
+        CRASH,
+        /** The operation fails, having done nothing or a part. */
+        ERROR,
+        /** This write and all later ones find the disk full, after a part. */
+        FULL
+    }
+
+    private static final class Inode {
+        byte[] forced = {};
+        byte[] now = {};
+        /** Begin and end of each write that was not forced. */
+        final List<int[]> unforced = new ArrayList<>();
+    }
+
+    /** A change of names: {@code removed}, if there, is gone, and {@code name}, if given, means {@code inode}. */
+    private record Change(Path removed, Path name, Inode inode) {
+        void apply(Map<Path, Inode> names) {
+            names.remove(removed);
+            if (name != null) {
+                names.put(name, inode);
+            }
+        }
+    }
+
+    private static final int SECTOR = 64;
+
+    private final Random random;
+    private final Map<Path, Inode> forcedNames = new HashMap<>();
+    private final Map<Path, Inode> names = new HashMap<>();
+    private final List<Change> unforced = new ArrayList<>();
+    private Fault fault;
+    private int faultAt;
+    private boolean full;
+    private boolean dead;
+    /** Operations so far. */
+    int operations;
+
+    SimulatedDisk(long seed) {
+        random = new Random(seed);
+    }
+
+    /** Plans a fault at an operation, the first being 0. */
+    void plan(Fault fault, int operation) {
+        this.fault = fault;
+        this.faultAt = operation;
+        operations = 0;
+    }
+
+    /** What a file holds, {@code null} where there is none. */
+    byte[] content(Path file) {
+        Inode inode = names.get(file);
+        return inode == null ? null : inode.now.clone();
+    }
+
+    int files() {
+        return names.size();
+    }
+
+    /** The machine dies, and comes up again with what has survived. */
+    void crash() {
+        names.clear();
+        names.putAll(forcedNames);
+        for (Change change : unforced) {
+            if (random.nextBoolean()) {
+                change.apply(names);
+            }
+        }
+        names.values().forEach(this::survive);
+        dead = false;
+        fault = null;
+        full = false;
+    }
+
+    private void survive(Inode inode) {
+        int length = inode.forced.length;
+        for (int[] write : inode.unforced) {
+            length = random.nextBoolean() ? Math.max(length, write[1]) : length;
+        }
+        byte[] survived = Arrays.copyOf(inode.forced, length);
+        for (int[] write : inode.unforced) {
+            int kind = random.nextInt(4);
+            for (int begin = write[0]; begin < Math.min(length, write[1]); begin += SECTOR) {
+                int end = Math.min(Math.min(length, write[1]), begin + SECTOR);
+                if (kind == 0 || (kind == 1 && random.nextBoolean())) {
+                    System.arraycopy(inode.now, begin, survived, begin, end - begin);
+                } else if (kind == 2) {
+                    // Blocks that were given to the file and never written hold anything.
+                    for (int i = begin; i < end; i++) {
+                        survived[i] = (byte) random.nextInt();
+                    }
+                }
+            }
+        }
+        inode.now = survived;
+        inode.forced = survived.clone();
+        inode.unforced.clear();
+    }
+
+    /** Returns whether the operation is to be cut short by an error; throws if that is at its beginning. */
+    private boolean fails() throws IOException {
+        if (dead) {
+            throw new Crash();
+        }
+        if (fault == null || operations++ != faultAt) {
+            return false;
+        }
+        if (fault == Fault.FULL) {
+            full = true;
+            return false;
+        }
+        if (random.nextBoolean()) {
+            die();
+            throw new IOException("simulated");
+        }
+        return true;
+    }
+
+    private void finish(boolean failing) throws IOException {
+        if (failing) {
+            die();
+            throw new IOException("simulated, at the end");
+        }
+    }
+
+    private void die() {
+        if (fault == Fault.CRASH) {
+            dead = true;
+            throw new Crash();
+        }
+    }
+
+    private void change(Change change) {
+        change.apply(names);
+        unforced.add(change);
+    }
+
+    @Override
+    public Output create(Path file) throws IOException {
+        boolean failing = fails();
+        if (names.containsKey(file)) {
+            throw new IOException(file + " is there");
+        }
+        Inode inode = new Inode();
+        change(new Change(null, file, inode));
+        finish(failing);
+        return new Output() {
+            @Override
+            public int write(ByteBuffer source) throws IOException {
+                boolean failing = fails();
+                int count = failing || full || random.nextInt(4) == 0
+                        ? random.nextInt(source.remaining() + 1)
+                        : source.remaining();
+                if (!full && !failing && count == 0) {
+                    count = 1;
+                }
+                int begin = inode.now.length;
+                inode.now = Arrays.copyOf(inode.now, begin + count);
+                source.get(inode.now, begin, count);
+                inode.unforced.add(new int[] {begin, begin + count});
+                finish(failing);
+                if (full) {
+                    throw new IOException("No space left on device, simulated");
+                }
+                return count;
+            }
+
+            @Override
+            public void force() throws IOException {
+                boolean failing = fails();
+                // One that fails has done something or nothing, and nobody knows.
+                if (!failing || random.nextBoolean()) {
+                    inode.forced = inode.now.clone();
+                    inode.unforced.clear();
+                }
+                finish(failing);
+            }
+
+            @Override
+            public boolean isOpen() {
+                return true;
+            }
+
+            @Override
+            public void close() throws IOException {
+                finish(fails());
+            }
+        };
+    }
+
+    @Override
+    public void replace(Path file, Path by) throws IOException {
+        boolean failing = fails();
+        if (!names.containsKey(by)) {
+            throw new IOException(by + " is not there");
+        }
+        if (failing && fault == Fault.ERROR) {
+            // A move that failed has not moved.
+            finish(true);
+        }
+        change(new Change(by, file, names.get(by)));
+        finish(failing);
+    }
+
+    @Override
+    public void forceFolder(Path folder) throws IOException {
+        boolean failing = fails();
+        if (!failing || random.nextBoolean()) {
+            unforced.forEach(change -> change.apply(forcedNames));
+            unforced.clear();
+        }
+        finish(failing);
+    }
+
+    @Override
+    public void delete(Path file) throws IOException {
+        boolean failing = fails();
+        if (names.containsKey(file)) {
+            change(new Change(file, null, null));
+        }
+        finish(failing);
+    }
+}
