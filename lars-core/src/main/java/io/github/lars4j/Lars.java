@@ -211,7 +211,7 @@ public final class Lars implements AutoCloseable {
             if (given != null) {
                 check(given, gradients);
             }
-            double rate = Checks.atLeastZero("rate of step " + state.step, schedule.rate(state.step));
+            double rate = rate();
             Kernels kernels = kernelSource.kernels();
             begin(params, gradients);
             report.begin(state.step, loss, rate, gradients.scale());
@@ -235,6 +235,12 @@ public final class Lars implements AutoCloseable {
             leave(t, writing);
             throw t;
         }
+    }
+
+    /** γ of this step. What names it is made for the exception alone: a step allocates nothing. */
+    private double rate() {
+        double rate = schedule.rate(state.step);
+        return rate >= 0 && rate <= Double.MAX_VALUE ? rate : Checks.atLeastZero("rate of step " + state.step, rate);
     }
 
     private static double noLoss() {
