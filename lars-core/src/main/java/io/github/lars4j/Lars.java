@@ -244,9 +244,9 @@ public final class Lars implements AutoCloseable {
         }
     }
 
+    /** γ of this step. What names it is made for the exception alone: a step allocates nothing. */
     private double rate() {
         double rate = schedule.rate(state.step);
-        // The name would be an allocation at every step.
         return rate >= 0 && rate <= Double.MAX_VALUE ? rate : Checks.atLeastZero("rate of step " + state.step, rate);
     }
 

@@ -1,0 +1,77 @@
+package io.github.lars4j.bench;
+
+import com.sun.management.OperatingSystemMXBean;
+import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
+import java.util.List;
+
+/** The JVMs that benchmarks are forked into: their flags, and which layouts fit into them. */
+final class Forks {
+
+    /** Without the first there are no vectors; the second silences a warning about JMH. */
+    static final List<String> FLAGS =
+            List.of("--add-modules=jdk.incubator.vector", "--sun-misc-unsafe-memory-access=allow");
+
+    /** Arrays for a step, or for the naive one, which keeps as many and needs two temporaries of its largest tensor. */
+    private static final long BYTES_PER_PARAMETER = 24;
+
+    private static final long BASE_BYTES = 512L << 20;
+
+    /** The part of the machine's memory that a fork may take. */
+    private static final double SHARE = 0.7;
+
+    private Forks() {}
+
+    /** Memory of this machine, or of the container that this runs in, in bytes. */
+    static long physicalBytes() {
+        return ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getTotalMemorySize();
+    }
+
+    /** Heap for a layout of so many parameters, in bytes. */
+    static long heapBytes(long parameters) {
+        return BASE_BYTES + BYTES_PER_PARAMETER * parameters;
+    }
+
+    /**
+     * Why a layout of so many parameters is not measured on this machine.
+     *
+     * @return the reason; {@code null} if it fits
+     */
+    static String obstacle(long parameters, long physicalBytes) {
+        if (parameters > Integer.MAX_VALUE - 8) {
+            return "it has " + parameters + " parameters, more than an array holds";
+        }
+        long heap = heapBytes(parameters);
+        return heap <= SHARE * physicalBytes
+                ? null
+                : "it needs a heap of %,d MiB, and of this machine's %,d MiB a fork may take %,d"
+                        .formatted(heap >> 20, physicalBytes >> 20, (long) (SHARE * physicalBytes) >> 20);
+    }
+
+    /**
+     * Flags for forks that measure layouts of at most so many parameters. The heap has its full size from the start, and a
+     * collector that places arrays one after the other.
+     *
+     * @param chosen the flags that the user chose, which are left to the user
+     */
+    static List<String> flags(long parameters, List<String> chosen) {
+        List<String> flags = new ArrayList<>(FLAGS);
+        if (!choosesHeap(chosen)) {
+            String heap = (heapBytes(parameters) >> 20) + "m";
+            flags.add("-Xms" + heap);
+            flags.add("-Xmx" + heap);
+        }
+        if (chosen.stream().noneMatch(flag -> flag.matches("-XX:\\+Use\\w*GC"))) {
+            flags.add("-XX:+UseParallelGC");
+        }
+        return flags;
+    }
+
+    /** Whether flags set the size of the heap. */
+    static boolean choosesHeap(List<String> flags) {
+        return flags.stream()
+                .anyMatch(flag -> flag.startsWith("-Xmx")
+                        || flag.startsWith("-XX:MaxHeapSize=")
+                        || flag.startsWith("-XX:MaxRAMPercentage="));
+    }
+}

@@ -1,0 +1,85 @@
+package io.github.lars4j.bench;
+
+import io.github.lars4j.Lars;
+import io.github.lars4j.Layers;
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.TreeMap;
+
+/** What this machine says of itself. */
+final class Machine {
+
+    private Machine() {}
+
+    /** The header of a report: processor, cores, caches, JVM, kernels and vector width. */
+    static String describe() {
+        String newline = System.lineSeparator();
+        return "CPU      " + cpu(Path.of("/proc/cpuinfo")) + ", " + cores() + " cores" + newline
+                + "caches   " + caches(Path.of("/sys/devices/system/cpu/cpu0/cache")) + newline
+                + "memory   " + (Forks.physicalBytes() >> 20) + " MiB" + newline
+                + "OS       " + System.getProperty("os.name") + " " + System.getProperty("os.version") + " "
+                + System.getProperty("os.arch") + newline
+                + "JDK      " + System.getProperty("java.vm.vendor") + " " + System.getProperty("java.vm.version")
+                + ", "
+                + System.getProperty("java.vm.name") + newline
+                + "kernels  " + kernels() + newline;
+    }
+
+    /** Processors that this JVM may use. */
+    static int cores() {
+        return Runtime.getRuntime().availableProcessors();
+    }
+
+    private static String kernels() {
+        try (Lars lars = Lars.builder(Layers.builder().add("layer", 1).build())
+                .learningRate(0)
+                .build()) {
+            return lars.kernels();
+        }
+    }
+
+    /** The processor's name, where the system gives one in a file. */
+    static String cpu(Path cpuinfo) {
+        try {
+            return Files.readString(cpuinfo)
+                    .lines()
+                    .filter(line -> line.startsWith("model name"))
+                    .findFirst()
+                    .map(line -> line.substring(line.indexOf(':') + 1).trim())
+                    .orElse(System.getProperty("os.arch"));
+        } catch (IOException e) {
+            return System.getProperty("os.arch");
+        }
+    }
+
+    /** The caches of one core, where the system lists them in files. */
+    static String caches(Path folder) {
+        TreeMap<String, String> caches = new TreeMap<>();
+        try (DirectoryStream<Path> indices = Files.newDirectoryStream(folder, "index*")) {
+            for (Path index : indices) {
+                String type = read(index, "type");
+                String suffix = switch (type) {
+                    case "Data" -> "d";
+                    case "Instruction" -> "i";
+                    default -> "";
+                };
+                caches.put("L" + read(index, "level") + suffix, read(index, "size"));
+            }
+        } catch (IOException e) {
+            return "not known";
+        }
+        return caches.isEmpty()
+                ? "not known"
+                : String.join(
+                        ", ",
+                        caches.entrySet().stream()
+                                .map(c -> c.getKey() + " " + c.getValue())
+                                .toList());
+    }
+
+    private static String read(Path index, String name) throws IOException {
+        return Files.readString(index.resolve(name)).trim();
+    }
+}

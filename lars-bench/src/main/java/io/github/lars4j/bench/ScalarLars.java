@@ -1,0 +1,155 @@
+package io.github.lars4j.bench;
+
+import io.github.lars4j.Layer;
+import io.github.lars4j.Layers;
+import io.github.lars4j.rule.Coefficients;
+import io.github.lars4j.rule.Hyperparameters;
+import io.github.lars4j.rule.Rule;
+
+/**
+ * The whole step in plain Java, as fast as it was made without SIMD by hand and without the library's order of summation:
+ * what SIMD has to beat. Two passes, the sums in double; for rules that need no Σw·g.
+ *
+ * <p>The JIT does not vectorise a sum of floating-point numbers, but it does vectorise many sums that lie side by side in
+ * an array.
+ */
+final class ScalarLars {
+
+    /** Sums side by side; as many as the JIT's main loop pays for and the L1 cache has room for. */
+    private static final int LANES = 256;
+
+    private final Layers layers;
+    private final Hyperparameters hyper;
+    private final double rate;
+    private final boolean allSumsFirst;
+    private final Coefficients coefficients;
+    private final boolean[] begun;
+    private final double[] lanes = new double[LANES];
+
+    /**
+     * Makes one whose momentum is at its first step.
+     *
+     * @param allSumsFirst whether all sums are taken before the first write; otherwise each layer finishes before the next
+     */
+    ScalarLars(Layers layers, Hyperparameters hyper, double rate, boolean allSumsFirst) {
+        this.layers = layers;
+        this.hyper = hyper;
+        this.rate = rate;
+        this.allSumsFirst = allSumsFirst;
+        this.coefficients = new Coefficients(layers.size());
+        this.begun = new boolean[layers.size()];
+    }
+
+    /** Takes a step. */
+    void step(float[] weights, float[] gradients, float[] momentum) {
+        for (int i = 0; i < layers.size(); i++) {
+            settle(i, weights, gradients);
+            if (!allSumsFirst) {
+                write(i, weights, gradients, momentum);
+            }
+        }
+        for (int i = 0; allSumsFirst && i < layers.size(); i++) {
+            write(i, weights, gradients, momentum);
+        }
+    }
+
+    private void settle(int index, float[] weights, float[] gradients) {
+        Layer layer = layers.get(index);
+        int from = (int) layer.offset();
+        int to = (int) layer.end();
+        double ww = squares(weights, from, to);
+        double gg = squares(gradients, from, to);
+        if (!Double.isFinite(ww) || !Double.isFinite(gg)) {
+            throw new IllegalStateException("layer \"" + layer.name() + "\" is not finite");
+        }
+        Rule rule = hyper.rule();
+        boolean adapt = layer.treatment().adapt();
+        double decay = layer.treatment().decay() ? hyper.weightDecay() : 0;
+        double layerRate = rate * layer.treatment().rateFactor();
+        double ratio = rule.trustRatio(adapt, hyper.trustCoefficient(), decay, layerRate, ww, gg, 0);
+        double effective = rule.effectiveDecay(adapt, decay, ww, gg, 0);
+        coefficients.set(index, hyper, effective, ratio, layerRate, 1, !begun[index], 1);
+        begun[index] = true;
+    }
+
+    /** The sum of squares of {@code values[from, to)}; the same terms as the library's, in another order. */
+    double squares(float[] values, int from, int to) {
+        int i = from;
+        double s0 = 0;
+        double s1 = 0;
+        double s2 = 0;
+        double s3 = 0;
+        if (to - from >= 4 * LANES) {
+            for (int lane = 0; lane < LANES; lane++) {
+                lanes[lane] = 0;
+            }
+            for (; i <= to - LANES; i += LANES) {
+                addSquares(values, i, lanes);
+            }
+            for (int lane = 0; lane < LANES; lane += 4) {
+                s0 += lanes[lane];
+                s1 += lanes[lane + 1];
+                s2 += lanes[lane + 2];
+                s3 += lanes[lane + 3];
+            }
+        }
+        for (; i <= to - 4; i += 4) {
+            double x0 = values[i];
+            double x1 = values[i + 1];
+            double x2 = values[i + 2];
+            double x3 = values[i + 3];
+            s0 += x0 * x0;
+            s1 += x1 * x1;
+            s2 += x2 * x2;
+            s3 += x3 * x3;
+        }
+        for (; i < to; i++) {
+            double x = values[i];
+            s0 += x * x;
+        }
+        return s0 + s1 + (s2 + s3);
+    }
+
+    private static void addSquares(float[] values, int from, double[] lanes) {
+        for (int lane = 0; lane < LANES; lane++) {
+            double x = values[from + lane];
+            lanes[lane] += x * x;
+        }
+    }
+
+    private void write(int index, float[] weights, float[] gradients, float[] momentum) {
+        Layer layer = layers.get(index);
+        Coefficients c = coefficients;
+        update(
+                weights,
+                gradients,
+                momentum,
+                (int) layer.offset(),
+                (int) layer.end(),
+                c.a[index],
+                c.b[index],
+                c.m[index],
+                c.p[index],
+                c.v[index]);
+    }
+
+    private static void update(
+            float[] weights,
+            float[] gradients,
+            float[] momentum,
+            int from,
+            int to,
+            float a,
+            float b,
+            float m,
+            float p,
+            float v) {
+        for (int i = from; i < to; i++) {
+            float w = weights[i];
+            float in = a * gradients[i] + b * w;
+            float moved = m * momentum[i] + in;
+            momentum[i] = moved;
+            weights[i] = w - (p * in + v * moved);
+        }
+    }
+}

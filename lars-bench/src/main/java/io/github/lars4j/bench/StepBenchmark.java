@@ -1,0 +1,362 @@
+package io.github.lars4j.bench;
+
+import io.github.lars4j.Gradients;
+import io.github.lars4j.Lars;
+import io.github.lars4j.Layer;
+import io.github.lars4j.LayerSums;
+import io.github.lars4j.Layers;
+import io.github.lars4j.OnBadGradient;
+import io.github.lars4j.StepReport;
+import io.github.lars4j.kernel.KernelChoice;
+import io.github.lars4j.rule.Dialects;
+import io.github.lars4j.rule.Hyperparameters;
+import java.lang.management.ManagementFactory;
+import java.util.SplittableRandom;
+import java.util.concurrent.TimeUnit;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.BenchmarkMode;
+import org.openjdk.jmh.annotations.Fork;
+import org.openjdk.jmh.annotations.Level;
+import org.openjdk.jmh.annotations.Measurement;
+import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Param;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
+import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.annotations.TearDown;
+import org.openjdk.jmh.annotations.Warmup;
+
+/**
+ * One step over all tensors of a network, and what it consists of. Every arm uses Nesterov's momentum and weight decay.
+ *
+ * <p>The state is stationary. The gradient is the same at every step, so the momentum goes to a constant, ten times what
+ * comes in; the learning rate is so small that an update is less than half an ulp of any weight, so the weights stay as
+ * they are; and all of it is far inside the range of normal floats. The same loads, operations and stores happen as with
+ * any other values.
+ */
+@BenchmarkMode(Mode.AverageTime)
+@OutputTimeUnit(TimeUnit.MICROSECONDS)
+@Warmup(iterations = 5, time = 1)
+@Measurement(iterations = 5, time = 1)
+@Fork(
+        value = 3,
+        jvmArgsAppend = {"--add-modules=jdk.incubator.vector", "--sun-misc-unsafe-memory-access=allow"})
+public class StepBenchmark {
+
+    static final double RATE = 1e-10;
+    static final double MOMENTUM = 0.9;
+    static final double DECAY = 1e-4;
+    static final double TRUST = 1e-3;
+
+    /** After so many elements the random values come again: a prime, so that no layer of a network begins as another. */
+    private static final int PERIOD = 65_521;
+
+    /** The layout that is measured. */
+    @State(Scope.Thread)
+    public static class Network {
+        /** One of {@link Layouts}. */
+        @Param({"4096x100", "mobilenet_v2", "resnet50", "alexnet", "vit_b_16", "vgg16"})
+        public String layout;
+
+        Layers layers;
+
+        /** Sets everything up; JMH would call one method of each class in the order of their names. */
+        @Setup
+        public final void prepare() {
+            setUp();
+        }
+
+        /** Lays the layers out; what extends this goes on from there. */
+        void setUp() {
+            layers = Layouts.named(layout);
+            say("layout " + layout + ", " + layers.end() + " parameters in " + layers.size() + " tensors; flags "
+                    + String.join(" ", ManagementFactory.getRuntimeMXBean().getInputArguments()));
+        }
+    }
+
+    /** Weights, gradients and momentum, each in one flat array, allocated one after the other. */
+    @State(Scope.Thread)
+    public static class Flat extends Network {
+        /**
+         * Bytes between the arrays. Where 0 is left between arrays of a multiple of 1024 floats, a store to one and a load
+         * from another lie just beside each other modulo 4 KiB.
+         */
+        @Param("0")
+        public int gap;
+
+        float[] weights;
+        float[] gradients;
+        float[] momentum;
+        /** Held, so that they stay where they are. */
+        byte[][] gaps;
+
+        /** Allocates and fills the arrays. */
+        @Override
+        void setUp() {
+            super.setUp();
+            int length = (int) layers.end();
+            gaps = new byte[2][];
+            weights = new float[length];
+            gaps[0] = gap == 0 ? null : new byte[gap];
+            gradients = new float[length];
+            gaps[1] = gap == 0 ? null : new byte[gap];
+            momentum = new float[length];
+            fill(weights, 0.1f, 1);
+            fill(gradients, 0.01f, 2);
+        }
+
+        /** Looks for what would falsify the time. */
+        @TearDown(Level.Iteration)
+        public void check() {
+            requireNormal("weights", weights);
+            requireNormal("gradients", gradients);
+            requireNormal("momentum", momentum);
+        }
+    }
+
+    /** The arrays, and the kernels that work on them. */
+    @State(Scope.Thread)
+    public static class WithKernels extends Flat {
+        /** {@code scalar}, {@code vector} or {@code auto}. */
+        @Param({"scalar", "vector"})
+        public String kernels;
+
+        /** Whether the ceilings are the SIMD ones. */
+        boolean vector;
+
+        /** Chooses the kernels. */
+        @Override
+        void setUp() {
+            super.setUp();
+            System.setProperty(KernelChoice.KERNELS_PROPERTY, kernels);
+            vector = !kernels.equals("scalar");
+            try (Lars lars = builder().build()) {
+                say(lars.kernels());
+            }
+        }
+
+        Lars.Builder builder() {
+            return Lars.builder(layers)
+                    .learningRate(RATE)
+                    .momentum(MOMENTUM)
+                    .nesterov(true)
+                    .weightDecay(DECAY)
+                    .trustCoefficient(TRUST)
+                    .momentumBuffer(momentum);
+        }
+    }
+
+    /** An optimizer of the arrays. */
+    @State(Scope.Thread)
+    public static class WithLars extends WithKernels {
+        /**
+         * Where sums come from: {@code fresh} reads both arrays, {@code carried} takes Σw² over from the step before, {@code
+         * given} is handed Σg² as well.
+         */
+        @Param("fresh")
+        public String sums;
+
+        /** {@code refuse} takes all sums before the first write; with {@code skipLayer} each layer finishes by itself. */
+        @Param("refuse")
+        public String onBadGradient;
+
+        /** Threads that share a step. */
+        @Param("1")
+        public int threads;
+
+        Lars lars;
+        Gradients handed;
+        LayerSums measured;
+
+        /** Builds the optimizer, and takes a first step so that there are sums to carry. */
+        @Override
+        void setUp() {
+            super.setUp();
+            lars = builder()
+                    .carrySums(!sums.equals("fresh"))
+                    .onBadGradient(
+                            switch (onBadGradient) {
+                                case "refuse" -> OnBadGradient.REFUSE;
+                                case "skipLayer" -> OnBadGradient.SKIP_LAYER;
+                                default ->
+                                    throw new IllegalArgumentException("onBadGradient is \"" + onBadGradient
+                                            + "\"; it must be refuse or skipLayer");
+                            })
+                    .parallelism(threads)
+                    .build();
+            handed = Gradients.of(gradients);
+            lars.step(weights, handed);
+            measured = copy(lars.measure(weights, handed));
+            lars.discard();
+            switch (sums) {
+                case "fresh", "carried" -> {}
+                case "given" -> handed.squares(squares(measured));
+                default ->
+                    throw new IllegalArgumentException("sums is \"" + sums + "\"; it must be fresh, carried or given");
+            }
+        }
+
+        /** Ends the optimizer's threads. */
+        @TearDown
+        public void close() {
+            say(lars.kernels() + " (at the end)");
+            lars.close();
+        }
+
+        private LayerSums copy(LayerSums live) {
+            LayerSums copy = new LayerSums(layers);
+            for (int i = 0; i < layers.size(); i++) {
+                copy.setWeights(i, live.weights(i));
+                copy.setGradients(i, live.gradients(i));
+            }
+            return copy;
+        }
+
+        private double[] squares(LayerSums sums) {
+            double[] squares = new double[layers.size()];
+            for (int i = 0; i < squares.length; i++) {
+                squares[i] = sums.gradients(i);
+            }
+            return squares;
+        }
+    }
+
+    /** The arrays, and a step in plain Java. */
+    @State(Scope.Thread)
+    public static class WithScalarLars extends Flat {
+        /** As for {@code lars}: the order of the work. */
+        @Param("refuse")
+        public String onBadGradient;
+
+        ScalarLars lars;
+
+        /** Makes the step. */
+        @Override
+        void setUp() {
+            super.setUp();
+            Hyperparameters hyper = new Hyperparameters(Dialects.PAPER, TRUST, DECAY, MOMENTUM, 0, true, false);
+            lars = new ScalarLars(layers, hyper, RATE, onBadGradient.equals("refuse"));
+        }
+    }
+
+    /** An array for each tensor, and LARS as written by hand. */
+    @State(Scope.Thread)
+    public static class WithNaiveLars extends Network {
+        float[][] weights;
+        float[][] gradients;
+        NaiveLars lars;
+
+        /** Allocates and fills the arrays. */
+        @Override
+        void setUp() {
+            super.setUp();
+            weights = new float[layers.size()][];
+            gradients = new float[layers.size()][];
+            for (int i = 0; i < layers.size(); i++) {
+                Layer layer = layers.get(i);
+                weights[i] = new float[(int) layer.length()];
+                gradients[i] = new float[(int) layer.length()];
+                fill(weights[i], 0.1f, 2 * i + 1);
+                fill(gradients[i], 0.01f, 2 * i + 2);
+            }
+            lars = new NaiveLars(layers.size(), (float) RATE, (float) MOMENTUM, (float) DECAY, true, (float) TRUST);
+        }
+
+        /** Looks for what would falsify the time. */
+        @TearDown(Level.Iteration)
+        public void check() {
+            for (int i = 0; i < weights.length; i++) {
+                requireNormal("weights", weights[i]);
+                requireNormal("gradients", gradients[i]);
+                requireNormal("momentum", lars.buffer(i));
+            }
+        }
+    }
+
+    /** A read of weights and gradients: the ceiling of pass 1. */
+    @Benchmark
+    public double scan(WithKernels s) {
+        int length = s.weights.length;
+        return s.vector
+                ? VectorArms.scan(s.weights, s.gradients, length)
+                : ScalarArms.scan(s.weights, s.gradients, length);
+    }
+
+    /** A step of SGD with momentum, in one pass over everything: the floor of any LARS. */
+    @Benchmark
+    public float[] sgd(WithKernels s) {
+        int length = s.weights.length;
+        if (s.vector) {
+            VectorArms.sgd(s.weights, s.gradients, s.momentum, length, (float) RATE, (float) MOMENTUM, (float) DECAY);
+        } else {
+            ScalarArms.sgd(
+                    s.weights, s.gradients, s.momentum, 0, length, (float) RATE, (float) MOMENTUM, (float) DECAY);
+        }
+        return s.weights;
+    }
+
+    /** Pass 1. */
+    @Benchmark
+    public LayerSums measure(WithLars s) {
+        return s.lars.measure(s.weights, s.handed);
+    }
+
+    /** The rule and pass 2. */
+    @Benchmark
+    public StepReport update(WithLars s) {
+        return s.lars.update(s.weights, s.handed, s.measured);
+    }
+
+    /** The whole step. */
+    @Benchmark
+    public StepReport lars(WithLars s) {
+        return s.lars.step(s.weights, s.handed);
+    }
+
+    /** The whole step in the best plain Java, without the library's order of summation. */
+    @Benchmark
+    public float[] scalarLars(WithScalarLars s) {
+        s.lars.step(s.weights, s.gradients, s.momentum);
+        return s.weights;
+    }
+
+    /** The whole step as written by hand, a temporary for each operation. */
+    @Benchmark
+    public float[][] naive(WithNaiveLars s) {
+        s.lars.step(s.weights, s.gradients);
+        return s.weights;
+    }
+
+    /** Fills an array with random values from half of {@code most} to {@code most}, of either sign. */
+    private static void fill(float[] values, float most, long seed) {
+        SplittableRandom random = new SplittableRandom(seed);
+        int first = Math.min(values.length, PERIOD);
+        for (int i = 0; i < first; i++) {
+            float value = (float) random.nextDouble(0.5, 1) * most;
+            values[i] = random.nextBoolean() ? value : -value;
+        }
+        for (int done = first; done < values.length; done += PERIOD) {
+            System.arraycopy(values, 0, values, done, Math.min(PERIOD, values.length - done));
+        }
+    }
+
+    /**
+     * Checks that arithmetic on these values costs what it usually costs.
+     *
+     * @throws IllegalStateException if one is infinite, NaN or subnormal
+     */
+    static void requireNormal(String name, float[] values) {
+        for (int i = 0; i < values.length; i++) {
+            float size = Math.abs(values[i]);
+            if (!(size <= Float.MAX_VALUE) || (size < Float.MIN_NORMAL && size != 0)) {
+                throw new IllegalStateException(name + " has " + values[i] + " at " + i
+                        + " after the iteration; its time would say nothing about usual values");
+            }
+        }
+    }
+
+    private static void say(String line) {
+        System.out.println("# lars4j: " + line);
+    }
+}

@@ -1,0 +1,310 @@
+package io.github.lars4j.bench;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.lars4j.Lars;
+import io.github.lars4j.Layer;
+import io.github.lars4j.Layers;
+import io.github.lars4j.Outcome;
+import io.github.lars4j.StepReport;
+import io.github.lars4j.rule.Dialects;
+import io.github.lars4j.rule.Hyperparameters;
+import io.github.lars4j.rule.Treatment;
+import java.util.Arrays;
+import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** Every arm of the benchmark computes what it claims, so that a fast wrong one cannot win. */
+class ArmsTest {
+
+    private static final String KERNELS = "lars4j.kernels";
+
+    /** Around vector lengths, their unrolled multiples, and the lanes of the scalar sums. */
+    private static final int[] LENGTHS = {0, 1, 3, 15, 16, 17, 31, 33, 63, 64, 65, 127, 130, 1023, 1024, 1030, 5000};
+
+    private static final Layers LAYERS = Layers.builder()
+            .add("conv", 5000)
+            .add("bias", 16, Treatment.PLAIN)
+            .add("odd", 1337)
+            .add("one", 1)
+            .build();
+
+    @AfterEach
+    void clear() {
+        System.clearProperty(KERNELS);
+    }
+
+    @Test
+    void scansAddUpEveryElementOfBothArrays() {
+        for (int length : LENGTHS) {
+            // Eighths below 8: exact in float as long as the sum stays below 2^21, and in whole units of 1/1024.
+            float[] w = eighths(length + 3, 1);
+            float[] g = eighths(length + 3, 2);
+            double expected = 0;
+            for (int i = 0; i < length; i++) {
+                expected += (double) w[i] + g[i];
+            }
+            assertEquals(expected, VectorArms.scan(w, g, length), "vector, length " + length);
+            assertEquals(expected, ScalarArms.scan(w, g, length), "scalar, length " + length);
+        }
+    }
+
+    @Test
+    void sgdArmsAgreeWithTheFormulaInBits() {
+        for (int length : LENGTHS) {
+            float[] g = random(length + 3, 1);
+            float[][] vector = {random(length + 3, 2), random(length + 3, 3)};
+            float[][] scalar = {vector[0].clone(), vector[1].clone()};
+            float[][] expected = {vector[0].clone(), vector[1].clone()};
+            for (int step = 0; step < 3; step++) {
+                VectorArms.sgd(vector[0], g, vector[1], length, 0.1f, 0.9f, 0.01f);
+                ScalarArms.sgd(scalar[0], g, scalar[1], 0, length, 0.1f, 0.9f, 0.01f);
+                for (int i = 0; i < length; i++) {
+                    float d = g[i] + 0.01f * expected[0][i];
+                    expected[1][i] = 0.9f * expected[1][i] + d;
+                    expected[0][i] -= 0.1f * (0.9f * expected[1][i] + d);
+                }
+            }
+            for (int a = 0; a < 2; a++) {
+                assertArrayEquals(expected[a], vector[a], 0, "vector, length " + length);
+                assertArrayEquals(expected[a], scalar[a], 0, "scalar, length " + length);
+            }
+        }
+    }
+
+    @Test
+    void scalarLarsTakesTheLibrarysStep() {
+        Hyperparameters hyper = new Hyperparameters(Dialects.PAPER, 0.01, 0.001, 0.9, 0, true, false);
+        for (boolean allSumsFirst : new boolean[] {true, false}) {
+            float[] g = random((int) LAYERS.end(), 1);
+            float[] w = random(g.length, 2);
+            float[] v = new float[g.length];
+            float[] expectedW = w.clone();
+            float[] expectedV = new float[g.length];
+            ScalarLars arm = new ScalarLars(LAYERS, hyper, 0.5, allSumsFirst);
+            System.setProperty(KERNELS, "scalar");
+            try (Lars lars = Lars.builder(LAYERS)
+                    .learningRate(0.5)
+                    .trustCoefficient(0.01)
+                    .weightDecay(0.001)
+                    .momentum(0.9)
+                    .nesterov(true)
+                    .momentumBuffer(expectedV)
+                    .build()) {
+                for (int step = 0; step < 5; step++) {
+                    arm.step(w, g, v);
+                    lars.step(expectedW, g);
+                }
+            }
+            // The sums differ in their order alone, by some ulps of a double, a billionth of a float's.
+            assertArrayEquals(expectedW, w, 1e-6f);
+            assertArrayEquals(expectedV, v, 1e-6f);
+            assertTrue(moved(random(g.length, 2), w) > 1e-3, "the weights have moved");
+        }
+    }
+
+    @Test
+    void scalarSumsOfSquaresTakeEveryElementOnce() {
+        Hyperparameters hyper = new Hyperparameters(Dialects.PAPER, 0.01, 0.001, 0.9, 0, true, false);
+        ScalarLars arm = new ScalarLars(LAYERS, hyper, 0.5, true);
+        for (int length : LENGTHS) {
+            float[] x = eighths(length + 5, 4);
+            double expected = 0;
+            for (int i = 2; i < 2 + length; i++) {
+                expected += (double) x[i] * x[i];
+            }
+            assertEquals(expected, arm.squares(x, 2, 2 + length), "length " + length);
+        }
+    }
+
+    @Test
+    void naiveLarsIsTheSnippet() {
+        Layers layers = Layers.builder().add("a", 300).add("b", 7).build();
+        float[] g = random(307, 1);
+        float[] w = random(307, 2);
+        float[][] naiveW = split(layers, w);
+        float[][] naiveG = split(layers, g);
+        NaiveLars naive = new NaiveLars(2, 0.5f, 0.9f, 0.001f, true, 0.01f);
+        try (Lars lars = Lars.builder(layers)
+                .rule(Dialects.SNIPPET)
+                .learningRate(0.5)
+                .trustCoefficient(0.01)
+                .weightDecay(0.001)
+                .momentum(0.9)
+                .nesterov(true)
+                .build()) {
+            for (int step = 0; step < 5; step++) {
+                naive.step(naiveW, naiveG);
+                lars.step(w, g);
+            }
+        }
+        float[][] expected = split(layers, w);
+        assertArrayEquals(expected[0], naiveW[0], 1e-6f);
+        assertArrayEquals(expected[1], naiveW[1], 1e-6f);
+        assertTrue(moved(random(307, 2), w) > 1e-3, "the weights have moved");
+        assertArrayEquals(split(layers, random(307, 1))[0], naiveG[0], 0, "gradients are only read");
+    }
+
+    @Test
+    void benchmarkedStepsHaveEqualBitsWithEitherKernelsInEveryMode() {
+        float[][] expected = null;
+        for (String kernels : new String[] {"scalar", "vector"}) {
+            for (String sums : new String[] {"fresh", "carried", "given"}) {
+                for (String policy : new String[] {"refuse", "skipLayer"}) {
+                    for (int threads = 1; threads <= 2; threads++) {
+                        StepBenchmark.WithLars state = withLars(kernels, sums, policy, threads);
+                        StepBenchmark benchmark = new StepBenchmark();
+                        for (int step = 0; step < 3; step++) {
+                            StepReport report = benchmark.lars(state);
+                            assertEquals(Outcome.UPDATED, report.outcome(0));
+                        }
+                        String what = kernels + " " + sums + " " + policy + " " + threads;
+                        if (expected == null) {
+                            expected = new float[][] {state.weights.clone(), state.momentum.clone()};
+                        }
+                        assertArrayEquals(expected[0], state.weights, 0, what);
+                        assertArrayEquals(expected[1], state.momentum, 0, what);
+                        state.close();
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    void updateFromMeasuredSumsIsTheStep() {
+        StepBenchmark benchmark = new StepBenchmark();
+        StepBenchmark.WithLars whole = withLars("vector", "fresh", "refuse", 1);
+        StepBenchmark.WithLars half = withLars("vector", "fresh", "refuse", 1);
+        benchmark.measure(half);
+        half.lars.discard();
+        for (int step = 0; step < 3; step++) {
+            benchmark.lars(whole);
+            assertEquals(
+                    whole.lars.measure(whole.weights, whole.handed).gradients(0),
+                    benchmark.measure(half).gradients(0));
+            whole.lars.discard();
+            benchmark.update(half);
+        }
+        assertArrayEquals(whole.weights, half.weights, 0);
+        assertArrayEquals(whole.momentum, half.momentum, 0);
+        whole.close();
+        half.close();
+    }
+
+    @Test
+    void skipLayerOnlySkipsAndRefuseRefuses() {
+        for (String policy : new String[] {"refuse", "skipLayer"}) {
+            StepBenchmark.WithLars state = withLars("vector", "fresh", policy, 1);
+            state.gradients[0] = Float.NaN;
+            StepReport report = new StepBenchmark().lars(state);
+            assertEquals(policy.equals("refuse"), report.refused());
+            state.close();
+        }
+    }
+
+    /** The benchmark's own state: momentum at its fixed point, weights where they were. */
+    @Test
+    void stateIsStationaryAndNormal() {
+        StepBenchmark benchmark = new StepBenchmark();
+        StepBenchmark.WithLars state = withLars("scalar", "fresh", "refuse", 1);
+        float[] weights = state.weights.clone();
+        for (int step = 0; step < 500; step++) {
+            benchmark.lars(state);
+        }
+        float[] momentum = state.momentum.clone();
+        for (int step = 0; step < 10; step++) {
+            benchmark.lars(state);
+        }
+        state.check();
+        assertArrayEquals(weights, state.weights, 0, "weights");
+        assertArrayEquals(momentum, state.momentum, 0, "momentum");
+        assertTrue(Math.abs(momentum[0]) > 1e-20f, "momentum is far from the subnormals: " + momentum[0]);
+        state.close();
+
+        StepBenchmark.WithKernels sgd = withLars("vector", "fresh", "refuse", 1);
+        for (int step = 0; step < 500; step++) {
+            benchmark.sgd(sgd);
+        }
+        sgd.check();
+        assertArrayEquals(weights, sgd.weights, 0, "weights of sgd");
+
+        StepBenchmark.WithNaiveLars naive = new StepBenchmark.WithNaiveLars();
+        naive.layout = "100x3";
+        naive.prepare();
+        float[] before = naive.weights[2].clone();
+        for (int step = 0; step < 500; step++) {
+            benchmark.naive(naive);
+        }
+        naive.check();
+        assertArrayEquals(before, naive.weights[2], 0, "weights of naive");
+    }
+
+    @Test
+    void policyOfTheScalarStepChangesNoBit() {
+        StepBenchmark benchmark = new StepBenchmark();
+        float[][] results = new float[2][];
+        for (int p = 0; p < 2; p++) {
+            StepBenchmark.WithScalarLars state = new StepBenchmark.WithScalarLars();
+            state.layout = "1500x4";
+            state.onBadGradient = p == 0 ? "refuse" : "skipLayer";
+            state.prepare();
+            for (int step = 0; step < 3; step++) {
+                benchmark.scalarLars(state);
+            }
+            state.check();
+            results[p] = state.momentum;
+        }
+        assertArrayEquals(results[0], results[1], 0);
+    }
+
+    private static StepBenchmark.WithLars withLars(String kernels, String sums, String policy, int threads) {
+        StepBenchmark.WithLars state = new StepBenchmark.WithLars();
+        state.layout = "5001x7";
+        state.gap = 64;
+        state.kernels = kernels;
+        state.sums = sums;
+        state.onBadGradient = policy;
+        state.threads = threads;
+        state.prepare();
+        return state;
+    }
+
+    private static float[][] split(Layers layers, float[] flat) {
+        float[][] parts = new float[layers.size()][];
+        for (int i = 0; i < parts.length; i++) {
+            Layer layer = layers.get(i);
+            parts[i] = Arrays.copyOfRange(flat, (int) layer.offset(), (int) layer.end());
+        }
+        return parts;
+    }
+
+    private static double moved(float[] before, float[] after) {
+        double most = 0;
+        for (int i = 0; i < before.length; i++) {
+            most = Math.max(most, Math.abs((double) before[i] - after[i]));
+        }
+        return most;
+    }
+
+    private static float[] random(int length, long seed) {
+        Random random = new Random(seed);
+        float[] values = new float[length];
+        for (int i = 0; i < length; i++) {
+            values[i] = (float) random.nextGaussian();
+        }
+        return values;
+    }
+
+    private static float[] eighths(int length, long seed) {
+        Random random = new Random(seed);
+        float[] values = new float[length];
+        for (int i = 0; i < length; i++) {
+            values[i] = (random.nextInt(127) - 63) / 8f;
+        }
+        return values;
+    }
+}

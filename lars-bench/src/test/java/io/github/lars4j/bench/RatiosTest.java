@@ -1,0 +1,94 @@
+package io.github.lars4j.bench;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The ratios of a made-up run, in {@code run.json}, whose times are round. */
+class RatiosTest {
+
+    @TempDir
+    Path folder;
+
+    private String table;
+    private int code;
+
+    @BeforeEach
+    void fill() throws Exception {
+        Path file = folder.resolve("run.json");
+        Files.writeString(file, json());
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        PrintStream print = new PrintStream(out, true, StandardCharsets.UTF_8);
+        code = BenchMain.run(new String[] {"ratios", file.toString()}, print, print);
+        table = out.toString(StandardCharsets.UTF_8);
+    }
+
+    private static String json() throws Exception {
+        try (var in = RatiosTest.class.getResourceAsStream("run.json")) {
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        }
+    }
+
+    private void assertLine(String start, String... cells) {
+        String pattern = Pattern.quote(start) + "\\s+"
+                + String.join("\\s+", Arrays.stream(cells).map(Pattern::quote).toList());
+        assertTrue(table.lines().anyMatch(line -> line.matches(pattern)), pattern + " in\n" + table);
+    }
+
+    @Test
+    void larsIsComparedWithTheFastestScanAndSgd() {
+        assertLine("lars / sgd, bad layers skipped", "resnet50", "1.48", "<= 1.48", "pass");
+        assertLine(
+                "the same, sums of weights carried".indent(2).stripTrailing(), "resnet50", "1.26", "<= 1.25", "MISSED");
+        assertLine(
+                "the same, those of gradients given".indent(2).stripTrailing(), "resnet50", "1.00", "<= 1.05", "pass");
+        assertLine("lars / (scan + sgd), all sums first", "resnet50", "1.10", "<= 1.10", "pass");
+        assertLine("lars / (scan + sgd), bad layers skipped", "resnet50", "0.82", "<= 1.00", "pass");
+    }
+
+    @Test
+    void vectorIsComparedWithTheBestScalarCode() {
+        assertLine("vector / scalar, speed", "resnet50", "1.50", ">= 1.40", "pass");
+    }
+
+    @Test
+    void threadsLayersSizesGapsAndAllocationAreCompared() {
+        assertLine("2 threads / 1, speed, refuse", "resnet50", "1.80", ">= 1.85", "MISSED");
+        assertLine("ns a layer beyond its elements, refuse", "16x10000", "60.00", "<= 60.00", "pass");
+        assertLine("lars / sgd, most to least, 30 M to 400 M, refuse", "1000000x...", "1.07", "<= 1.10", "pass");
+        assertLine("worst gap between arrays / best, lars", "4096x10", "1.20", "<= 1.15", "MISSED");
+        assertLine("bytes allocated in a step, threads=1", "4096x10", "3.00", "<= 0.50", "MISSED");
+    }
+
+    @Test
+    void whatTheRunDoesNotHaveIsADash() {
+        assertLine("lars / sgd, bad layers skipped", "4096x100", "-", "<= 1.10");
+        assertLine("vector / scalar, speed", "4096x100", "-", ">= 2.50");
+        assertLine("bytes allocated in a step, threads=2", "4096x10", "-", "<= 0.50");
+    }
+
+    @Test
+    void missedTargetsFailTheCommand() {
+        assertEquals(1, code);
+        assertTrue(table.contains("11 measured, 4 missed"), table);
+    }
+
+    @Test
+    void errorsThatJmhDoesNotKnowAreNotANumber() throws Exception {
+        Results results = Results.parse(json());
+        assertEquals(8e6, results.best("scan", "layout", "resnet50").orElseThrow());
+        assertTrue(results.all().stream()
+                .filter(result -> result.method().equals("scan"))
+                .allMatch(result -> Double.isNaN(result.error())));
+    }
+}
