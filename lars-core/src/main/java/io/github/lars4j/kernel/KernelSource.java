@@ -7,62 +7,74 @@ import java.lang.System.Logger.Level;
 
 /**
  * Gathers the facts of this JVM, has {@link KernelChoice} choose, and hands out the kernels that were chosen. Where the
- * choice waits for {@link KernelTrial}, it is made again when that has ended.
+ * choice waits for {@link KernelTrial}, that runs in a daemon thread, once in a JVM, and steps go over when it has ended.
  */
 public final class KernelSource {
 
     private static final Logger LOGGER = System.getLogger("io.github.lars4j");
 
     private static String lastLogged = "";
+    private static boolean trialStarted;
 
-    private final String wish;
-    private final boolean module;
+    /** What the trial came to; {@code null} until it has ended. */
+    private static volatile KernelChoice tried;
+
     private volatile KernelChoice choice;
-    private volatile Trial trial;
 
-    private KernelSource(String wish, boolean module) {
-        this.wish = wish;
-        this.module = module;
-        choose();
+    private KernelSource(KernelChoice choice) {
+        this.choice = choice;
     }
 
     /**
-     * The kernels for this JVM and its properties. Logs one line where nobody asked for the scalar kernels and it must be they,
-     * and does not repeat it.
+     * The kernels for this JVM and its properties. Logs one line where nobody asked for the scalar kernels and it must be
+     * they, and does not repeat it.
      *
      * @throws IllegalArgumentException if a property has a value that it cannot have
      * @throws IllegalStateException if the vector kernels are asked for and cannot run
      */
     public static KernelSource open() {
+        String wish = System.getProperty(KernelChoice.KERNELS_PROPERTY);
         boolean module = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
         if (module) {
             KernelChoice.vectorBits();
         }
-        return new KernelSource(System.getProperty(KernelChoice.KERNELS_PROPERTY), module);
-    }
-
-    private void choose() {
-        trial = KernelTrial.verdict();
         // Linking takes tens of milliseconds: the trial's thread finds out, but where the vector kernels are insisted
         // on.
-        boolean linked = trial != Trial.PENDING || "vector".equals(wish);
-        choice = KernelChoice.from(
-                new Facts(
-                        wish,
-                        module,
-                        module && linked ? KernelTrial.linkError() : null,
-                        System.getProperty("java.vm.name"),
-                        System.getProperty("java.vm.info")),
-                trial);
+        String linkError = module && "vector".equals(wish) ? KernelTrial.linkError() : null;
+        KernelChoice choice = KernelChoice.from(facts(wish, module, linkError), Trial.PENDING);
         if (choice.waits()) {
-            KernelTrial.start();
-        } else if (!choice.vector() && wish == null) {
-            log(describe());
+            startTrial();
+        } else {
+            log(wish, choice);
         }
+        return new KernelSource(choice);
     }
 
-    private static synchronized void log(String line) {
-        if (!line.equals(lastLogged)) {
+    private static Facts facts(String wish, boolean module, String linkError) {
+        return new Facts(
+                wish, module, linkError, System.getProperty("java.vm.name"), System.getProperty("java.vm.info"));
+    }
+
+    private static synchronized void startTrial() {
+        if (trialStarted) {
+            return;
+        }
+        trialStarted = true;
+        Thread thread = new Thread(
+                () -> {
+                    Trial verdict = KernelTrial.run();
+                    KernelChoice choice = KernelChoice.from(facts(null, true, KernelTrial.linkError()), verdict);
+                    log(null, choice);
+                    tried = choice;
+                },
+                "lars4j-kernel-trial");
+        thread.setDaemon(true);
+        thread.start();
+    }
+
+    private static synchronized void log(String wish, KernelChoice choice) {
+        String line = describe(choice);
+        if (wish == null && !choice.vector() && !line.equals(lastLogged)) {
             lastLogged = line;
             LOGGER.log(Level.INFO, line);
         }
@@ -70,16 +82,19 @@ public final class KernelSource {
 
     /** The kernels for the step that begins now. */
     public Kernels kernels() {
-        if (choice.waits() && trial != KernelTrial.verdict()) {
-            choose();
+        if (choice.waits() && tried != null) {
+            choice = tried;
         }
         return choice.vector() ? VectorKernels.INSTANCE : ScalarKernels.INSTANCE;
     }
 
     /** Name, vector width and reason, in one line. */
     public String describe() {
-        KernelChoice now = choice;
-        return (now.vector() ? "vector kernels, " + VectorKernels.bits() + " bits: " : "scalar kernels: ")
-                + now.reason();
+        return describe(choice);
+    }
+
+    private static String describe(KernelChoice choice) {
+        return (choice.vector() ? "vector kernels, " + VectorKernels.bits() + " bits: " : "scalar kernels: ")
+                + choice.reason();
     }
 }

@@ -4,9 +4,9 @@ import io.github.lars4j.kernel.KernelChoice.Trial;
 import java.util.Arrays;
 
 /**
- * Tries the vector kernels against the scalar ones on scratch arrays, in a daemon thread, once in a JVM. Until C2 has
- * compiled them they are far slower than the scalar ones, and on some machines they stay so; since both give the same
- * bits, steps can begin on the scalar kernels and go over when this has seen the others to be faster.
+ * Tries the vector kernels against the scalar ones on scratch arrays. Until C2 has compiled them they are far slower than
+ * the scalar ones, and on some machines they stay so; since both give the same bits, steps can begin on the scalar kernels
+ * and go over when this has seen the others to be faster.
  */
 final class KernelTrial {
 
@@ -31,8 +31,8 @@ final class KernelTrial {
     /** Time that is spent at most, in nanoseconds; C2 takes a tenth of it where nothing else keeps it busy. */
     private static final long BUDGET = 3_000_000_000L;
 
-    private static volatile Trial verdict = Trial.PENDING;
-    private static boolean started;
+    /** Work between two rests, in nanoseconds. */
+    private static final long SLICE = 2_000_000;
 
     private final float[] weights = new float[LENGTH];
     private final float[] gradients = new float[LENGTH];
@@ -45,9 +45,9 @@ final class KernelTrial {
         Arrays.fill(gradients, 1);
     }
 
-    /** What is known by now. */
-    static Trial verdict() {
-        return verdict;
+    /** Runs the trial, which takes some tenths of a second, and seconds where the vector kernels do not win. */
+    static Trial run() {
+        return linkError() == null ? new KernelTrial().decide() : Trial.SLOWER;
     }
 
     /** Why the vector kernels do not link against this JDK; {@code null} where they do. The module must be there. */
@@ -74,33 +74,23 @@ final class KernelTrial {
         }
     }
 
-    /** Starts the trial, unless it was started before. */
-    static synchronized void start() {
-        if (!started) {
-            started = true;
-            Thread thread = new Thread(() -> verdict = new KernelTrial().decide(), "lars4j-kernel-trial");
-            thread.setDaemon(true);
-            thread.start();
-        }
-    }
-
     private Trial decide() {
-        if (linkError() != null) {
-            return Trial.SLOWER;
-        }
         // A lone processor is the trainer's too.
         int rest = Runtime.getRuntime().availableProcessors() > 1 ? 1 : 9;
-        long spent = 0;
-        for (int wins = 0; spent < BUDGET; ) {
+        int wins = 0;
+        for (long spent = 0; spent < BUDGET; ) {
             long start = System.nanoTime();
-            wins = vectorWins() ? wins + 1 : 0;
-            long nanos = System.nanoTime() - start;
-            if (wins == WINS) {
-                return Trial.FASTER;
+            long slice = 0;
+            while (slice < SLICE) {
+                wins = vectorWins() ? wins + 1 : 0;
+                if (wins == WINS) {
+                    return Trial.FASTER;
+                }
+                slice = System.nanoTime() - start;
             }
-            spent += nanos;
+            spent += slice;
             try {
-                Thread.sleep(rest * nanos / 1_000_000 + 1);
+                Thread.sleep(rest * slice / 1_000_000);
             } catch (InterruptedException e) {
                 return Trial.SLOWER;
             }

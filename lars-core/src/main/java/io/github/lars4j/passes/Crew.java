@@ -101,6 +101,12 @@ public final class Crew implements AutoCloseable {
         try {
             task.run(thread);
         } catch (Throwable thrown) {
+            keep(thrown);
+        }
+    }
+
+    private synchronized void keep(Throwable thrown) {
+        if (failure == null) {
             failure = thrown;
         }
     }
