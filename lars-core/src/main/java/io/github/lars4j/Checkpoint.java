@@ -93,8 +93,8 @@ public final class Checkpoint {
      * @param lars the optimizer; no other call may be under way
      * @param params the weights, at least {@link Layers#end} elements; only read, and not to be changed meanwhile
      * @throws NullPointerException if an argument is {@code null}
-     * @throws IllegalArgumentException if {@code params} is too short or the momentum's array, or the names of two tensors
-     *     would be the same: layers {@code a} and {@code a.momentum_buffer}
+     * @throws IllegalArgumentException if {@code params} is too short or the momentum's array, the names of two tensors
+     *     would be the same (layers {@code a} and {@code a.momentum_buffer}), or a name is not Unicode
      * @throws IllegalStateException if the call may not come now: during another, or after a step that broke off
      * @throws IOException if writing fails. The file is the one before then; or, if all but the last force of the folder
      *     went well, the new one

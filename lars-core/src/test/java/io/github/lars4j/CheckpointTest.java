@@ -317,6 +317,35 @@ class CheckpointTest {
     }
 
     @Test
+    void aRestoreThatBreaksOffHalfWayAsksForAnother() throws IOException {
+        float[] params = SampleRun.params();
+        try (Lars lars = SampleRun.builder(Kind.PAPER).build()) {
+            SampleRun.run(lars, params, 50);
+            String expected = SampleRun.bits(lars, params);
+            Checkpoint.save(file(), lars, params);
+            Checkpoint checkpoint = Checkpoint.load(file());
+            // Reading has to fail after all was found good: the second layer's momentum has no place to go.
+            float[] momentum = lars.state().momentum;
+            lars.state().momentum = new float[25];
+            assertThrows(IllegalArgumentException.class, () -> checkpoint.restore(lars, params));
+            IllegalStateException e = assertThrows(IllegalStateException.class, () -> lars.step(params, new float[64]));
+            assertTrue(e.getMessage().contains("restore a snapshot or checkpoint"), e.getMessage());
+            assertThrows(IllegalStateException.class, () -> Checkpoint.save(file(), lars, params));
+            lars.state().momentum = momentum;
+            checkpoint.restore(lars, params);
+            assertEquals(expected, SampleRun.bits(lars, params));
+            SampleRun.step(lars, params);
+
+            lars.state().momentum = new float[25];
+            assertThrows(IllegalArgumentException.class, () -> PyTorchState.restore(file(), lars, params));
+            assertThrows(IllegalStateException.class, () -> lars.step(params, new float[64]));
+            lars.state().momentum = momentum;
+            PyTorchState.restore(file(), lars, params);
+            SampleRun.step(lars, params);
+        }
+    }
+
+    @Test
     void restoringForgetsCarriedSums() throws IOException {
         float[] params = SampleRun.params();
         try (Lars whole = SampleRun.builder(Kind.CARRIED).build()) {

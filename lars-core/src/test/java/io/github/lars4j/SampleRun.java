@@ -89,7 +89,7 @@ final class SampleRun {
 
     /** Everything an optimizer remembers, and the weights, as text with the bits of every number. */
     static String bits(Lars lars, float[] params) {
-        State state = lars.snapshot().state();
+        State state = lars.state();
         StringBuilder text = new StringBuilder()
                 .append(state.step)
                 .append(' ')
@@ -110,7 +110,7 @@ final class SampleRun {
                     e++) {
                 text.append(Float.floatToIntBits(params[e]))
                         .append(' ')
-                        .append(state.momentum == null ? 0 : Float.floatToIntBits(state.momentum[e]))
+                        .append(!state.hasMomentum() ? 0 : Float.floatToIntBits(state.momentum[e]))
                         .append('\n');
             }
         }

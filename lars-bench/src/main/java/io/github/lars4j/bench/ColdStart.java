@@ -100,8 +100,11 @@ final class ColdStart {
         Process process = new ProcessBuilder(command)
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();
+        Thread stop = new Thread(process::destroy, "stop-child");
+        Runtime.getRuntime().addShutdownHook(stop);
         String printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         int code = process.waitFor();
+        Runtime.getRuntime().removeShutdownHook(stop);
         if (code != 0) {
             throw new IOException("a JVM ended with code " + code + ": " + String.join(" ", command));
         }

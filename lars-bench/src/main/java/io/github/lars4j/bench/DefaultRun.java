@@ -4,6 +4,7 @@ import io.github.lars4j.Layers;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.lang.management.ManagementFactory;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -53,7 +54,13 @@ final class DefaultRun {
         }
     }
 
-    private record Job(String layout, Arm arm) {}
+    private record Job(String layout, Arm arm) {
+
+        @Override
+        public String toString() {
+            return layout + " " + arm.name();
+        }
+    }
 
     private final PrintStream out;
     private final long start = System.nanoTime();
@@ -129,7 +136,7 @@ final class DefaultRun {
         return 0;
     }
 
-    private void measure(Job job, Path logs) throws RunnerException {
+    private void measure(Job job, Path logs) throws IOException, RunnerException {
         String layout = job.layout();
         Arm arm = job.arm();
         List<String> chosen = ManagementFactory.getRuntimeMXBean().getInputArguments();
@@ -143,11 +150,23 @@ final class DefaultRun {
                 .measurementIterations(ITERATIONS)
                 .measurementTime(ITERATION)
                 .jvmArgsAppend(flags.toArray(String[]::new))
-                .output(logs.resolve(layout + " " + arm.name() + ".log").toString());
+                .output(logs.resolve(job + ".log").toString());
         if (arm.kernels() != null) {
             options.param("kernels", arm.kernels()).param("threads", "" + arm.threads());
         }
-        Collection<RunResult> results = new Runner(options.build()).run();
+        // What the forks print would come here, past the log.
+        PrintStream systemOut = System.out;
+        PrintStream systemErr = System.err;
+        Collection<RunResult> results;
+        try (PrintStream said = new PrintStream(
+                Files.newOutputStream(logs.resolve(job + ".forks.log")), true, StandardCharsets.UTF_8)) {
+            System.setOut(said);
+            System.setErr(said);
+            results = new Runner(options.build()).run();
+        } finally {
+            System.setOut(systemOut);
+            System.setErr(systemErr);
+        }
         runs.addAll(results);
         failures += results.isEmpty() ? 1 : 0;
     }
@@ -171,7 +190,7 @@ final class DefaultRun {
         double parameters = layers.end();
         double scan = results.best("scan", "layout", layout).orElse(Double.NaN);
         double sgd = results.best("sgd", "layout", layout).orElse(Double.NaN);
-        Table table = new Table(1, layout, "ms/step", "ns/param", "GB/s", "of scan + sgd");
+        Table table = new Table(1, layout, "ms/step", "ns/param", "GB/s", "% of scan + sgd");
         for (Arm arm : arms) {
             double nanos = arm.nanos(results, layout).orElse(Double.NaN);
             boolean whole = arm.bytes() != 8 && arm.bytes() != 20;
@@ -180,7 +199,7 @@ final class DefaultRun {
                     Table.number(nanos / 1e6, 3),
                     Table.number(nanos / parameters, 3),
                     arm.bytes() == 0 ? "-" : Table.number(arm.bytes() * parameters / nanos, 1),
-                    whole ? Table.number(100 * (scan + sgd) / nanos, 0) + " %" : "-");
+                    whole ? Table.number(100 * (scan + sgd) / nanos, 0) : "-");
         }
         return "%,d parameters in %,d tensors, %,d KiB in each of three arrays%n%s"
                 .formatted(layers.end(), layers.size(), layers.end() * 4 / 1024, table);

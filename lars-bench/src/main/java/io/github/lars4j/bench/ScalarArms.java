@@ -12,20 +12,20 @@ final class ScalarArms {
     private ScalarArms() {}
 
     /**
-     * Reads both arrays once, and adds up what it reads only so that it must be read. The JIT keeps float sums in order, one
+     * Reads {@code [from, to)} of both arrays once, and adds up what it reads only so that it must be read. The JIT keeps float sums in order, one
      * addition after another, but vectorises sums of int; so it counts whole units of 1/1024.
      *
-     * @return the sum of the first {@code length} elements of both, each cut to whole units, modulo 2^32 of them
+     * @return the sum of those elements of both, each cut to whole units, modulo 2^32 of them
      */
-    static double scan(float[] weights, float[] gradients, int length) {
+    static double scan(float[] weights, float[] gradients, int from, int to) {
         int units = 0;
-        for (int i = 0; i < length; i++) {
+        for (int i = from; i < to; i++) {
             units += (int) (weights[i] * UNITS_PER_ONE) + (int) (gradients[i] * UNITS_PER_ONE);
         }
         return units / (double) UNITS_PER_ONE;
     }
 
-    /** As {@link VectorArms#sgd}, over {@code [from, to)}, with the same bits. The JIT vectorises it. */
+    /** As {@link VectorArms#sgd}, with the same bits. The JIT vectorises it. */
     static void sgd(
             float[] weights,
             float[] gradients,

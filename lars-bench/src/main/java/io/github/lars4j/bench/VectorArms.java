@@ -15,40 +15,47 @@ final class VectorArms {
     private VectorArms() {}
 
     /**
-     * Reads both arrays once, and adds up what it reads only so that it must be read.
+     * Reads {@code [from, to)} of both arrays once, and adds up what it reads only so that it must be read.
      *
-     * @return the sum of the first {@code length} elements of both, in float
+     * @return the sum of those elements of both, in float
      */
-    static double scan(float[] weights, float[] gradients, int length) {
+    static double scan(float[] weights, float[] gradients, int from, int to) {
         int lanes = FLOATS.length();
         FloatVector w0 = FloatVector.zero(FLOATS);
         FloatVector w1 = FloatVector.zero(FLOATS);
         FloatVector g0 = FloatVector.zero(FLOATS);
         FloatVector g1 = FloatVector.zero(FLOATS);
-        int i = 0;
-        for (; i <= length - 2 * lanes; i += 2 * lanes) {
+        int i = from;
+        for (; i <= to - 2 * lanes; i += 2 * lanes) {
             w0 = w0.add(FloatVector.fromArray(FLOATS, weights, i));
             w1 = w1.add(FloatVector.fromArray(FLOATS, weights, i + lanes));
             g0 = g0.add(FloatVector.fromArray(FLOATS, gradients, i));
             g1 = g1.add(FloatVector.fromArray(FLOATS, gradients, i + lanes));
         }
         double sum = w0.add(w1).add(g0.add(g1)).reduceLanes(VectorOperators.ADD);
-        for (; i < length; i++) {
+        for (; i < to; i++) {
             sum += weights[i] + gradients[i];
         }
         return sum;
     }
 
     /**
-     * A step of SGD with Nesterov's momentum and decay in one pass: {@code d = g + βw;  v = μv + d;  w = w - γ(d + μv)}.
+     * A step of SGD over {@code [from, to)}, with Nesterov's momentum and decay, in one pass: {@code d = g + βw;  v = μv + d;  w = w - γ(d + μv)}.
      * Multiplications and additions are not fused: that was not seen to be faster. All loads come before the stores, as in
      * the kernels of the library.
      */
     static void sgd(
-            float[] weights, float[] gradients, float[] velocity, int length, float rate, float momentum, float decay) {
+            float[] weights,
+            float[] gradients,
+            float[] velocity,
+            int from,
+            int to,
+            float rate,
+            float momentum,
+            float decay) {
         int lanes = FLOATS.length();
-        int i = 0;
-        for (; i <= length - 4 * lanes; i += 4 * lanes) {
+        int i = from;
+        for (; i <= to - 4 * lanes; i += 4 * lanes) {
             FloatVector w0 = FloatVector.fromArray(FLOATS, weights, i);
             FloatVector w1 = FloatVector.fromArray(FLOATS, weights, i + lanes);
             FloatVector w2 = FloatVector.fromArray(FLOATS, weights, i + 2 * lanes);
@@ -79,6 +86,6 @@ final class VectorArms {
             w2.sub(v2.mul(momentum).add(d2).mul(rate)).intoArray(weights, i + 2 * lanes);
             w3.sub(v3.mul(momentum).add(d3).mul(rate)).intoArray(weights, i + 3 * lanes);
         }
-        ScalarArms.sgd(weights, gradients, velocity, i, length, rate, momentum, decay);
+        ScalarArms.sgd(weights, gradients, velocity, i, to, rate, momentum, decay);
     }
 }

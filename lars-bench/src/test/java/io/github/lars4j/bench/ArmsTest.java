@@ -41,28 +41,44 @@ class ArmsTest {
     void scansAddUpEveryElementOfBothArrays() {
         for (int length : LENGTHS) {
             // Eighths below 8: exact in float as long as the sum stays below 2^21, and in whole units of 1/1024.
-            float[] w = eighths(length + 3, 1);
-            float[] g = eighths(length + 3, 2);
+            float[] w = eighths(length + 6, 1);
+            float[] g = eighths(length + 6, 2);
             double expected = 0;
-            for (int i = 0; i < length; i++) {
+            for (int i = 3; i < 3 + length; i++) {
                 expected += (double) w[i] + g[i];
             }
-            assertEquals(expected, VectorArms.scan(w, g, length), "vector, length " + length);
-            assertEquals(expected, ScalarArms.scan(w, g, length), "scalar, length " + length);
+            assertEquals(expected, VectorArms.scan(w, g, 3, 3 + length), "vector, length " + length);
+            assertEquals(expected, ScalarArms.scan(w, g, 3, 3 + length), "scalar, length " + length);
+        }
+    }
+
+    @Test
+    void ceilingsGoThroughAllOfALayout() {
+        for (String kernels : new String[] {"scalar", "vector"}) {
+            StepBenchmark benchmark = new StepBenchmark();
+            StepBenchmark.WithKernels state = withLars(kernels, "fresh", "refuse", 1);
+            Arrays.fill(state.weights, 0.5f);
+            Arrays.fill(state.gradients, 0.25f);
+            Arrays.fill(state.momentum, 0);
+            assertEquals(0.75 * 5001 * 7, benchmark.scan(state), kernels);
+            benchmark.sgd(state);
+            for (int i = 0; i < state.momentum.length; i++) {
+                assertEquals(0.25f + 0.5f * 1e-4f, state.momentum[i], kernels + " at " + i);
+            }
         }
     }
 
     @Test
     void sgdArmsAgreeWithTheFormulaInBits() {
         for (int length : LENGTHS) {
-            float[] g = random(length + 3, 1);
-            float[][] vector = {random(length + 3, 2), random(length + 3, 3)};
+            float[] g = random(length + 5, 1);
+            float[][] vector = {random(length + 5, 2), random(length + 5, 3)};
             float[][] scalar = {vector[0].clone(), vector[1].clone()};
             float[][] expected = {vector[0].clone(), vector[1].clone()};
             for (int step = 0; step < 3; step++) {
-                VectorArms.sgd(vector[0], g, vector[1], length, 0.1f, 0.9f, 0.01f);
-                ScalarArms.sgd(scalar[0], g, scalar[1], 0, length, 0.1f, 0.9f, 0.01f);
-                for (int i = 0; i < length; i++) {
+                VectorArms.sgd(vector[0], g, vector[1], 2, 2 + length, 0.1f, 0.9f, 0.01f);
+                ScalarArms.sgd(scalar[0], g, scalar[1], 2, 2 + length, 0.1f, 0.9f, 0.01f);
+                for (int i = 2; i < 2 + length; i++) {
                     float d = g[i] + 0.01f * expected[0][i];
                     expected[1][i] = 0.9f * expected[1][i] + d;
                     expected[0][i] -= 0.1f * (0.9f * expected[1][i] + d);

@@ -39,11 +39,11 @@ class KernelJvmTest {
 
     @Test
     void withTheModule() throws Exception {
+        // How the trial ends, and when, is for the machine to say.
         Run run = run(WITH_MODULE);
-        assertTrue(run.kernels().contains("tried"), run::toString);
+        assertTrue(run.kernels().contains(" tried"), run::toString);
         run.same(run.kernels());
-        assertTrue(
-                run.logged().size() <= 1, run::toString); // it may have tried and found the scalar ones faster by now
+        run.logged(run.kernels().endsWith("were not faster") ? 1 : 0);
     }
 
     @Test
@@ -90,7 +90,7 @@ class KernelJvmTest {
     }
 
     private void scalarWith(String patch) throws IOException, InterruptedException, URISyntaxException {
-        Run run = run(WITH_MODULE, patch);
+        Run run = run(List.of("to the end"), WITH_MODULE, patch);
         String reason = "the vector kernels do not fit this JDK's jdk.incubator.vector: java.lang.NoSuch";
         assertTrue(run.kernels().startsWith("scalar kernels: " + reason), run::toString);
         run.same(run.kernels());
@@ -128,11 +128,17 @@ class KernelJvmTest {
     }
 
     private Run run(String... options) throws IOException, InterruptedException, URISyntaxException {
+        return run(List.of(), options);
+    }
+
+    private Run run(List<String> arguments, String... options)
+            throws IOException, InterruptedException, URISyntaxException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(List.of(options));
         command.addAll(List.of(
                 "-cp", place(Lars.class) + File.pathSeparator + place(ShortRun.class), ShortRun.class.getName()));
+        command.addAll(arguments);
         Path out = temp.resolve("out");
         Path err = temp.resolve("err");
         ProcessBuilder builder =
