@@ -22,6 +22,8 @@ public final class BenchMain {
                                  exit 1 if those are slower by more than 10 %% and 20 ms
               ratios FILE.json   the ratios that the project has set itself, from what -rf json wrote;
                                  exit 1 if one is missed
+              replay FILE...     recordings of another optimizer on these kernels, and how far off they are;
+                                 exit 1 if one is off by more than its bar, 2 if one can't be read
               --help             this page
 
             JMH's options, of which -h shows all
@@ -68,6 +70,7 @@ public final class BenchMain {
             }
             case "coldstart" -> ColdStart.run(rest, out, err);
             case "ratios" -> Ratios.run(rest, out, err);
+            case "replay" -> ReplayCommand.run(rest, out, err);
             default -> JmhCommand.run(args, out, err);
         };
     }
