@@ -1,0 +1,300 @@
+package io.github.lars4j.bench.largebatch;
+
+import io.github.lars4j.Layers;
+import io.github.lars4j.bench.largebatch.Trainer.Method;
+import io.github.lars4j.bench.largebatch.Trainer.Settings;
+import java.io.PrintStream;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+
+/**
+ * Compares the optimizers: for each and for each batch size it searches the rates on held-out examples, and then trains
+ * with the best of them on the whole training set. The results do not depend on how many runs go on at a time.
+ */
+final class Experiment {
+
+    /** At most so many steps of trust ratios are kept of a run: those of the large batches. */
+    private static final int MOST_TRUST_RATIOS = 1000;
+
+    /** Keeps runs that are under way, so that they need not start anew. */
+    interface Checkpoints {
+
+        /** Where a run stood; {@code null} if nothing is kept of it. */
+        Trainer.State load(boolean search, Settings settings);
+
+        /** Keeps where a run stands now, in place of where it stood before. */
+        void save(boolean search, Settings settings, Trainer.State state);
+
+        /** Forgets a run. */
+        void delete(boolean search, Settings settings);
+
+        /** Keeps nothing. */
+        Checkpoints NONE = new Checkpoints() {
+            @Override
+            public Trainer.State load(boolean search, Settings settings) {
+                return null;
+            }
+
+            @Override
+            public void save(boolean search, Settings settings, Trainer.State state) {}
+
+            @Override
+            public void delete(boolean search, Settings settings) {}
+        };
+    }
+
+    private final Plan plan;
+    private final DataSet training;
+    private final DataSet test;
+    private final DataSet.Split split;
+    private final int classes;
+    private final Results results;
+    private final Checkpoints checkpoints;
+    private final int jobs;
+    private final PrintStream progress;
+
+    private int expected;
+    private int done;
+    private int ran;
+    private double ranSeconds;
+
+    /**
+     * Prepares an experiment.
+     *
+     * @param plan what to do
+     * @param training all there is to train on
+     * @param test what the final runs are judged on, and nothing else is
+     * @param classes of the data
+     * @param results those there are already are not computed again
+     * @param checkpoints where runs under way are kept
+     * @param jobs runs at a time; with more than one, each has one thread, otherwise it has all
+     * @param progress gets a line for each run
+     */
+    Experiment(
+            Plan plan,
+            DataSet training,
+            DataSet test,
+            int classes,
+            Results results,
+            Checkpoints checkpoints,
+            int jobs,
+            PrintStream progress) {
+        this.plan = plan;
+        this.training = training;
+        this.test = test;
+        this.split = training.split(plan.heldOut(), plan.searchSeed());
+        this.classes = classes;
+        this.results = results;
+        this.checkpoints = checkpoints;
+        this.jobs = jobs;
+        this.progress = progress;
+    }
+
+    /**
+     * Runs what is left of the experiment.
+     *
+     * @throws InterruptedException if it is interrupted; {@link Results} has all runs that ended
+     */
+    void run() throws InterruptedException {
+        int searches = plan.batches().size() * Method.values().length;
+        expected = searches
+                * ((plan.search() ? plan.gridPoints() : 0) + plan.seeds().size());
+        done = results.size();
+        List<Future<?>> searching = new ArrayList<>();
+        ExecutorService runs = Executors.newFixedThreadPool(
+                jobs, Thread.ofPlatform().daemon().name("run-", 0).factory());
+        // A search waits for its own runs alone, so none holds up another.
+        ExecutorService waiting = Executors.newVirtualThreadPerTaskExecutor();
+        try {
+            for (int batch : plan.batches()) {
+                for (Method method : Method.values()) {
+                    searching.add(waiting.submit(() -> {
+                        compare(method, batch, runs);
+                        return null;
+                    }));
+                }
+            }
+            for (Future<?> search : searching) {
+                search.get();
+            }
+        } catch (ExecutionException e) {
+            throw new IllegalStateException("a run failed", e.getCause());
+        } finally {
+            waiting.shutdownNow();
+            runs.shutdownNow();
+        }
+    }
+
+    /** Searches and then trains, one optimizer at one batch size. */
+    private void compare(Method method, int batch, ExecutorService runs)
+            throws InterruptedException, ExecutionException {
+        int rate = 0;
+        int bias = 0;
+        if (plan.search()) {
+            Grid grid = new Grid(plan);
+            do {
+                evaluate(grid, method, batch, runs);
+            } while (grid.extend());
+            rate = grid.bestRate;
+            bias = grid.bestBias;
+        }
+        List<Future<Result>> finals = new ArrayList<>();
+        for (long seed : plan.seeds()) {
+            Settings settings = plan.settings(method, batch, rate, bias, seed);
+            finals.add(runs.submit(() -> result(false, settings)));
+        }
+        for (Future<Result> run : finals) {
+            run.get();
+        }
+    }
+
+    /** Runs all points of a grid that have not been run, and finds the best. */
+    private void evaluate(Grid grid, Method method, int batch, ExecutorService runs)
+            throws InterruptedException, ExecutionException {
+        Map<List<Integer>, Future<Result>> points = new LinkedHashMap<>();
+        for (int rate = grid.leastRate; rate <= grid.mostRate; rate++) {
+            for (int bias = grid.leastBias; bias <= grid.mostBias; bias++) {
+                Settings settings = plan.settings(method, batch, rate, bias, plan.searchSeed());
+                points.put(List.of(rate, bias), runs.submit(() -> result(true, settings)));
+            }
+        }
+        synchronized (this) {
+            expected += points.size() - grid.points;
+            grid.points = points.size();
+        }
+        Map<List<Integer>, Result> found = new LinkedHashMap<>();
+        for (Map.Entry<List<Integer>, Future<Result>> point : points.entrySet()) {
+            found.put(point.getKey(), point.getValue().get());
+        }
+        // Of equal accuracies the one with the smaller loss, and of equal losses the first.
+        List<Integer> best = found.entrySet().stream()
+                .min(Comparator.comparingDouble((Map.Entry<List<Integer>, Result> e) ->
+                                -e.getValue().accuracy())
+                        .thenComparingDouble(e -> e.getValue().loss()))
+                .orElseThrow()
+                .getKey();
+        grid.bestRate = best.get(0);
+        grid.bestBias = best.get(1);
+    }
+
+    /** The part of the plane of rates and bias factors that a search covers, in steps from its centre. */
+    private static final class Grid {
+        private final Plan plan;
+        int leastRate;
+        int mostRate;
+        int leastBias;
+        int mostBias;
+        int bestRate;
+        int bestBias;
+        int points;
+
+        Grid(Plan plan) {
+            this.plan = plan;
+            leastRate = -plan.rateReach();
+            mostRate = plan.rateReach();
+            leastBias = -plan.biasReach();
+            mostBias = plan.biasReach();
+            points = plan.gridPoints();
+        }
+
+        /** Grows beyond the edges that the best point lies on, as far as the plan allows; returns whether it has grown. */
+        boolean extend() {
+            int rateLimit = plan.rateReach() + plan.extensions();
+            int biasLimit = plan.biasReach() + plan.extensions();
+            int rates = mostRate - leastRate;
+            int biases = mostBias - leastBias;
+            leastRate -= bestRate == leastRate && leastRate > -rateLimit ? 1 : 0;
+            mostRate += bestRate == mostRate && mostRate < rateLimit ? 1 : 0;
+            leastBias -= bestBias == leastBias && leastBias > -biasLimit ? 1 : 0;
+            mostBias += bestBias == mostBias && mostBias < biasLimit ? 1 : 0;
+            return mostRate - leastRate > rates || mostBias - leastBias > biases;
+        }
+    }
+
+    private Result result(boolean search, Settings settings) {
+        Result known = results.find(search, settings);
+        if (known != null) {
+            return known;
+        }
+        int threads = jobs > 1 ? 1 : Runtime.getRuntime().availableProcessors();
+        try (MatrixProduct product = new MatrixProduct(threads);
+                Trainer trainer =
+                        new Trainer(settings, search ? split.training() : training, plan.hidden(), classes, product)) {
+            Trainer.State state = checkpoints.load(search, settings);
+            if (state != null) {
+                trainer.restore(state);
+            }
+            long start = System.nanoTime();
+            boolean finite = true;
+            while (finite && trainer.losses().size() < settings.epochs()) {
+                finite = trainer.epoch();
+                if (Thread.currentThread().isInterrupted()) {
+                    throw new IllegalStateException("interrupted in a run");
+                }
+                if (finite) {
+                    checkpoints.save(search, settings, trainer.state());
+                }
+            }
+            double seconds = (System.nanoTime() - start) / 1e9;
+            Network.Evaluation evaluation = trainer.evaluate(search ? split.heldOut() : test);
+            Result result = new Result(
+                    search,
+                    settings,
+                    evaluation.accuracy(),
+                    evaluation.loss(),
+                    List.copyOf(trainer.losses()),
+                    trainer.trustRatios().size(),
+                    seconds,
+                    trainer.optimizerNanos() / 1e9,
+                    search ? Map.of() : trustRatios(trainer));
+            results.add(result);
+            checkpoints.delete(search, settings);
+            report(result);
+            return result;
+        }
+    }
+
+    /** The trust ratios of the layers that are adapted, if they are few. */
+    private static Map<String, List<Double>> trustRatios(Trainer trainer) {
+        Map<String, List<Double>> ratios = new LinkedHashMap<>();
+        Layers layers = trainer.layers();
+        for (int i = 0; i < layers.size(); i++) {
+            int layer = i;
+            if (layers.get(i).treatment().adapt() && trainer.trustRatios().size() <= MOST_TRUST_RATIOS) {
+                ratios.put(
+                        layers.get(i).name(),
+                        trainer.trustRatios().stream().map(step -> step[layer]).toList());
+            }
+        }
+        return ratios;
+    }
+
+    private synchronized void report(Result result) {
+        done++;
+        ran++;
+        ranSeconds += result.seconds();
+        Settings settings = result.settings();
+        double left = (expected - done) * ranSeconds / ran / jobs;
+        progress.printf(
+                "%3d of %d  %-6s %-4s batch %5d  rate %-9.4g biases x %-8.4g seed %-3d  %5.2f %%%s in %.1f s;  about %s left%n",
+                done,
+                expected,
+                result.search() ? "search" : "final",
+                settings.method(),
+                settings.batch(),
+                settings.rate(),
+                settings.biasFactor(),
+                settings.seed(),
+                100 * result.accuracy(),
+                result.losses().size() < settings.epochs() ? " (diverged)" : "",
+                result.seconds(),
+                left < 90 ? "%.0f s".formatted(left) : "%.0f min".formatted(left / 60));
+    }
+}

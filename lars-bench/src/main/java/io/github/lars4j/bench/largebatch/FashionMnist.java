@@ -1,0 +1,76 @@
+package io.github.lars4j.bench.largebatch;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+
+/**
+ * Fashion-MNIST: 60,000 images to train on and 10,000 to test on, of 28 by 28 pixels, in 10 classes.
+ *
+ * @param training the training set
+ * @param test the test set
+ */
+record FashionMnist(DataSet training, DataSet test) {
+
+    /** Where the Debian package puts the files. */
+    static final Path DEBIAN = Path.of("/usr/share/datasets/fashion-mnist");
+
+    static final int CLASSES = 10;
+
+    private static final int SIDE = 28;
+
+    /** One of the four files. */
+    private enum Part {
+        TRAINING_IMAGES("train-images-idx3-ubyte", "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
+        TRAINING_LABELS("train-labels-idx1-ubyte", "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
+        TEST_IMAGES("t10k-images-idx3-ubyte", "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
+        TEST_LABELS("t10k-labels-idx1-ubyte", "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34");
+
+        final String file;
+        /** Of the decompressed file. */
+        final String sha256;
+
+        Part(String file, String sha256) {
+            this.file = file;
+            this.sha256 = sha256;
+        }
+    }
+
+    /**
+     * Reads the four files, each plain or, with {@code .gz} behind its name, compressed.
+     *
+     * @param folder where they lie
+     * @throws NoSuchFileException if one is missing, with how to get it as its reason
+     * @throws IOException if one cannot be read, is damaged, or is not Fashion-MNIST's, with the reason
+     */
+    static FashionMnist read(Path folder) throws IOException {
+        return new FashionMnist(
+                new DataSet(elements(folder, Part.TRAINING_IMAGES), elements(folder, Part.TRAINING_LABELS)),
+                new DataSet(elements(folder, Part.TEST_IMAGES), elements(folder, Part.TEST_LABELS)));
+    }
+
+    private static byte[] elements(Path folder, Part part) throws IOException {
+        Path plain = folder.resolve(part.file);
+        Path compressed = folder.resolve(part.file + ".gz");
+        Path file = Files.exists(plain) ? plain : compressed;
+        if (!Files.exists(file)) {
+            throw new NoSuchFileException(plain.toString(), null, """
+                    not there, nor with .gz behind its name. To get Fashion-MNIST (31 MB, MIT licence):
+                      Debian, Ubuntu:  apt-get install dataset-fashion-mnist   (puts it into %s)
+                      elsewhere:       the four files of github.com/zalandoresearch/fashion-mnist, folder data/fashion
+                    and name their folder by --data DIR.""".formatted(DEBIAN));
+        }
+        IdxFile idx = IdxFile.read(file);
+        if (!idx.sha256().equals(part.sha256)) {
+            throw new IOException(file + " is not the file of Fashion-MNIST: the SHA-256 of its content is "
+                    + idx.sha256() + "; it must be " + part.sha256);
+        }
+        return idx.elements();
+    }
+
+    /** Inputs of a network. */
+    static int features() {
+        return SIDE * SIDE;
+    }
+}

@@ -1,0 +1,202 @@
+package io.github.lars4j.bench.largebatch;
+
+import io.github.lars4j.Lars;
+import io.github.lars4j.Layers;
+import io.github.lars4j.NonFiniteException;
+import io.github.lars4j.Schedule;
+import io.github.lars4j.Snapshot;
+import io.github.lars4j.rule.Treatment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.stream.IntStream;
+
+/**
+ * Trains a network: epoch by epoch, batch by batch. The same settings, data and seed give the same bits everywhere.
+ *
+ * <p>One call at a time.
+ */
+final class Trainer implements AutoCloseable {
+
+    static final double MOMENTUM = 0.9;
+    static final double WEIGHT_DECAY = 1e-4;
+    static final double TRUST_COEFFICIENT = 0.001;
+
+    /** Share of all steps in which the learning rate climbs. */
+    static final double WARMUP = 0.2;
+
+    /** Power of the polynomial by which it then falls to 0. */
+    static final double DECAY_POWER = 2;
+
+    /** The optimizers to choose from. */
+    enum Method {
+        SGD,
+        LARS
+    }
+
+    /**
+     * What tells one run from another.
+     *
+     * @param method the optimizer
+     * @param batch examples a step
+     * @param epochs times that each example is seen
+     * @param rate the learning rate after the warm-up
+     * @param biasFactor what the biases' learning rate is multiplied by
+     * @param seed of the first weights and of the order of examples
+     */
+    record Settings(Method method, int batch, int epochs, double rate, double biasFactor, long seed) {}
+
+    /** Where a run stands after an epoch: all that the rest of it depends on, and what it has found so far. */
+    static final class State {
+        float[] weights;
+        List<Double> losses;
+        List<double[]> trustRatios;
+        /** LARS' own; {@code null} with SGD. */
+        Snapshot lars;
+        /** SGD's own; {@code null} with LARS. */
+        float[] velocity;
+
+        long steps;
+    }
+
+    private final Settings settings;
+    private final DataSet data;
+    private final Network network;
+    private final Optimizer optimizer;
+    private final float[] weights;
+    private final float[] gradients;
+
+    private final List<Double> losses = new ArrayList<>();
+    private final List<double[]> trustRatios = new ArrayList<>();
+    private long optimizerNanos;
+
+    /**
+     * Makes a trainer.
+     *
+     * @param settings of the run
+     * @param data to train on
+     * @param hidden widths of the hidden layers
+     * @param classes of the data
+     * @param product computes the network's matrix products
+     */
+    Trainer(Settings settings, DataSet data, List<Integer> hidden, int classes, MatrixProduct product) {
+        this.settings = settings;
+        this.data = data;
+        // Biases start at zero and are small: the trust ratio would hardly let them move. They get a rate of their own.
+        Treatment biases = Treatment.PLAIN.withRateFactor(settings.biasFactor());
+        network = new Network(product, biases, widths(data.features(), hidden, classes));
+        weights = network.initialWeights(settings.seed());
+        gradients = new float[weights.length];
+
+        long steps = (long) settings.epochs() * ((data.size() + settings.batch() - 1) / settings.batch());
+        long warmup = Math.round(WARMUP * steps);
+        Schedule schedule = Schedule.polynomial(settings.rate(), DECAY_POWER, steps - warmup)
+                .warmup(warmup);
+        optimizer = switch (settings.method()) {
+            case SGD -> new MomentumSgd(network.layers(), schedule, MOMENTUM, WEIGHT_DECAY);
+            case LARS ->
+                Optimizer.of(Lars.builder(network.layers())
+                        .learningRate(schedule)
+                        .momentum(MOMENTUM)
+                        .weightDecay(WEIGHT_DECAY)
+                        .trustCoefficient(TRUST_COEFFICIENT)
+                        .build());
+        };
+    }
+
+    /** The widths of a whole network: its inputs, its hidden layers, its classes. */
+    static int[] widths(int features, List<Integer> hidden, int classes) {
+        return IntStream.concat(
+                        IntStream.concat(IntStream.of(features), hidden.stream().mapToInt(width -> width)),
+                        IntStream.of(classes))
+                .toArray();
+    }
+
+    /**
+     * Trains on every example once, in a new order.
+     *
+     * @return whether the loss has stayed finite; if not, training is over
+     */
+    boolean epoch() {
+        int[] order = DataSet.identity(data.size());
+        DataSet.shuffle(order, new Random(settings.seed() * 1_000_003 + losses.size()));
+        double loss = 0;
+        for (int from = 0; from < order.length; from += settings.batch()) {
+            int to = Math.min(order.length, from + settings.batch());
+            double batchLoss = network.gradient(weights, data, order, from, to, gradients);
+            if (!Double.isFinite(batchLoss) || !step()) {
+                return false;
+            }
+            loss += batchLoss * (to - from);
+        }
+        losses.add(loss / order.length);
+        return true;
+    }
+
+    private boolean step() {
+        long start = System.nanoTime();
+        try {
+            optimizer.step(weights, gradients);
+        } catch (NonFiniteException e) {
+            return false;
+        } finally {
+            optimizerNanos += System.nanoTime() - start;
+        }
+        double[] ratios = new double[network.layers().size()];
+        for (int i = 0; i < ratios.length; i++) {
+            ratios[i] = optimizer.trustRatio(i);
+        }
+        trustRatios.add(ratios);
+        return true;
+    }
+
+    /** Loss and accuracy on other data. */
+    Network.Evaluation evaluate(DataSet other) {
+        return network.evaluate(weights, other);
+    }
+
+    /** The mean training loss of each epoch so far, as it was when each batch was seen. */
+    List<Double> losses() {
+        return losses;
+    }
+
+    /** The trust ratio of every layer at each step so far. */
+    List<double[]> trustRatios() {
+        return trustRatios;
+    }
+
+    /** Time that the optimizer has taken, in nanoseconds, since this trainer was made. */
+    long optimizerNanos() {
+        return optimizerNanos;
+    }
+
+    /** The network's layers. */
+    Layers layers() {
+        return network.layers();
+    }
+
+    /** Where the run stands; a copy. */
+    State state() {
+        State state = new State();
+        state.weights = weights.clone();
+        state.losses = List.copyOf(losses);
+        state.trustRatios = List.copyOf(trustRatios);
+        optimizer.save(state);
+        return state;
+    }
+
+    /** Goes on from where another trainer of the same settings stood. */
+    void restore(State state) {
+        System.arraycopy(state.weights, 0, weights, 0, weights.length);
+        losses.clear();
+        losses.addAll(state.losses);
+        trustRatios.clear();
+        trustRatios.addAll(state.trustRatios);
+        optimizer.restore(state);
+    }
+
+    @Override
+    public void close() {
+        optimizer.close();
+    }
+}
