@@ -114,7 +114,7 @@ final class Charts {
             List<Result> lars = results.finals(Method.LARS, batch);
             out.append(String.format(
                     Locale.ROOT,
-                    "| %d | %s | %s | %+.2f | %s | %s | %d + %d |%n",
+                    "| %d | %s | %s | %+.2f | %s | %s | %d + %d |\n",
                     batch,
                     accuracies(sgd),
                     accuracies(lars),
@@ -126,7 +126,7 @@ final class Charts {
         }
         out.append(String.format(
                 Locale.ROOT,
-                "%nTest accuracy after %d epochs: mean over %d seed%s (least to greatest).%n",
+                "\nTest accuracy after %d epochs: mean over %d seed%s (least to greatest).\n",
                 plan.epochs(),
                 plan.seeds().size(),
                 plan.seeds().size() == 1 ? "" : "s"));

@@ -129,6 +129,9 @@ final class Experiment {
         } finally {
             waiting.shutdownNow();
             runs.shutdownNow();
+            // After a failure the others are told to stop, and have stopped when this returns.
+            waiting.close();
+            runs.close();
         }
     }
 
@@ -283,7 +286,7 @@ final class Experiment {
         Settings settings = result.settings();
         double left = (expected - done) * ranSeconds / ran / jobs;
         progress.printf(
-                "%3d of %d  %-6s %-4s batch %5d  rate %-9.4g biases x %-8.4g seed %-3d  %5.2f %%%s in %.1f s;  about %s left%n",
+                "%3d of %d  %-6s %-4s batch %5d  rate %-9.4g biases x %-8.4g seed %-3d  %5.2f %%%s in %.1f s;  about %s left\n",
                 done,
                 expected,
                 result.search() ? "search" : "final",

@@ -37,7 +37,7 @@ final class OptimizerShare {
             double instead = naiveSeconds * steps;
             out.append(String.format(
                     Locale.ROOT,
-                    "| %d | %.0f | %.2f | %.2f | %.3f | %s |%n",
+                    "| %d | %.0f | %.2f | %.2f | %.3f | %s |\n",
                     batch,
                     steps / lars.size(),
                     100 * share(results.finals(Method.SGD, batch)),
@@ -50,7 +50,7 @@ final class OptimizerShare {
         if (naive != null) {
             out.append(String.format(
                     Locale.ROOT,
-                    "%nA naive LARS step of these layers took %.3f ms on one thread, when nothing else ran.%n",
+                    "\nA naive LARS step of these layers took %.3f ms on one thread, when nothing else ran.\n",
                     1000 * naiveSeconds));
         }
         return out.toString();

@@ -1,0 +1,231 @@
+package io.github.lars4j.bench.largebatch;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.lars4j.bench.largebatch.Trainer.Method;
+import io.github.lars4j.bench.largebatch.Trainer.Settings;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ExperimentTest {
+
+    private static final DataSet TRAINING = Blobs.of(300, 1);
+    private static final DataSet TEST = Blobs.of(100, 2);
+
+    /** Two batches, grids of 3 by 3, two seeds. */
+    private static final Plan PLAN =
+            new Plan(List.of(8), List.of(32, 128), 2, true, 60, 1, 4, 1, 4, 1, 9, List.of(1L, 2L));
+
+    @TempDir
+    Path folder;
+
+    private final ByteArrayOutputStream progress = new ByteArrayOutputStream();
+
+    private Results run(Path file, DataSet test, Experiment.Checkpoints checkpoints, int jobs)
+            throws IOException, InterruptedException {
+        Results results = new Results(file, PLAN);
+        new Experiment(
+                        PLAN,
+                        TRAINING,
+                        test,
+                        Blobs.CLASSES,
+                        results,
+                        checkpoints,
+                        jobs,
+                        new PrintStream(progress, true, StandardCharsets.UTF_8))
+                .run();
+        return results;
+    }
+
+    private Results run(Path file, int jobs) throws IOException, InterruptedException {
+        return run(file, TEST, Experiment.Checkpoints.NONE, jobs);
+    }
+
+    /** All results of a file by their settings, without the times. */
+    private static Map<String, List<Object>> values(Path file) throws IOException {
+        Map<String, List<Object>> values = new HashMap<>();
+        Map<?, ?> json = (Map<?, ?>) Json.parse(Files.readString(file));
+        for (Object element : (List<?>) json.get("results")) {
+            Result result = Result.of((Map<?, ?>) element);
+            List<Object> value =
+                    List.of(result.accuracy(), result.loss(), result.losses(), result.steps(), result.trustRatios());
+            assertEquals(null, values.put(result.search() + " " + result.settings(), value), "run twice");
+        }
+        return values;
+    }
+
+    @Test
+    void doesNotDependOnTheNumberOfJobs() throws Exception {
+        run(folder.resolve("one.json"), 1);
+        run(folder.resolve("three.json"), 3);
+        Map<String, List<Object>> one = values(folder.resolve("one.json"));
+        assertEquals(one, values(folder.resolve("three.json")));
+        assertTrue(one.size() >= 4 * (9 + 2), one.size() + " results");
+    }
+
+    @Test
+    void searchesGridsOfOneSpacingAndGrowsThemWhereTheBestLiesOnAnEdge() throws Exception {
+        Results results = run(folder.resolve("results.json"), 2);
+        for (Method method : Method.values()) {
+            for (int batch : PLAN.batches()) {
+                List<int[]> points = new ArrayList<>();
+                Result best = null;
+                int[] bestPoint = {0, 0};
+                for (int rate = -3; rate <= 3; rate++) {
+                    for (int bias = -3; bias <= 3; bias++) {
+                        Result result = results.find(true, PLAN.settings(method, batch, rate, bias, 9));
+                        if (result != null) {
+                            points.add(new int[] {rate, bias});
+                            if (best == null
+                                    || result.accuracy() > best.accuracy()
+                                    || (result.accuracy() == best.accuracy() && result.loss() < best.loss())) {
+                                best = result;
+                                bestPoint = new int[] {rate, bias};
+                            }
+                        }
+                    }
+                }
+                assertEquals(results.searched(method, batch), points.size(), "all on the grid");
+                // Not on an edge, but for those that may not grow any more.
+                for (int axis = 0; axis < 2; axis++) {
+                    int along = axis;
+                    int least = points.stream().mapToInt(p -> p[along]).min().orElseThrow();
+                    int most = points.stream().mapToInt(p -> p[along]).max().orElseThrow();
+                    assertTrue(least == -1 || least == -2, "from " + least);
+                    assertTrue(most == 1 || most == 2, "to " + most);
+                    assertTrue(bestPoint[axis] > least || least == -2, "best at " + bestPoint[axis]);
+                    assertTrue(bestPoint[axis] < most || most == 2, "best at " + bestPoint[axis]);
+                }
+                for (Result last : results.finals(method, batch)) {
+                    assertEquals(best.settings().rate(), last.settings().rate());
+                    assertEquals(best.settings().biasFactor(), last.settings().biasFactor());
+                }
+                assertEquals(2, results.finals(method, batch).size());
+            }
+        }
+        assertEquals(
+                4,
+                PLAN.settings(Method.LARS, 32, 1, 0, 9).rate()
+                        / PLAN.settings(Method.LARS, 32, 0, 0, 9).rate());
+        assertEquals(
+                PLAN.settings(Method.SGD, 32, 0, 1, 9).biasFactor(),
+                4 * PLAN.settings(Method.SGD, 32, 0, 0, 9).biasFactor());
+    }
+
+    @Test
+    void choosesWithoutTheTestSet() throws Exception {
+        run(folder.resolve("a.json"), TEST, Experiment.Checkpoints.NONE, 2);
+        run(folder.resolve("b.json"), Blobs.of(100, 77), Experiment.Checkpoints.NONE, 2);
+        Map<String, List<Object>> a = values(folder.resolve("a.json"));
+        Map<String, List<Object>> b = values(folder.resolve("b.json"));
+        assertEquals(a.keySet(), b.keySet(), "the same choices");
+        assertNotEquals(a, b);
+        a.keySet().removeIf(run -> run.startsWith("false"));
+        b.keySet().removeIf(run -> run.startsWith("false"));
+        assertEquals(a, b, "the same search");
+    }
+
+    @Test
+    void goesOnFromTheResultsOfAStoppedRun() throws Exception {
+        Path file = folder.resolve("results.json");
+        run(file, 2);
+        Map<String, List<Object>> whole = values(file);
+        String text = Files.readString(file);
+        // As it was after the first 20 results.
+        Map<?, ?> json = (Map<?, ?>) Json.parse(text);
+        Map<String, Object> stopped = new HashMap<>();
+        json.forEach((key, value) -> stopped.put((String) key, value));
+        stopped.put("results", ((List<?>) json.get("results")).subList(0, 20));
+        Files.writeString(file, Json.write(stopped));
+        progress.reset();
+        run(file, 2);
+        assertEquals(whole, values(file));
+        assertEquals(
+                whole.size() - 20,
+                progress.toString(StandardCharsets.UTF_8).lines().count());
+        progress.reset();
+        run(file, 2);
+        assertEquals(0, progress.size(), "nothing is left");
+    }
+
+    @Test
+    void goesOnWithRunsUnderWayFromTheirCheckpoints() throws Exception {
+        run(folder.resolve("whole.json"), 1);
+        Memory memory = new Memory();
+        memory.failAfter = 7;
+        Path file = folder.resolve("stopped.json");
+        assertThrows(IllegalStateException.class, () -> run(file, TEST, memory, 1));
+        assertFalse(memory.states.isEmpty(), "a run was under way");
+        memory.failAfter = Integer.MAX_VALUE;
+        run(file, TEST, memory, 1);
+        assertTrue(memory.loaded > 0);
+        assertEquals(values(folder.resolve("whole.json")), values(file));
+        assertEquals(Map.of(), memory.states, "ended runs are forgotten");
+    }
+
+    /** Checkpoints in memory, and a stop after some of them. */
+    private static final class Memory implements Experiment.Checkpoints {
+        final Map<String, Trainer.State> states = new HashMap<>();
+        int failAfter;
+        int saved;
+        int loaded;
+
+        @Override
+        public synchronized Trainer.State load(boolean search, Settings settings) {
+            Trainer.State state = states.get(search + " " + settings);
+            loaded += state == null ? 0 : 1;
+            return state;
+        }
+
+        @Override
+        public synchronized void save(boolean search, Settings settings, Trainer.State state) {
+            states.put(search + " " + settings, state);
+            if (++saved > failAfter) {
+                throw new IllegalStateException("stopped");
+            }
+        }
+
+        @Override
+        public synchronized void delete(boolean search, Settings settings) {
+            states.remove(search + " " + settings);
+        }
+    }
+
+    @Test
+    void refusesResultsOfAnotherPlanOrDamagedOnes() throws Exception {
+        Path file = folder.resolve("results.json");
+        Results results = new Results(file, PLAN);
+        results.add(new Result(
+                true, PLAN.settings(Method.SGD, 32, 0, 0, 9), 0.5, Double.NaN, List.of(), 0, 1, 1, Map.of()));
+        assertTrue(Double.isNaN(new Results(file, PLAN)
+                .find(true, PLAN.settings(Method.SGD, 32, 0, 0, 9))
+                .loss()));
+        IOException other = assertThrows(IOException.class, () -> new Results(file, Plan.quick()));
+        assertTrue(other.getMessage().contains("another plan"), other.getMessage());
+        String text = Files.readString(file);
+        Set<String> reasons = new HashSet<>();
+        for (String damaged : List.of(text.substring(0, text.length() - 3), "[]", text.replace("0.5", "\"x\""))) {
+            Files.writeString(file, damaged);
+            IOException refusal = assertThrows(IOException.class, () -> new Results(file, PLAN));
+            assertTrue(refusal.getMessage().startsWith(file + " is damaged: "), refusal.getMessage());
+            reasons.add(refusal.getMessage());
+        }
+        assertEquals(3, reasons.size(), () -> "" + reasons);
+    }
+}

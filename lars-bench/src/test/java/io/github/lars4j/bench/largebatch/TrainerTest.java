@@ -1,0 +1,138 @@
+package io.github.lars4j.bench.largebatch;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.lars4j.Layers;
+import io.github.lars4j.bench.largebatch.Trainer.Method;
+import io.github.lars4j.bench.largebatch.Trainer.Settings;
+import io.github.lars4j.rule.Treatment;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class TrainerTest {
+
+    private static final DataSet TRAINING = Blobs.of(600, 1);
+    private static final DataSet TEST = Blobs.of(200, 2);
+
+    private static Settings settings(Method method, double rate) {
+        return new Settings(method, 64, 4, rate, method == Method.SGD ? 1 : 1.0 / 64, 1);
+    }
+
+    private static Settings good(Method method) {
+        return settings(method, method == Method.SGD ? 0.1 : 8);
+    }
+
+    private static Trainer trainer(Settings settings, MatrixProduct product) {
+        return new Trainer(settings, TRAINING, List.of(24, 16), Blobs.CLASSES, product);
+    }
+
+    @Test
+    void learnsWithEitherOptimizer() {
+        for (Method method : Method.values()) {
+            try (MatrixProduct product = new MatrixProduct(1);
+                    Trainer trainer = trainer(good(method), product)) {
+                double before = trainer.evaluate(TEST).accuracy();
+                while (trainer.losses().size() < 4) {
+                    assertTrue(trainer.epoch());
+                }
+                double after = trainer.evaluate(TEST).accuracy();
+                assertTrue(before < 0.6 && after > 0.9, method + ": " + before + " to " + after);
+                assertTrue(trainer.losses().getLast() < trainer.losses().getFirst() / 2, () -> "" + trainer.losses());
+                assertEquals(40, trainer.trustRatios().size(), "10 steps an epoch, the last batch short");
+            }
+        }
+    }
+
+    @Test
+    void adaptsWeightsAndNotBiases() {
+        try (MatrixProduct product = new MatrixProduct(1);
+                Trainer trainer = trainer(good(Method.LARS), product)) {
+            trainer.epoch();
+            double[] ratios = trainer.trustRatios().getFirst();
+            for (int i = 0; i < ratios.length; i++) {
+                assertEquals(
+                        i % 2 == 1, ratios[i] == 1, trainer.layers().get(i).name() + " has a ratio of " + ratios[i]);
+            }
+        }
+    }
+
+    @Test
+    void goesOnFromAStateAsIfItHadNeverStopped() {
+        for (Method method : Method.values()) {
+            try (MatrixProduct product = new MatrixProduct(1);
+                    Trainer whole = trainer(good(method), product);
+                    Trainer first = trainer(good(method), product);
+                    Trainer second = trainer(good(method), product)) {
+                for (int e = 0; e < 4; e++) {
+                    whole.epoch();
+                }
+                first.epoch();
+                first.epoch();
+                Trainer.State state = first.state();
+                first.epoch(); // what goes on after it does not reach the state
+                second.restore(state);
+                second.epoch();
+                second.epoch();
+                assertArrayEquals(whole.state().weights, second.state().weights, method.name());
+                assertEquals(whole.losses(), second.losses());
+                assertEquals(40, second.trustRatios().size());
+            }
+        }
+    }
+
+    @Test
+    void givesTheSameBitsForEveryNumberOfThreads() {
+        // Wide enough that its products are shared out.
+        Settings settings = new Settings(Method.LARS, 600, 1, 8, 1.0 / 64, 1);
+        float[] expected = null;
+        for (int threads : new int[] {1, 2, 5}) {
+            try (MatrixProduct product = new MatrixProduct(threads);
+                    Trainer trainer = new Trainer(settings, TRAINING, List.of(250, 60), Blobs.CLASSES, product)) {
+                trainer.epoch();
+                if (expected == null) {
+                    expected = trainer.state().weights;
+                }
+                assertArrayEquals(expected, trainer.state().weights, threads + " threads");
+            }
+        }
+    }
+
+    @Test
+    void saysWhenTrainingBreaksDown() {
+        for (Method method : Method.values()) {
+            try (MatrixProduct product = new MatrixProduct(1);
+                    Trainer trainer = trainer(settings(method, 1e30), product)) {
+                boolean finite = true;
+                for (int e = 0; e < 4 && finite; e++) {
+                    finite = trainer.epoch();
+                }
+                assertFalse(finite, method.name());
+                assertTrue(trainer.losses().size() < 4);
+            }
+        }
+    }
+
+    @Test
+    void momentumSgdTakesTheStepsOfItsFormula() {
+        Layers layers = Layers.builder()
+                .add("w", 2)
+                .add("b", 1, Treatment.PLAIN.withRateFactor(0.25))
+                .build();
+        MomentumSgd sgd = new MomentumSgd(layers, step -> 0.5 / (step + 1), 0.75, 0.125);
+        float[] w = {2, -1, 4};
+        float[] g = {1, 0.5f, 2};
+        sgd.step(w, g);
+        // v = g + w / 8 = {1.25, 0.375}, and 2 for the bias without decay; rates 1/2 and 1/8.
+        assertArrayEquals(new float[] {1.375f, -1.1875f, 3.75f}, w);
+        sgd.step(w, g);
+        // v = 3/4 v + g + w / 8; rates 1/4 and 1/16.
+        double v0 = 0.75 * 1.25 + 1 + 1.375 / 8;
+        double v1 = 0.75 * 0.375 + 0.5 - 1.1875 / 8;
+        double v2 = 0.75 * 2 + 2;
+        assertArrayEquals(
+                new float[] {(float) (1.375 - v0 / 4), (float) (-1.1875 - v1 / 4), (float) (3.75 - v2 / 16)}, w, 1e-6f);
+    }
+}
