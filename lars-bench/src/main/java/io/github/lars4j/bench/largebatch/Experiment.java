@@ -224,8 +224,7 @@ final class Experiment {
             if (Files.exists(checkpoint)) {
                 trainer.restore(checkpoint);
             }
-            long start = System.nanoTime();
-            long saved = start;
+            long saved = System.nanoTime();
             boolean finite = true;
             while (finite && trainer.losses().size() < settings.epochs()) {
                 finite = trainer.epoch();
@@ -237,7 +236,6 @@ final class Experiment {
                     saved = System.nanoTime();
                 }
             }
-            double seconds = (System.nanoTime() - start) / 1e9;
             Network.Evaluation evaluation = trainer.evaluate(search ? split.heldOut() : test);
             Result result = new Result(
                     search,
@@ -246,8 +244,8 @@ final class Experiment {
                     evaluation.loss(),
                     List.copyOf(trainer.losses()),
                     trainer.trustRatios().size(),
-                    seconds,
-                    trainer.optimizerNanos() / 1e9,
+                    trainer.seconds(),
+                    trainer.optimizerSeconds(),
                     search ? Map.of() : trustRatios(trainer));
             results.add(result);
             Trainer.delete(checkpoint);

@@ -61,6 +61,7 @@ final class Trainer implements AutoCloseable {
 
     private final List<Double> losses = new ArrayList<>();
     private final List<double[]> trustRatios = new ArrayList<>();
+    private long nanos;
     private long optimizerNanos;
 
     /**
@@ -112,6 +113,15 @@ final class Trainer implements AutoCloseable {
      * @return whether the loss has stayed finite; if not, training is over
      */
     boolean epoch() {
+        long start = System.nanoTime();
+        try {
+            return passOverData();
+        } finally {
+            nanos += System.nanoTime() - start;
+        }
+    }
+
+    private boolean passOverData() {
         int[] order = DataSet.identity(data.size());
         DataSet.shuffle(order, new Random(settings.seed() * 1_000_003 + losses.size()));
         double loss = 0;
@@ -159,9 +169,14 @@ final class Trainer implements AutoCloseable {
         return trustRatios;
     }
 
-    /** Time that the optimizer has taken, in nanoseconds, since this trainer was made. */
-    long optimizerNanos() {
-        return optimizerNanos;
+    /** Time that training has taken so far, in seconds. */
+    double seconds() {
+        return nanos / 1e9;
+    }
+
+    /** Time of it that the optimizer has taken, in seconds. */
+    double optimizerSeconds() {
+        return optimizerNanos / 1e9;
     }
 
     /** The network's layers. */
@@ -182,6 +197,8 @@ final class Trainer implements AutoCloseable {
      */
     void save(Path file) throws IOException {
         Map<String, Object> records = new LinkedHashMap<>();
+        records.put("nanos", nanos);
+        records.put("optimizerNanos", optimizerNanos);
         records.put("losses", losses);
         records.put(
                 "trustRatios",
@@ -201,6 +218,8 @@ final class Trainer implements AutoCloseable {
     void restore(Path file) throws IOException {
         optimizer.restore(file, weights);
         Map<?, ?> records = (Map<?, ?>) Json.parse(Files.readString(records(file)));
+        nanos = ((Double) records.get("nanos")).longValue();
+        optimizerNanos = ((Double) records.get("optimizerNanos")).longValue();
         int steps = (int) optimizer.steps();
         trustRatios.clear();
         for (Object step : ((List<?>) records.get("trustRatios")).subList(0, steps)) {

@@ -82,6 +82,8 @@ class TrainerTest {
                 Path file = folder.resolve(method + ".safetensors");
                 first.save(file);
                 second.restore(file);
+                assertEquals(first.seconds(), second.seconds());
+                assertEquals(first.optimizerSeconds(), second.optimizerSeconds());
                 second.epoch();
                 second.epoch();
                 assertArrayEquals(whole.weights(), second.weights(), method.name());
