@@ -3,11 +3,16 @@ package io.github.lars4j.bench.largebatch;
 import io.github.lars4j.Layers;
 import io.github.lars4j.bench.largebatch.Trainer.Method;
 import io.github.lars4j.bench.largebatch.Trainer.Settings;
+import java.io.IOException;
 import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -23,40 +28,14 @@ final class Experiment {
     /** At most so many steps of trust ratios are kept of a run: those of the large batches. */
     private static final int MOST_TRUST_RATIOS = 1000;
 
-    /** Keeps runs that are under way, so that they need not start anew. */
-    interface Checkpoints {
-
-        /** Where a run stood; {@code null} if nothing is kept of it. */
-        Trainer.State load(boolean search, Settings settings);
-
-        /** Keeps where a run stands now, in place of where it stood before. */
-        void save(boolean search, Settings settings, Trainer.State state);
-
-        /** Forgets a run. */
-        void delete(boolean search, Settings settings);
-
-        /** Keeps nothing. */
-        Checkpoints NONE = new Checkpoints() {
-            @Override
-            public Trainer.State load(boolean search, Settings settings) {
-                return null;
-            }
-
-            @Override
-            public void save(boolean search, Settings settings, Trainer.State state) {}
-
-            @Override
-            public void delete(boolean search, Settings settings) {}
-        };
-    }
-
     private final Plan plan;
     private final DataSet training;
     private final DataSet test;
     private final DataSet.Split split;
     private final int classes;
     private final Results results;
-    private final Checkpoints checkpoints;
+    private final Path checkpoints;
+    private final Duration between;
     private final int jobs;
     private final PrintStream progress;
 
@@ -73,7 +52,8 @@ final class Experiment {
      * @param test what the final runs are judged on, and nothing else is
      * @param classes of the data
      * @param results those there are already are not computed again
-     * @param checkpoints where runs under way are kept
+     * @param checkpoints folder for the checkpoints of runs under way, from which they go on
+     * @param between least time between two of a run
      * @param jobs runs at a time; with more than one, each has one thread, otherwise it has all
      * @param progress gets a line for each run
      */
@@ -83,7 +63,8 @@ final class Experiment {
             DataSet test,
             int classes,
             Results results,
-            Checkpoints checkpoints,
+            Path checkpoints,
+            Duration between,
             int jobs,
             PrintStream progress) {
         this.plan = plan;
@@ -93,6 +74,7 @@ final class Experiment {
         this.classes = classes;
         this.results = results;
         this.checkpoints = checkpoints;
+        this.between = between;
         this.jobs = jobs;
         this.progress = progress;
     }
@@ -221,7 +203,7 @@ final class Experiment {
         }
     }
 
-    private Result result(boolean search, Settings settings) {
+    private Result result(boolean search, Settings settings) throws IOException {
         Result known = results.find(search, settings);
         if (known != null) {
             return known;
@@ -230,22 +212,30 @@ final class Experiment {
         try (MatrixProduct product = new MatrixProduct(threads);
                 Trainer trainer =
                         new Trainer(settings, search ? split.training() : training, plan.hidden(), classes, product)) {
-            Trainer.State state = checkpoints.load(search, settings);
-            if (state != null) {
-                trainer.restore(state);
+            Path checkpoint = checkpoints.resolve(String.format(
+                    Locale.ROOT,
+                    "%s-%s-%d-%s-%s-%d.safetensors",
+                    search ? "search" : "final",
+                    settings.method(),
+                    settings.batch(),
+                    settings.rate(),
+                    settings.biasFactor(),
+                    settings.seed()));
+            if (Files.exists(checkpoint)) {
+                trainer.restore(checkpoint);
             }
-            long start = System.nanoTime();
+            long saved = System.nanoTime();
             boolean finite = true;
             while (finite && trainer.losses().size() < settings.epochs()) {
                 finite = trainer.epoch();
                 if (Thread.currentThread().isInterrupted()) {
                     throw new IllegalStateException("interrupted in a run");
                 }
-                if (finite) {
-                    checkpoints.save(search, settings, trainer.state());
+                if (finite && System.nanoTime() - saved >= between.toNanos()) {
+                    trainer.save(checkpoint);
+                    saved = System.nanoTime();
                 }
             }
-            double seconds = (System.nanoTime() - start) / 1e9;
             Network.Evaluation evaluation = trainer.evaluate(search ? split.heldOut() : test);
             Result result = new Result(
                     search,
@@ -254,11 +244,11 @@ final class Experiment {
                     evaluation.loss(),
                     List.copyOf(trainer.losses()),
                     trainer.trustRatios().size(),
-                    seconds,
-                    trainer.optimizerNanos() / 1e9,
+                    trainer.seconds(),
+                    trainer.optimizerSeconds(),
                     search ? Map.of() : trustRatios(trainer));
             results.add(result);
-            checkpoints.delete(search, settings);
+            Trainer.delete(checkpoint);
             report(result);
             return result;
         }

@@ -5,6 +5,7 @@ import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.function.BiConsumer;
 import java.util.function.IntFunction;
 
@@ -20,6 +21,8 @@ public final class LargeBatchCommand {
     /** The batch size of the charts that show one alone, if the plan has it. */
     private static final int SHOWN_BATCH = 8192;
 
+    private static final Duration BETWEEN_CHECKPOINTS = Duration.ofSeconds(10);
+
     private static final String USAGE = """
             usage: large-batch [--quick] [--jobs N] [--data DIR] [--out DIR]
               --quick      one batch size, one seed, no search of the rates: two minutes at most
@@ -27,7 +30,7 @@ public final class LargeBatchCommand {
                            The results do not depend on it
               --data DIR   folder of Fashion-MNIST's four files, plain or .gz; by default %s
               --out DIR    folder for results.json, tables and charts; by default large-batch, or large-batch-quick.
-                           A run that was stopped goes on from its results.json
+                           A run that was stopped goes on from there
             """.formatted(FashionMnist.DEBIAN);
 
     private final Path data;
@@ -128,7 +131,7 @@ public final class LargeBatchCommand {
     private void run(
             FashionMnist data, PrintStream output, PrintStream err, IntFunction<BiConsumer<float[][], float[][]>> naive)
             throws IOException, InterruptedException {
-        Files.createDirectories(out);
+        Path runs = Files.createDirectories(out.resolve("runs"));
         Results results = new Results(out.resolve("results.json"), plan);
         if (results.size() > 0) {
             err.println("going on with the " + results.size() + " results of " + out.resolve("results.json"));
@@ -139,7 +142,8 @@ public final class LargeBatchCommand {
                         data.test(),
                         FashionMnist.CLASSES,
                         results,
-                        Experiment.Checkpoints.NONE,
+                        runs,
+                        BETWEEN_CHECKPOINTS,
                         jobs,
                         err)
                 .run();

@@ -3,6 +3,15 @@ package io.github.lars4j.bench.largebatch;
 import io.github.lars4j.Layer;
 import io.github.lars4j.Layers;
 import io.github.lars4j.Schedule;
+import io.github.lars4j.safetensors.SafeTensorsFile;
+import io.github.lars4j.safetensors.SafeTensorsWriter;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
 
 /** SGD with momentum: {@code v = μv + (g + βw);  w = w - γv}. What LARS is compared with. */
 final class MomentumSgd implements Optimizer {
@@ -54,15 +63,32 @@ final class MomentumSgd implements Optimizer {
     }
 
     @Override
-    public void save(Trainer.State state) {
-        state.velocity = velocity.clone();
-        state.steps = steps;
+    public long steps() {
+        return steps;
     }
 
     @Override
-    public void restore(Trainer.State state) {
-        System.arraycopy(state.velocity, 0, velocity, 0, velocity.length);
-        steps = state.steps;
+    public void save(Path file, float[] weights) throws IOException {
+        List<Long> shape = List.of((long) velocity.length);
+        SafeTensorsWriter writer = new SafeTensorsWriter()
+                .metadata("steps", Long.toString(steps))
+                .floats("weights", shape, weights, 0)
+                .floats("velocity", shape, velocity, 0);
+        Path next = file.resolveSibling(file.getFileName() + ".next");
+        try (FileChannel channel = FileChannel.open(
+                next, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING)) {
+            writer.writeTo(channel);
+        }
+        Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    }
+
+    @Override
+    public void restore(Path file, float[] weights) throws IOException {
+        try (SafeTensorsFile saved = SafeTensorsFile.open(file)) {
+            saved.readFloats("weights", weights, 0);
+            saved.readFloats("velocity", velocity, 0);
+            steps = Long.parseLong(saved.metadata().get("steps"));
+        }
     }
 
     @Override

@@ -1,7 +1,10 @@
 package io.github.lars4j.bench.largebatch;
 
+import io.github.lars4j.Checkpoint;
 import io.github.lars4j.Lars;
 import io.github.lars4j.StepReport;
+import java.io.IOException;
+import java.nio.file.Path;
 
 /** What the two optimizers of the experiment have in common. One call at a time. */
 interface Optimizer extends AutoCloseable {
@@ -12,11 +15,14 @@ interface Optimizer extends AutoCloseable {
     /** What the rule multiplied a layer's learning rate by at the last step. */
     double trustRatio(int layer);
 
-    /** Puts all that the next step depends on into a state, but for the weights. */
-    void save(Trainer.State state);
+    /** Steps taken. */
+    long steps();
 
-    /** Goes on from a state that {@link #save} filled. */
-    void restore(Trainer.State state);
+    /** Saves the weights and all else that the next step depends on, in place of what the file was before. */
+    void save(Path file, float[] weights) throws IOException;
+
+    /** Goes back to what {@link #save} saved. */
+    void restore(Path file, float[] weights) throws IOException;
 
     @Override
     void close();
@@ -37,13 +43,18 @@ interface Optimizer extends AutoCloseable {
             }
 
             @Override
-            public void save(Trainer.State state) {
-                state.lars = lars.snapshot();
+            public long steps() {
+                return lars.steps();
             }
 
             @Override
-            public void restore(Trainer.State state) {
-                lars.restore(state.lars);
+            public void save(Path file, float[] weights) throws IOException {
+                Checkpoint.save(file, lars, weights);
+            }
+
+            @Override
+            public void restore(Path file, float[] weights) throws IOException {
+                Checkpoint.load(file).restore(lars, weights);
             }
 
             @Override

@@ -4,10 +4,15 @@ import io.github.lars4j.Lars;
 import io.github.lars4j.Layers;
 import io.github.lars4j.NonFiniteException;
 import io.github.lars4j.Schedule;
-import io.github.lars4j.Snapshot;
 import io.github.lars4j.rule.Treatment;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.stream.IntStream;
 
@@ -46,28 +51,17 @@ final class Trainer implements AutoCloseable {
      */
     record Settings(Method method, int batch, int epochs, double rate, double biasFactor, long seed) {}
 
-    /** Where a run stands after an epoch: all that the rest of it depends on, and what it has found so far. */
-    static final class State {
-        float[] weights;
-        List<Double> losses;
-        List<double[]> trustRatios;
-        /** LARS' own; {@code null} with SGD. */
-        Snapshot lars;
-        /** SGD's own; {@code null} with LARS. */
-        float[] velocity;
-
-        long steps;
-    }
-
     private final Settings settings;
     private final DataSet data;
     private final Network network;
     private final Optimizer optimizer;
     private final float[] weights;
     private final float[] gradients;
+    private final int stepsOfEpoch;
 
     private final List<Double> losses = new ArrayList<>();
     private final List<double[]> trustRatios = new ArrayList<>();
+    private long nanos;
     private long optimizerNanos;
 
     /**
@@ -88,7 +82,8 @@ final class Trainer implements AutoCloseable {
         weights = network.initialWeights(settings.seed());
         gradients = new float[weights.length];
 
-        long steps = (long) settings.epochs() * ((data.size() + settings.batch() - 1) / settings.batch());
+        stepsOfEpoch = (data.size() + settings.batch() - 1) / settings.batch();
+        long steps = (long) settings.epochs() * stepsOfEpoch;
         long warmup = Math.round(WARMUP * steps);
         Schedule schedule = Schedule.polynomial(settings.rate(), DECAY_POWER, steps - warmup)
                 .warmup(warmup);
@@ -118,6 +113,15 @@ final class Trainer implements AutoCloseable {
      * @return whether the loss has stayed finite; if not, training is over
      */
     boolean epoch() {
+        long start = System.nanoTime();
+        try {
+            return passOverData();
+        } finally {
+            nanos += System.nanoTime() - start;
+        }
+    }
+
+    private boolean passOverData() {
         int[] order = DataSet.identity(data.size());
         DataSet.shuffle(order, new Random(settings.seed() * 1_000_003 + losses.size()));
         double loss = 0;
@@ -165,9 +169,14 @@ final class Trainer implements AutoCloseable {
         return trustRatios;
     }
 
-    /** Time that the optimizer has taken, in nanoseconds, since this trainer was made. */
-    long optimizerNanos() {
-        return optimizerNanos;
+    /** Time that training has taken so far, in seconds. */
+    double seconds() {
+        return nanos / 1e9;
+    }
+
+    /** Time of it that the optimizer has taken, in seconds. */
+    double optimizerSeconds() {
+        return optimizerNanos / 1e9;
     }
 
     /** The network's layers. */
@@ -175,24 +184,62 @@ final class Trainer implements AutoCloseable {
         return network.layers();
     }
 
-    /** Where the run stands; a copy. */
-    State state() {
-        State state = new State();
-        state.weights = weights.clone();
-        state.losses = List.copyOf(losses);
-        state.trustRatios = List.copyOf(trustRatios);
-        optimizer.save(state);
-        return state;
+    /** The weights, laid out by {@link #layers}; not a copy. */
+    float[] weights() {
+        return weights;
     }
 
-    /** Goes on from where another trainer of the same settings stood. */
-    void restore(State state) {
-        System.arraycopy(state.weights, 0, weights, 0, weights.length);
-        losses.clear();
-        losses.addAll(state.losses);
+    /**
+     * Saves where the run stands, between two epochs: the optimizer's checkpoint, with the weights in it, and beside it a
+     * list of what was recorded.
+     *
+     * @param file the checkpoint
+     */
+    void save(Path file) throws IOException {
+        Map<String, Object> records = new LinkedHashMap<>();
+        records.put("nanos", nanos);
+        records.put("optimizerNanos", optimizerNanos);
+        records.put("losses", losses);
+        records.put(
+                "trustRatios",
+                trustRatios.stream()
+                        .map(step -> Arrays.stream(step).boxed().toList())
+                        .toList());
+        // First what may say too much, if the run is stopped between the two, and then what counts.
+        Files.writeString(records(file), Json.write(records));
+        optimizer.save(file, weights);
+    }
+
+    /**
+     * Goes on from where another trainer of the same settings stood.
+     *
+     * @param file the checkpoint that it saved
+     */
+    void restore(Path file) throws IOException {
+        optimizer.restore(file, weights);
+        Map<?, ?> records = (Map<?, ?>) Json.parse(Files.readString(records(file)));
+        nanos = ((Double) records.get("nanos")).longValue();
+        optimizerNanos = ((Double) records.get("optimizerNanos")).longValue();
+        int steps = (int) optimizer.steps();
         trustRatios.clear();
-        trustRatios.addAll(state.trustRatios);
-        optimizer.restore(state);
+        for (Object step : ((List<?>) records.get("trustRatios")).subList(0, steps)) {
+            trustRatios.add(((List<?>) step)
+                    .stream().mapToDouble(ratio -> (Double) ratio).toArray());
+        }
+        losses.clear();
+        for (Object loss : ((List<?>) records.get("losses")).subList(0, steps / stepsOfEpoch)) {
+            losses.add((Double) loss);
+        }
+    }
+
+    /** Deletes what {@link #save} saved, if it did. */
+    static void delete(Path file) throws IOException {
+        Files.deleteIfExists(file);
+        Files.deleteIfExists(records(file));
+    }
+
+    private static Path records(Path file) {
+        return file.resolveSibling(file.getFileName() + ".json");
     }
 
     @Override

@@ -14,6 +14,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -37,8 +38,7 @@ class ExperimentTest {
 
     private final ByteArrayOutputStream progress = new ByteArrayOutputStream();
 
-    private Results run(Path file, DataSet test, Experiment.Checkpoints checkpoints, int jobs)
-            throws IOException, InterruptedException {
+    private Results run(Path file, DataSet test, Path checkpoints, int jobs) throws IOException, InterruptedException {
         Results results = new Results(file, PLAN);
         new Experiment(
                         PLAN,
@@ -47,6 +47,7 @@ class ExperimentTest {
                         Blobs.CLASSES,
                         results,
                         checkpoints,
+                        Duration.ZERO,
                         jobs,
                         new PrintStream(progress, true, StandardCharsets.UTF_8))
                 .run();
@@ -54,7 +55,7 @@ class ExperimentTest {
     }
 
     private Results run(Path file, int jobs) throws IOException, InterruptedException {
-        return run(file, TEST, Experiment.Checkpoints.NONE, jobs);
+        return run(file, TEST, folder, jobs);
     }
 
     /** All results of a file by their settings, without the times. */
@@ -130,8 +131,8 @@ class ExperimentTest {
 
     @Test
     void choosesWithoutTheTestSet() throws Exception {
-        run(folder.resolve("a.json"), TEST, Experiment.Checkpoints.NONE, 2);
-        run(folder.resolve("b.json"), Blobs.of(100, 77), Experiment.Checkpoints.NONE, 2);
+        run(folder.resolve("a.json"), TEST, folder, 2);
+        run(folder.resolve("b.json"), Blobs.of(100, 77), folder, 2);
         Map<String, List<Object>> a = values(folder.resolve("a.json"));
         Map<String, List<Object>> b = values(folder.resolve("b.json"));
         assertEquals(a.keySet(), b.keySet(), "the same choices");
@@ -167,44 +168,41 @@ class ExperimentTest {
     @Test
     void goesOnWithRunsUnderWayFromTheirCheckpoints() throws Exception {
         run(folder.resolve("whole.json"), 1);
-        Memory memory = new Memory();
-        memory.failAfter = 7;
-        Path file = folder.resolve("stopped.json");
-        assertThrows(IllegalStateException.class, () -> run(file, TEST, memory, 1));
-        assertFalse(memory.states.isEmpty(), "a run was under way");
-        memory.failAfter = Integer.MAX_VALUE;
-        run(file, TEST, memory, 1);
-        assertTrue(memory.loaded > 0);
-        assertEquals(values(folder.resolve("whole.json")), values(file));
-        assertEquals(Map.of(), memory.states, "ended runs are forgotten");
+        Map<String, List<Object>> whole = values(folder.resolve("whole.json"));
+        for (Method method : Method.values()) {
+            Settings settings = PLAN.settings(method, 32, 0, 0, 9);
+            Path file = folder.resolve(
+                    "search-" + method + "-32-" + settings.rate() + "-" + settings.biasFactor() + "-9.safetensors");
+            // Of the run itself, after one epoch: the results are those of a run that was not stopped.
+            interrupt(settings, file);
+            run(folder.resolve(method + "-same.json"), 1);
+            assertEquals(whole, values(folder.resolve(method + "-same.json")));
+            assertFalse(Files.exists(file), "the checkpoint of an ended run");
+            // Of other weights: the result is another, so it really is where the run goes on.
+            interrupt(new Settings(method, 32, 2, settings.rate(), settings.biasFactor(), 10), file);
+            run(folder.resolve(method + "-other.json"), 1);
+            String run = "true " + settings;
+            assertNotEquals(
+                    whole.get(run),
+                    values(folder.resolve(method + "-other.json")).get(run));
+        }
     }
 
-    /** Checkpoints in memory, and a stop after some of them. */
-    private static final class Memory implements Experiment.Checkpoints {
-        final Map<String, Trainer.State> states = new HashMap<>();
-        int failAfter;
-        int saved;
-        int loaded;
-
-        @Override
-        public synchronized Trainer.State load(boolean search, Settings settings) {
-            Trainer.State state = states.get(search + " " + settings);
-            loaded += state == null ? 0 : 1;
-            return state;
+    private static void interrupt(Settings settings, Path file) throws IOException {
+        try (MatrixProduct product = new MatrixProduct(1);
+                Trainer trainer = new Trainer(
+                        settings, TRAINING.split(60, 9).training(), PLAN.hidden(), Blobs.CLASSES, product)) {
+            trainer.epoch();
+            trainer.save(file);
         }
+    }
 
-        @Override
-        public synchronized void save(boolean search, Settings settings, Trainer.State state) {
-            states.put(search + " " + settings, state);
-            if (++saved > failAfter) {
-                throw new IllegalStateException("stopped");
-            }
-        }
-
-        @Override
-        public synchronized void delete(boolean search, Settings settings) {
-            states.remove(search + " " + settings);
-        }
+    @Test
+    void savesCheckpointsAsItGoes() {
+        Path file = folder.resolve("results.json");
+        IllegalStateException failure =
+                assertThrows(IllegalStateException.class, () -> run(file, TEST, folder.resolve("no such folder"), 2));
+        assertTrue(failure.getCause().toString().contains("no such folder"), () -> "" + failure.getCause());
     }
 
     @Test
