@@ -1,7 +1,9 @@
 package io.github.lars4j.bench;
 
+import io.github.lars4j.bench.largebatch.LargeBatchCommand;
 import java.io.PrintStream;
 import java.util.Arrays;
+import java.util.function.BiConsumer;
 import org.openjdk.jmh.runner.RunnerException;
 
 /** The benchmarks' command line: a command, or JMH's own options, or nothing. */
@@ -24,6 +26,8 @@ public final class BenchMain {
                                  exit 1 if one is missed
               replay FILE...     recordings of another optimizer on these kernels, and how far off they are;
                                  exit 1 if one is off by more than its bar, 2 if one can't be read
+              large-batch        Fashion-MNIST by LARS and by SGD, from batch 256 to 16384; --quick for one of them,
+                                 --data DIR, --out DIR, --jobs N
               --help             this page
 
             JMH's options, of which -h shows all
@@ -42,6 +46,11 @@ public final class BenchMain {
               -prof gc           bytes allocated in a step
               -rf json -rff FILE result as JSON
             """.formatted(String.join(", ", Layouts.NETWORKS));
+
+    /** Rate and momentum do not change what a step of it costs. */
+    private static BiConsumer<float[][], float[][]> naive(int tensors) {
+        return new NaiveLars(tensors, 0.01f, 0.9f, 1e-4f, false, 0.001f)::step;
+    }
 
     private BenchMain() {}
 
@@ -70,6 +79,7 @@ public final class BenchMain {
             }
             case "coldstart" -> ColdStart.run(rest, out, err);
             case "ratios" -> Ratios.run(rest, out, err);
+            case "large-batch" -> LargeBatchCommand.run(rest, out, err, BenchMain::naive);
             case "replay" -> ReplayCommand.run(rest, out, err);
             default -> JmhCommand.run(args, out, err);
         };

@@ -147,12 +147,11 @@ public final class VectorKernels implements Kernels {
             float p,
             float v) {
         int lanes = FLOATS.length();
-        int to = from + length;
-        int i = from;
+        int whole = from + (length & -(4 * lanes));
         // Everything is loaded before anything is stored: a store that lies just ahead of a load modulo 4 KiB holds it
         // up,
         // which arrays allocated one after the other bring about.
-        for (; i <= to - 4 * lanes; i += 4 * lanes) {
+        for (int i = from; i < whole; i += 4 * lanes) {
             FloatVector w0 = FloatVector.fromArray(FLOATS, weights, i);
             FloatVector w1 = FloatVector.fromArray(FLOATS, weights, i + lanes);
             FloatVector w2 = FloatVector.fromArray(FLOATS, weights, i + 2 * lanes);
@@ -184,15 +183,16 @@ public final class VectorKernels implements Kernels {
             w2.sub(in2.mul(p).add(v2.mul(v))).intoArray(weights, i + 2 * lanes);
             w3.sub(in3.mul(p).add(v3.mul(v))).intoArray(weights, i + 3 * lanes);
         }
-        ScalarKernels.INSTANCE.update(weights, gradients, momentum, i, to - i, a, b, m, p, v);
+        if (whole < from + length) {
+            ScalarKernels.INSTANCE.update(weights, gradients, momentum, whole, from + length - whole, a, b, m, p, v);
+        }
     }
 
     @Override
     public void update(float[] weights, float[] gradients, int from, int length, float a, float b, float p) {
         int lanes = FLOATS.length();
-        int to = from + length;
-        int i = from;
-        for (; i <= to - 2 * lanes; i += 2 * lanes) {
+        int whole = from + (length & -(2 * lanes));
+        for (int i = from; i < whole; i += 2 * lanes) {
             FloatVector w0 = FloatVector.fromArray(FLOATS, weights, i);
             FloatVector w1 = FloatVector.fromArray(FLOATS, weights, i + lanes);
             FloatVector in0 = FloatVector.fromArray(FLOATS, gradients, i).mul(a).add(w0.mul(b));
@@ -201,6 +201,8 @@ public final class VectorKernels implements Kernels {
             w0.sub(in0.mul(p)).intoArray(weights, i);
             w1.sub(in1.mul(p)).intoArray(weights, i + lanes);
         }
-        ScalarKernels.INSTANCE.update(weights, gradients, i, to - i, a, b, p);
+        if (whole < from + length) {
+            ScalarKernels.INSTANCE.update(weights, gradients, whole, from + length - whole, a, b, p);
+        }
     }
 }

@@ -52,12 +52,26 @@ public final class MeasurePass implements Crew.Task {
 
     @Override
     public void run(int thread) {
-        double[] stripes = scratch[thread];
         int to = plan.shareTo(group, thread);
-        for (int block = plan.shareFrom(group, thread); block < to; block++) {
+        int block = plan.shareFrom(group, thread);
+        while (block < to) {
+            int layer = plan.layer(block);
+            int end = Math.min(to, plan.firstBlock(layer + 1));
+            measure(reads[layer], block, end, scratch[thread]);
+            block = end;
+        }
+    }
+
+    /** Measures blocks of one layer, with what each block needs in local variables, as in {@link UpdatePass}. */
+    private void measure(byte read, int block, int end, double[] stripes) {
+        Kernels kernels = this.kernels;
+        float[] weights = this.weights;
+        float[] gradients = this.gradients;
+        BlockSums blocks = this.blocks;
+        for (; block < end; block++) {
             int from = plan.from(block);
             int length = plan.length(block);
-            switch (reads[plan.layer(block)]) {
+            switch (read) {
                 case BOTH -> kernels.measure(weights, gradients, from, length, stripes, blocks, block);
                 case WEIGHTS -> blocks.weights[block] = kernels.squares(weights, from, length, stripes);
                 case GRADIENTS -> blocks.gradients[block] = kernels.squares(gradients, from, length, stripes);
