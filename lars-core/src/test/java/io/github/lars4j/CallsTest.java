@@ -175,8 +175,37 @@ class CallsTest {
         }
     }
 
-    private static int[] blockFrom(Lars lars) {
-        return (int[]) field(field(lars, "plan"), "blockFrom");
+    /** A plan that is made to place a layer so that one block of it begins where the arrays end. */
+    private static final class Sabotage {
+
+        private static final int BLOCK = 4096;
+
+        private final int[] offsets;
+        private final int[] firstBlock;
+        private int layer;
+        private int kept;
+
+        Sabotage(Lars lars) {
+            offsets = (int[]) field(field(lars, "plan"), "offsets");
+            firstBlock = (int[]) field(field(lars, "plan"), "firstBlock");
+        }
+
+        int blocks() {
+            return firstBlock[firstBlock.length - 1];
+        }
+
+        void failAt(int block) {
+            layer = 0;
+            while (firstBlock[layer + 1] <= block) {
+                layer++;
+            }
+            kept = offsets[layer];
+            offsets[layer] = N - (block - firstBlock[layer]) * BLOCK;
+        }
+
+        void undo() {
+            offsets[layer] = kept;
+        }
     }
 
     @Test
@@ -186,12 +215,11 @@ class CallsTest {
                 float[] weights = params.clone();
                 lars.step(weights, gradients);
                 String before = Bits.of(lars, weights);
-                int[] from = blockFrom(lars);
-                for (int block = 0; block < from.length; block++) {
-                    int kept = from[block];
-                    from[block] = N;
+                Sabotage sabotage = new Sabotage(lars);
+                for (int block = 0; block < sabotage.blocks(); block++) {
+                    sabotage.failAt(block);
                     assertThrows(IndexOutOfBoundsException.class, () -> lars.step(weights, gradients));
-                    from[block] = kept;
+                    sabotage.undo();
                     assertEquals(before, Bits.of(lars, weights), "block " + block + " of " + threads + " threads");
                 }
                 float[] expected = params.clone();
@@ -214,16 +242,15 @@ class CallsTest {
                 float[] kept = weights.clone();
                 lars.step(weights, gradients);
                 String expected = Bits.of(lars, weights);
-                int[] from = blockFrom(lars);
-                for (int block = 0; block < from.length; block++) {
+                Sabotage sabotage = new Sabotage(lars);
+                for (int block = 0; block < sabotage.blocks(); block++) {
                     lars.restore(snapshot);
                     float[] again = kept.clone();
                     LayerSums sums = lars.measure(again, gradients);
-                    int place = from[block];
-                    from[block] = N;
+                    sabotage.failAt(block);
                     Throwable cause =
                             assertThrows(IndexOutOfBoundsException.class, () -> lars.update(again, gradients, sums));
-                    from[block] = place;
+                    sabotage.undo();
                     for (Call call : calls(lars, snapshot)) {
                         if (call.name.equals("restore") || call.name.equals("close")) {
                             continue;
@@ -246,7 +273,7 @@ class CallsTest {
     void aBrokenOptimizerCanBeClosed() {
         Lars lars = builder().parallelism(2).build();
         LayerSums sums = lars.measure(params, gradients);
-        blockFrom(lars)[0] = N;
+        new Sabotage(lars).failAt(0);
         assertThrows(IndexOutOfBoundsException.class, () -> lars.update(params, gradients, sums));
         lars.close();
         assertRefused(new Call("step", () -> lars.step(params, gradients)), "after close");

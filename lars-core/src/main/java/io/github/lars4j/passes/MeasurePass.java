@@ -52,25 +52,31 @@ public final class MeasurePass implements Crew.Task {
 
     @Override
     public void run(int thread) {
-        int to = plan.shareTo(group, thread);
         int block = plan.shareFrom(group, thread);
-        while (block < to) {
-            int layer = plan.layer(block);
-            int end = Math.min(to, plan.firstBlock(layer + 1));
-            measure(reads[layer], block, end, scratch[thread]);
+        int last = plan.shareTo(group, thread);
+        if (block == last) {
+            return;
+        }
+        for (int layer = plan.layer(block); block < last; layer++) {
+            int end = Math.min(last, plan.firstBlock(layer + 1));
+            if (reads[layer] != NOTHING && block < end) {
+                measure(layer, block, end, scratch[thread]);
+            }
             block = end;
         }
     }
 
     /** Measures blocks of one layer, with what each block needs in local variables, as in {@link UpdatePass}. */
-    private void measure(byte read, int block, int end, double[] stripes) {
+    private void measure(int layer, int block, int end, double[] stripes) {
         Kernels kernels = this.kernels;
         float[] weights = this.weights;
         float[] gradients = this.gradients;
         BlockSums blocks = this.blocks;
-        for (; block < end; block++) {
-            int from = plan.from(block);
-            int length = plan.length(block);
+        byte read = reads[layer];
+        int from = plan.from(layer, block);
+        int to = plan.to(layer, end - 1);
+        for (; from < to; block++, from += Stripes.BLOCK) {
+            int length = Math.min(Stripes.BLOCK, to - from);
             switch (read) {
                 case BOTH -> kernels.measure(weights, gradients, from, length, stripes, blocks, block);
                 case WEIGHTS -> blocks.weights[block] = kernels.squares(weights, from, length, stripes);

@@ -23,19 +23,17 @@ public final class Plan {
     static final int SHARE_ELEMENTS = 1 << 13;
 
     private final int threads;
+    private final int[] offsets;
+    private final int[] lengths;
     private final int[] firstBlock;
-    private final int[] blockLayer;
-    private final int[] blockFrom;
-    private final int[] blockLength;
     private final int[] groupFirstLayer;
     private final int[] shares;
 
-    private Plan(int threads, int[] firstBlock, int[] layer, int[] from, int[] length, int[] groups, int[] shares) {
+    private Plan(int threads, int[] offsets, int[] lengths, int[] firstBlock, int[] groups, int[] shares) {
         this.threads = threads;
+        this.offsets = offsets;
+        this.lengths = lengths;
         this.firstBlock = firstBlock;
-        this.blockLayer = layer;
-        this.blockFrom = from;
-        this.blockLength = length;
         this.groupFirstLayer = groups;
         this.shares = shares;
     }
@@ -54,25 +52,13 @@ public final class Plan {
         for (int i = 0; i < layers; i++) {
             firstBlock[i + 1] = firstBlock[i] + Math.ceilDiv(lengths[i], Stripes.BLOCK);
         }
-        int blocks = firstBlock[layers];
-        int[] blockLayer = new int[blocks];
-        int[] blockFrom = new int[blocks];
-        int[] blockLength = new int[blocks];
-        for (int i = 0; i < layers; i++) {
-            for (int b = firstBlock[i]; b < firstBlock[i + 1]; b++) {
-                int done = (b - firstBlock[i]) * Stripes.BLOCK;
-                blockLayer[b] = i;
-                blockFrom[b] = offsets[i] + done;
-                blockLength[b] = Math.min(Stripes.BLOCK, lengths[i] - done);
-            }
-        }
         int[] groups = groups(lengths, allSumsFirst ? Long.MAX_VALUE : (long) GROUP_ELEMENTS * threads);
         int[] shares = new int[(groups.length - 1) * threads + 1];
         for (int g = 0; g + 1 < groups.length; g++) {
-            share(firstBlock[groups[g]], firstBlock[groups[g + 1]], blockLength, threads, shares, g * threads);
+            share(lengths, firstBlock, groups[g], groups[g + 1], threads, shares, g * threads);
         }
-        shares[shares.length - 1] = blocks;
-        return new Plan(threads, firstBlock, blockLayer, blockFrom, blockLength, groups, shares);
+        shares[shares.length - 1] = firstBlock[layers];
+        return new Plan(threads, offsets.clone(), lengths.clone(), firstBlock, groups, shares);
     }
 
     /** Consecutive layers while they stay within {@code most} elements together; a larger one is a group by itself. */
@@ -91,22 +77,26 @@ public final class Plan {
         return Arrays.copyOf(first, groups + 1);
     }
 
-    /** Cuts blocks {@code [from, to)} into contiguous shares of about equally many elements. */
-    private static void share(int from, int to, int[] blockLength, int threads, int[] shares, int at) {
+    /** Cuts the blocks of layers {@code [first, last)} into contiguous shares of about equally many elements. */
+    private static void share(int[] lengths, int[] firstBlock, int first, int last, int threads, int[] shares, int at) {
         long elements = 0;
-        for (int b = from; b < to; b++) {
-            elements += blockLength[b];
+        for (int i = first; i < last; i++) {
+            elements += lengths[i];
         }
         long used = Math.clamp(elements / SHARE_ELEMENTS, 1, threads);
-        int block = from;
+        int thread = 0;
+        shares[at] = firstBlock[first];
         long done = 0;
-        for (int t = 0; t < threads; t++) {
-            shares[at + t] = block;
-            long until = t + 1 >= used ? Long.MAX_VALUE : elements * (t + 1) / used;
-            while (block < to && done + blockLength[block] / 2 < until) {
-                done += blockLength[block++];
+        for (int i = first; i < last; i++) {
+            for (int b = firstBlock[i]; b < firstBlock[i + 1]; b++) {
+                int length = Math.min(Stripes.BLOCK, lengths[i] - (b - firstBlock[i]) * Stripes.BLOCK);
+                while (thread + 1 < used && done + length / 2 >= elements * (thread + 1) / used) {
+                    shares[at + ++thread] = b;
+                }
+                done += length;
             }
         }
+        Arrays.fill(shares, at + thread + 1, at + threads, firstBlock[last]);
     }
 
     public int threads() {
@@ -118,7 +108,7 @@ public final class Plan {
     }
 
     public int blocks() {
-        return blockLayer.length;
+        return firstBlock[firstBlock.length - 1];
     }
 
     public int groups() {
@@ -137,17 +127,22 @@ public final class Plan {
 
     /** The layer that a block is part of. */
     int layer(int block) {
-        return blockLayer[block];
+        int found = Arrays.binarySearch(firstBlock, block);
+        int layer = found < 0 ? -found - 2 : found;
+        while (firstBlock[layer + 1] == block) {
+            layer++; // an empty layer has no block
+        }
+        return layer;
     }
 
-    /** Index of a block's first element. */
-    int from(int block) {
-        return blockFrom[block];
+    /** Index of the first element of a block of a layer. */
+    int from(int layer, int block) {
+        return offsets[layer] + (block - firstBlock[layer]) * Stripes.BLOCK;
     }
 
-    /** Elements of a block. */
-    int length(int block) {
-        return blockLength[block];
+    /** Index behind the last element of a block of a layer. */
+    int to(int layer, int block) {
+        return Math.min(offsets[layer] + lengths[layer], from(layer, block) + Stripes.BLOCK);
     }
 
     /** Index of the first block of a thread's share of a group. */

@@ -60,12 +60,14 @@ public final class UpdatePass implements Crew.Task {
 
     @Override
     public void run(int thread) {
-        int to = plan.shareTo(group, thread);
         int block = plan.shareFrom(group, thread);
-        while (block < to) {
-            int layer = plan.layer(block);
-            int end = Math.min(to, plan.firstBlock(layer + 1));
-            if (updates[layer]) {
+        int last = plan.shareTo(group, thread);
+        if (block == last) {
+            return;
+        }
+        for (int layer = plan.layer(block); block < last; layer++) {
+            int end = Math.min(last, plan.firstBlock(layer + 1));
+            if (updates[layer] && block < end) {
                 update(layer, block, end, scratch[thread]);
             }
             block = end;
@@ -87,9 +89,10 @@ public final class UpdatePass implements Crew.Task {
         float p = coefficients.p[layer];
         float v = coefficients.v[layer];
         boolean carry = this.carry;
-        for (; block < end; block++) {
-            int from = plan.from(block);
-            int length = plan.length(block);
+        int from = plan.from(layer, block);
+        int to = plan.to(layer, end - 1);
+        for (; from < to; block++, from += Stripes.BLOCK) {
+            int length = Math.min(Stripes.BLOCK, to - from);
             if (momentum == null) {
                 kernels.update(weights, gradients, from, length, a, b, p);
             } else {

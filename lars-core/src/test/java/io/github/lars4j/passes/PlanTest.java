@@ -38,6 +38,11 @@ class PlanTest {
         return first;
     }
 
+    private static int length(Plan plan, int block) {
+        int layer = plan.layer(block);
+        return plan.to(layer, block) - plan.from(layer, block);
+    }
+
     @Test
     void layersAreCutIntoBlocks() {
         Plan plan = plan(true, 1, 1, BLOCK, 0, BLOCK + 1, 3 * BLOCK - 1);
@@ -45,7 +50,7 @@ class PlanTest {
         assertEquals(5, plan.layers());
         List<String> blocks = new ArrayList<>();
         for (int b = 0; b < plan.blocks(); b++) {
-            blocks.add(plan.layer(b) + " " + plan.from(b) + " " + plan.length(b));
+            blocks.add(plan.layer(b) + " " + plan.from(plan.layer(b), b) + " " + length(plan, b));
         }
         assertEquals(
                 List.of("0 3 1", "1 7 4096", "3 4109 4096", "3 8205 1", "4 8209 4096", "4 12305 4096", "4 16401 4095"),
@@ -126,10 +131,10 @@ class PlanTest {
             for (int b = plan.firstBlock(layer); b < plan.firstBlock(layer + 1); b++) {
                 int rest = offsets[layer] + lengths[layer] - next;
                 assertEquals(layer, plan.layer(b));
-                assertEquals(next, plan.from(b));
-                assertEquals(Math.min(BLOCK, rest), plan.length(b));
-                assertTrue(plan.length(b) > 0);
-                next += plan.length(b);
+                assertEquals(next, plan.from(layer, b));
+                assertEquals(Math.min(BLOCK, rest), length(plan, b));
+                assertTrue(length(plan, b) > 0);
+                next += length(plan, b);
             }
             assertEquals(offsets[layer] + lengths[layer], next);
         }
