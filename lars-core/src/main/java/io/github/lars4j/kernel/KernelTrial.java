@@ -14,7 +14,7 @@ final class KernelTrial {
     private static final int LENGTH = Stripes.BLOCK - 5;
 
     /** The number of kernels in {@link Kernels}. */
-    private static final int KERNELS = 4;
+    private static final int KERNELS = 5;
 
     /** Runs of which the fastest counts: one is not enough on a machine that does other things too. */
     private static final int RUNS = 5;
@@ -129,6 +129,9 @@ final class KernelTrial {
             case 1 -> sums.weights[0] = kernels.squares(weights, 0, LENGTH, scratch);
             case 2 -> kernels.update(weights, gradients, momentum, 0, LENGTH, 1, 0, 0.5f, 0, 0);
             case 3 -> kernels.update(weights, gradients, 0, LENGTH, 1, 0, 0);
+            case 4 ->
+                sums.weights[0] =
+                        kernels.updateAndSquare(weights, gradients, momentum, 0, LENGTH, 1, 0, 0.5f, 0, 0, scratch);
             default -> throw new AssertionError(kernel);
         }
     }

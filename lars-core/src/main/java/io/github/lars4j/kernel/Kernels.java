@@ -64,6 +64,29 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
             float v);
 
     /**
+     * As {@link #update(float[], float[], float[], int, int, float, float, float, float, float)}, and then {@link #squares}
+     * of the weights written.
+     *
+     * @param scratch as for {@link #measure}
+     * @return the sum of squares of the new weights
+     */
+    default double updateAndSquare(
+            float[] weights,
+            float[] gradients,
+            float[] momentum,
+            int from,
+            int length,
+            float a,
+            float b,
+            float m,
+            float p,
+            float v,
+            double[] scratch) {
+        update(weights, gradients, momentum, from, length, a, b, m, p, v);
+        return squares(weights, from, length, scratch);
+    }
+
+    /**
      * The update of one block without momentum: {@code w = w - P (A g + B w)}. No buffer is touched.
      *
      * @param weights read and written at {@code [from, from + length)}

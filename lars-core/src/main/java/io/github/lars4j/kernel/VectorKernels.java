@@ -57,6 +57,7 @@ public final class VectorKernels implements Kernels {
     public void measure(
             float[] weights, float[] gradients, int from, int length, double[] scratch, BlockSums sums, int block) {
         int whole = from + (length & -STEP);
+        int end = from + (length & -STRIPES);
         for (int stripe = 0; stripe < STRIPES; stripe += GROUP) {
             DoubleVector ww0 = DoubleVector.zero(DOUBLES);
             DoubleVector ww1 = DoubleVector.zero(DOUBLES);
@@ -94,6 +95,22 @@ public final class VectorKernels implements Kernels {
                 gg1 = g3.fma(g3, gg1);
                 wg1 = w3.fma(g3, wg1);
             }
+            if (whole < end) {
+                DoubleVector w0 = (DoubleVector)
+                        FloatVector.fromArray(HALF, weights, whole + stripe).convertShape(F2D, DOUBLES, 0);
+                DoubleVector g0 = (DoubleVector)
+                        FloatVector.fromArray(HALF, gradients, whole + stripe).convertShape(F2D, DOUBLES, 0);
+                ww0 = w0.fma(w0, ww0);
+                gg0 = g0.fma(g0, gg0);
+                wg0 = w0.fma(g0, wg0);
+                DoubleVector w1 = (DoubleVector) FloatVector.fromArray(HALF, weights, whole + stripe + LANES)
+                        .convertShape(F2D, DOUBLES, 0);
+                DoubleVector g1 = (DoubleVector) FloatVector.fromArray(HALF, gradients, whole + stripe + LANES)
+                        .convertShape(F2D, DOUBLES, 0);
+                ww1 = w1.fma(w1, ww1);
+                gg1 = g1.fma(g1, gg1);
+                wg1 = w1.fma(g1, wg1);
+            }
             ww0.intoArray(scratch, stripe);
             ww1.intoArray(scratch, stripe + LANES);
             gg0.intoArray(scratch, STRIPES + stripe);
@@ -101,7 +118,7 @@ public final class VectorKernels implements Kernels {
             wg0.intoArray(scratch, 2 * STRIPES + stripe);
             wg1.intoArray(scratch, 2 * STRIPES + stripe + LANES);
         }
-        Stripes.addTail(weights, gradients, whole, from + length, scratch);
+        Stripes.addTail(weights, gradients, end, from + length, scratch);
         sums.weights[block] = Stripes.fold(scratch, 0);
         sums.gradients[block] = Stripes.fold(scratch, STRIPES);
         sums.products[block] = Stripes.fold(scratch, 2 * STRIPES);
@@ -186,6 +203,78 @@ public final class VectorKernels implements Kernels {
         if (whole < from + length) {
             ScalarKernels.INSTANCE.update(weights, gradients, momentum, whole, from + length - whole, a, b, m, p, v);
         }
+    }
+
+    @Override
+    public double updateAndSquare(
+            float[] weights,
+            float[] gradients,
+            float[] momentum,
+            int from,
+            int length,
+            float a,
+            float b,
+            float m,
+            float p,
+            float v,
+            double[] scratch) {
+        if (GROUP < STRIPES) {
+            // Narrow vectors go over a block more than once, which an update cannot.
+            update(weights, gradients, momentum, from, length, a, b, m, p, v);
+            return squares(weights, from, length, scratch);
+        }
+        int whole = from + (length & -STEP);
+        DoubleVector sum0 = DoubleVector.zero(DOUBLES);
+        DoubleVector sum1 = DoubleVector.zero(DOUBLES);
+        for (int i = from; i < whole; i += STEP) {
+            FloatVector w0 = FloatVector.fromArray(HALF, weights, i);
+            FloatVector w1 = FloatVector.fromArray(HALF, weights, i + LANES);
+            FloatVector w2 = FloatVector.fromArray(HALF, weights, i + STRIPES);
+            FloatVector w3 = FloatVector.fromArray(HALF, weights, i + STRIPES + LANES);
+            FloatVector in0 = FloatVector.fromArray(HALF, gradients, i).mul(a).add(w0.mul(b));
+            FloatVector in1 =
+                    FloatVector.fromArray(HALF, gradients, i + LANES).mul(a).add(w1.mul(b));
+            FloatVector in2 =
+                    FloatVector.fromArray(HALF, gradients, i + STRIPES).mul(a).add(w2.mul(b));
+            FloatVector in3 = FloatVector.fromArray(HALF, gradients, i + STRIPES + LANES)
+                    .mul(a)
+                    .add(w3.mul(b));
+            FloatVector v0 = FloatVector.fromArray(HALF, momentum, i).mul(m).add(in0);
+            FloatVector v1 =
+                    FloatVector.fromArray(HALF, momentum, i + LANES).mul(m).add(in1);
+            FloatVector v2 =
+                    FloatVector.fromArray(HALF, momentum, i + STRIPES).mul(m).add(in2);
+            FloatVector v3 = FloatVector.fromArray(HALF, momentum, i + STRIPES + LANES)
+                    .mul(m)
+                    .add(in3);
+            v0.intoArray(momentum, i);
+            v1.intoArray(momentum, i + LANES);
+            v2.intoArray(momentum, i + STRIPES);
+            v3.intoArray(momentum, i + STRIPES + LANES);
+            FloatVector new0 = w0.sub(in0.mul(p).add(v0.mul(v)));
+            FloatVector new1 = w1.sub(in1.mul(p).add(v1.mul(v)));
+            FloatVector new2 = w2.sub(in2.mul(p).add(v2.mul(v)));
+            FloatVector new3 = w3.sub(in3.mul(p).add(v3.mul(v)));
+            new0.intoArray(weights, i);
+            new1.intoArray(weights, i + LANES);
+            new2.intoArray(weights, i + STRIPES);
+            new3.intoArray(weights, i + STRIPES + LANES);
+            DoubleVector x0 = (DoubleVector) new0.convertShape(F2D, DOUBLES, 0);
+            DoubleVector x1 = (DoubleVector) new1.convertShape(F2D, DOUBLES, 0);
+            DoubleVector x2 = (DoubleVector) new2.convertShape(F2D, DOUBLES, 0);
+            DoubleVector x3 = (DoubleVector) new3.convertShape(F2D, DOUBLES, 0);
+            sum0 = x0.fma(x0, sum0);
+            sum1 = x1.fma(x1, sum1);
+            sum0 = x2.fma(x2, sum0);
+            sum1 = x3.fma(x3, sum1);
+        }
+        sum0.intoArray(scratch, 0);
+        sum1.intoArray(scratch, LANES);
+        if (whole < from + length) {
+            ScalarKernels.INSTANCE.update(weights, gradients, momentum, whole, from + length - whole, a, b, m, p, v);
+        }
+        Stripes.addTail(weights, whole, from + length, scratch);
+        return Stripes.fold(scratch, 0);
     }
 
     @Override

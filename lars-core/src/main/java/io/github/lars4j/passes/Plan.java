@@ -15,9 +15,9 @@ public final class Plan {
 
     /**
      * Elements of a group for each thread, where a group need not hold everything: the weights and gradients of as many
-     * (512 KiB) are still in a core's L2 cache when pass 2 comes to them.
+     * (1 MiB) are still in a core's L2 cache when pass 2 comes to them.
      */
-    static final int GROUP_ELEMENTS = 1 << 16;
+    static final int GROUP_ELEMENTS = 1 << 17;
 
     /** Elements for which a further thread is woken: a few microseconds of work, more than waking one costs. */
     static final int SHARE_ELEMENTS = 1 << 13;

@@ -95,11 +95,14 @@ public final class UpdatePass implements Crew.Task {
             int length = Math.min(Stripes.BLOCK, to - from);
             if (momentum == null) {
                 kernels.update(weights, gradients, from, length, a, b, p);
+                if (carry) {
+                    blockSquares[block] = kernels.squares(weights, from, length, stripes);
+                }
+            } else if (carry) {
+                blockSquares[block] =
+                        kernels.updateAndSquare(weights, gradients, momentum, from, length, a, b, m, p, v, stripes);
             } else {
                 kernels.update(weights, gradients, momentum, from, length, a, b, m, p, v);
-            }
-            if (carry) {
-                blockSquares[block] = kernels.squares(weights, from, length, stripes);
             }
         }
     }
