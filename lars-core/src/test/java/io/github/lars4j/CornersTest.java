@@ -5,10 +5,19 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.github.lars4j.replay.Replay;
 import io.github.lars4j.rule.Dialects;
 import io.github.lars4j.rule.Rule;
+import io.github.lars4j.safetensors.Dtype;
+import io.github.lars4j.safetensors.SafeTensorsException;
+import io.github.lars4j.safetensors.TensorInfo;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -138,5 +147,36 @@ class CornersTest {
         snapshot.state().momentum[0] = Float.POSITIVE_INFINITY;
         Rule other = new Rule(Rule.Ratio.SUM, Rule.Entry.UPDATE, Rule.ZeroNorm.ONE, false, true, 0);
         assertEquals(Float.POSITIVE_INFINITY, snapshot.convertedTo(other).state().momentum[0]);
+    }
+
+    /** A checksum that covers less than the file. */
+    @Test
+    void aChecksumThatIsNotAtTheEndIsRefused(@TempDir Path folder) throws IOException {
+        byte[] header = ("{\"lars4j.checksum\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8]},"
+                        + "\"z\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[8,16]}}")
+                .getBytes(StandardCharsets.UTF_8);
+        ByteBuffer file = ByteBuffer.allocate(8 + header.length + 16).order(ByteOrder.LITTLE_ENDIAN);
+        file.putLong(header.length).put(header);
+        Path path = Files.write(folder.resolve("c"), file.array());
+        SafeTensorsException refused = assertThrows(SafeTensorsException.class, () -> Checkpoint.load(path));
+        assertTrue(refused.getMessage().contains("at the end"), refused::getMessage);
+    }
+
+    @Test
+    void tensorsThatCannotBeAreRefused() {
+        assertTrue(assertThrows(IllegalArgumentException.class, () -> new TensorInfo("t", Dtype.U8, List.of(1L), -1, 0))
+                .getMessage()
+                .contains("data_offsets is [-1, 0]"));
+        List<Long> shape = Collections.nCopies(100, 1L);
+        String message = assertThrows(IllegalArgumentException.class, () -> new TensorInfo("t", Dtype.U8, shape, 0, 2))
+                .getMessage();
+        assertTrue(message.contains("... (100 dimensions)"), message);
+    }
+
+    @Test
+    void aReplayFarFromTheTruthDoesNotHold() {
+        assertTrue(new Replay.Distance(0, "a", 0, 0, 0, 0).holds());
+        assertFalse(new Replay.Distance(0, "a", 1e9, 1e9, 0, 0).holds());
+        assertFalse(new Replay.Distance(0, "a", Double.NaN, 0, 0, 0).holds());
     }
 }

@@ -24,6 +24,9 @@ import org.w3c.dom.NodeList;
 @Tag("coverage")
 class CoverageTest {
 
+    /** Before what is reached on some machines, or in some runs, and not in others. */
+    private static final String SOMETIMES = "? ";
+
     private static final Path SOURCES = Path.of("src", "main", "java");
 
     @Test
@@ -52,10 +55,17 @@ class CoverageTest {
             }
         }
         System.out.println(lines + " lines, " + missed.size() + " of them not reached wholly, each with its reason");
-        assertEquals(String.join("\n", listed()), String.join("\n", missed));
+        Set<String> listed = listed();
+        for (String line : Set.copyOf(listed)) {
+            if (line.startsWith(SOMETIMES)) {
+                listed.remove(line);
+                missed.remove(line.substring(SOMETIMES.length()));
+            }
+        }
+        assertEquals(String.join("\n", listed), String.join("\n", missed));
     }
 
-    /** Lines of the list: {@code file: text}; one with spaces before it is the reason of those before. */
+    /** Lines of the list; one with spaces before it is the reason of those before. */
     private static Set<String> listed() throws Exception {
         try (InputStream in = CoverageTest.class.getResourceAsStream("/uncovered.txt")) {
             List<String> listed = new ArrayList<>();
