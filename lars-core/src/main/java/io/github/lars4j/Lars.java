@@ -222,8 +222,9 @@ public final class Lars implements AutoCloseable {
                 decideReads(gradients);
             }
             report.begin(state.step, loss, rate, gradients.scale());
+            // Where a step can be refused, everything is one group.
             boolean refused = false;
-            for (int group = 0; group < plan.groups() && !refused; group++) {
+            for (int group = 0; group < plan.groups(); group++) {
                 if (given == null) {
                     measure(kernels, params, gradients, group);
                 } else if (given != sums) {

@@ -13,6 +13,9 @@ final class ExactSum {
     /** 298 bits behind the point, 256 before it, and room for the carries. */
     private static final int PIECES = 20;
 
+    /** Bits of a square root behind those of the least float. */
+    private static final int ROOT_DIGITS = 64;
+
     /** A piece takes less than 2^32 at a time. */
     private static final int MOST_TERMS = 1 << 30;
 
@@ -61,6 +64,22 @@ final class ExactSum {
         BigInteger minus = total(negative);
         BigInteger error = units(sum).subtract(plus.subtract(minus)).abs();
         return error.signum() == 0 ? 0 : error.doubleValue() / plus.add(minus).doubleValue();
+    }
+
+    /**
+     * How far a float is from the sum's square root, in units of the last place of the floats around that root.
+     *
+     * @param norm finite, 0 or more
+     */
+    double ulpsFromRoot(float norm) {
+        BigInteger sum = total(positive).subtract(total(negative));
+        // Both in units of 2^-149-64: the root is cut off far below a float's last place.
+        BigInteger root = sum.shiftLeft(2 * ROOT_DIGITS).sqrt();
+        BigInteger given = BigInteger.valueOf(mantissa(Float.floatToRawIntBits(norm)))
+                .shiftLeft(exponent(Float.floatToRawIntBits(norm)) + ROOT_DIGITS);
+        float below = given.compareTo(root) > 0 ? Math.nextDown(norm) : norm;
+        BigInteger ulp = BigInteger.ONE.shiftLeft(exponent(Float.floatToRawIntBits(below)) + ROOT_DIGITS);
+        return given.subtract(root).abs().doubleValue() / ulp.doubleValue();
     }
 
     private static BigInteger total(long[] pieces) {

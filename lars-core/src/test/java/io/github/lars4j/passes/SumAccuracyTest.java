@@ -82,7 +82,7 @@ class SumAccuracyTest {
         passed(vectors + " vectors of 0 to 5000");
     }
 
-    private static void fill(float[] values, int length, int kind, Random random) {
+    static void fill(float[] values, int length, int kind, Random random) {
         int center = random.nextInt(-149, 128);
         float constant = RandomFloats.near(random, center);
         for (int i = 0; i < length; i++) {
@@ -173,5 +173,16 @@ class SumAccuracyTest {
         sum.add(1, 1);
         assertEquals(0, sum.relativeError(1));
         assertEquals(0x1p-52 / 4, sum.relativeError(1 + 0x1p-52));
+        assertEquals(0, sum.ulpsFromRoot(1));
+        assertEquals(1, sum.ulpsFromRoot(Math.nextUp(1f)));
+        sum.add(3, 5);
+        assertEquals(0, sum.ulpsFromRoot(4));
+        assertEquals(1, sum.ulpsFromRoot(Math.nextDown(4f)));
+        sum.clear();
+        assertEquals(0, sum.ulpsFromRoot(0));
+        sum.add(Float.MIN_VALUE, Float.MIN_VALUE);
+        assertEquals(1, sum.ulpsFromRoot(0));
+        sum.add(Float.MIN_VALUE, Float.MIN_VALUE);
+        assertEquals(Math.sqrt(2) - 1, sum.ulpsFromRoot(Float.MIN_VALUE), 1e-15);
     }
 }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.lars4j.safetensors.SafeTensorsException;
+import io.github.lars4j.safetensors.SafeTensorsFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -62,7 +63,12 @@ class RecordingTest {
             List.of("[[0, 1], ", "[[0], ", "a pair has 1 elements"),
             List.of("[[0, 1], ", "[[0, 9], ", "[0, 9] is not among 6 steps and 9 layers"),
             List.of("[[0, 1], ", "[[6, 1], ", "[6, 1] is not among 6 steps and 9 layers"),
+            List.of("[[0, 1], ", "[[-1, 1], ", "[-1, 1] is not among 6 steps and 9 layers"),
+            List.of("[[0, 1], ", "[[0, -1], ", "[0, -1] is not among 6 steps and 9 layers"),
             List.of("[[0, 1], ", "[[0, 1.5], ", "found 1.5 where an integer must be"),
+            List.of("[[0, 1], ", "[[1e17, 1], ", "found 1.0E17 where an integer must be"),
+            List.of("\"learning_rates\":\"[4.0, ", "\"learning_rates\":\"[]\",\"more\":\"[", "there are none"),
+            List.of("\"hyperparameters\":\"{", "\"hyperparameters\":\"[]\",\"more\":\"{", "where an object must be"),
             List.of("[[0, 1], ", "[[0, 1]], ", "expected nothing more"),
             List.of("[[0, 1], ", "[[[[[[[[[[0, 1], ", "expected at most 8 levels"),
             List.of("\\\"length\\\": 216", "\\\"length\\\": 217", "length of layer \"conv1.weight\" is 217"),
@@ -117,11 +123,28 @@ class RecordingTest {
     }
 
     @Test
+    void aRunThatDoesNotBeginWhereTheRecordingSaysIsRefused() throws IOException {
+        for (String tensor : List.of("params_initial", "params_f64", "params_f32", "momentum_f64")) {
+            Path original = RecordingsTest.file("seed-4");
+            byte[] bytes = Files.readAllBytes(original);
+            try (SafeTensorsFile file = SafeTensorsFile.open(original)) {
+                bytes[(int) (file.dataStart() + file.tensors().get(tensor).begin()) + 3] ^= 1;
+            }
+            Path changed = Files.write(folder.resolve("changed.safetensors"), bytes);
+            try (Recording recording = Recording.open(changed)) {
+                SafeTensorsException refused =
+                        assertThrows(SafeTensorsException.class, () -> Replay.of(recording), tensor);
+                assertTrue(refused.getMessage().contains("at element 0 params_initial is"), refused::getMessage);
+            }
+        }
+    }
+
+    @Test
     void jsonIsReadAsItIs() throws IOException {
         assertEquals(
                 Map.of("a\"\\/\b\f\n\r\té", List.of(0.0, -1.5e3, true, false, Map.of(), List.of(), "")),
                 Json.parse(
-                        "", " {\"a\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\" : [ 0 , -1.5e+3,true,false,{ },[\n],\"\"]}\t"));
+                        "", " {\"a\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\" : [ 0 , -1.5e+3,true,false,{ },[\n],\"\"]}\t\r"));
         for (String malformed : List.of(
                 "",
                 "{",

@@ -1,0 +1,339 @@
+package io.github.lars4j;
+
+import io.github.lars4j.rule.Rule;
+import io.github.lars4j.rule.Treatment;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Random;
+
+/**
+ * A random training run of {@link #STEPS} steps: layout, rule, hyperparameters, policy, and at every step gradients, scale,
+ * rate, and which layers have none. All of it follows from the seed by the arithmetic that {@link Random} is specified to
+ * do. {@link #hash} runs it in one of the ways that must not change a bit; what it must come to is committed.
+ */
+final class Trace {
+
+    static final int TRACES = 52;
+    static final int STEPS = 50;
+
+    /** Layers of these are long enough that both passes over one end before the next begins, at 1 thread and at 8. */
+    private static final int LONG = 50;
+
+    private static final int HUGE = 51;
+
+    /** Greatest shift of the arrays' elements. */
+    static final int MOST_SHIFT = 15;
+
+    /** What must not change a bit: how a run is done. {@code fused} has an effect where the policy allows it. */
+    record Way(String kernels, int threads, boolean carry, boolean fused, int shift) {
+
+        /** Every combination. */
+        static List<Way> all(List<String> kernels) {
+            List<Way> ways = new ArrayList<>();
+            for (String kind : kernels) {
+                for (int threads : new int[] {1, 2, 3, 8}) {
+                    for (int bits = 0; bits < 4; bits++) {
+                        for (int shift = 0; shift <= MOST_SHIFT; shift++) {
+                            ways.add(new Way(kind, threads, (bits & 1) != 0, (bits & 2) != 0, shift));
+                        }
+                    }
+                }
+            }
+            return ways;
+        }
+    }
+
+    private final int seed;
+
+    Trace(int seed) {
+        this.seed = seed;
+    }
+
+    /** Whether it is one of the two that take as long as all others. */
+    boolean isLong() {
+        return seed >= LONG;
+    }
+
+    /** The committed SHA-256 of each trace. */
+    static List<String> expected() {
+        try (InputStream in = Trace.class.getResourceAsStream("/traces.sha256")) {
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8)
+                    .lines()
+                    .filter(line -> !line.startsWith("#"))
+                    .toList();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** SHA-256 of weights, momentum, norms, ratios and outcomes after every step. */
+    String hash(Way way) {
+        return Kernel.with(way.kernels, () -> new Run(way).hash());
+    }
+
+    private final class Run {
+
+        private final Random random = new Random(seed);
+        private final int shift;
+        private final Layers layers;
+        private final boolean badGradients = random.nextInt(3) == 0;
+        private final boolean badWeights = random.nextInt(6) == 0;
+        private final boolean someMissing = random.nextBoolean();
+        private final float[] weights;
+        private final float[] array;
+        private final Gradients gradients;
+        private final Lars lars;
+        /** The layer whose weights are to be replaced before the next step; {@code null} for none. */
+        private Layer worn;
+
+        private final MessageDigest digest = sha256();
+        private final ByteBuffer bytes;
+
+        Run(Way way) {
+            shift = way.shift;
+            layers = layers();
+            int end = (int) layers.end();
+            weights = new float[end + MOST_SHIFT - shift];
+            array = new float[weights.length];
+            gradients = Gradients.of(array);
+            bytes = ByteBuffer.allocate(8 * (end - shift) + 25 * layers.size() + 32);
+
+            OnBadGradient drawn = OnBadGradient.values()[random.nextInt(3)];
+            boolean skip = isLong() || random.nextBoolean();
+            boolean clipped = !isLong() && random.nextInt(4) == 0;
+            Lars.Builder builder =
+                    Lars.builder(layers).learningRate(1).onBadGradient(skip ? OnBadGradient.SKIP_LAYER : drawn);
+            // A clip that never clips holds back every write until all sums are there, and does nothing else.
+            double unclipped = way.fused ? Double.POSITIVE_INFINITY : Double.MAX_VALUE;
+            builder.maxGradientNorm(clipped ? 0.5 + random.nextInt(20) : unclipped);
+            Rule rule = rule();
+            builder.rule(rule).trustCoefficient(1.0 / (1 << random.nextInt(10)));
+            builder.weightDecay(random.nextInt(3) == 0 ? 0 : 0.25 / (1 << random.nextInt(12)));
+            boolean nesterov = random.nextBoolean();
+            double dampening = random.nextInt(3) == 0 ? 0.125 * (1 + random.nextInt(6)) : 0;
+            if (random.nextInt(4) != 0) {
+                builder.momentum(0.5 + random.nextInt(50) / 101.0);
+                builder.nesterov(nesterov && dampening == 0).dampening(dampening);
+            }
+            builder.momentumCorrection(random.nextBoolean() && rule.entry() == Rule.Entry.VELOCITY);
+            lars = builder.parallelism(way.threads).carrySums(way.carry).build();
+        }
+
+        private Layers layers() {
+            Layers.Builder builder = Layers.builder().at(shift);
+            int count = seed == HUGE ? 20 : seed == LONG ? 10 : 1 + random.nextInt(7);
+            long next = shift;
+            for (int i = 0; i < count; i++) {
+                long length = isLong() ? (seed == HUGE ? 32_000 : 9_000) + random.nextInt(5000) : length();
+                next += random.nextInt(3) == 0 ? random.nextInt(40) : 0;
+                builder.at(next).add("layer " + i, length, treatment());
+                next += length;
+            }
+            return builder.build();
+        }
+
+        private long length() {
+            int around = random.nextInt(3) - 1;
+            return switch (random.nextInt(6)) {
+                case 0 -> random.nextInt(5);
+                case 1 -> 16 * (1 + random.nextInt(4)) + around;
+                case 2 -> 4096 + around;
+                case 3 -> random.nextInt(4) == 0 ? 8192 + around : 1024 + around;
+                default -> random.nextInt(700);
+            };
+        }
+
+        private Treatment treatment() {
+            double factor = random.nextInt(3) == 0 ? random.nextInt(5) / 2.0 : 1;
+            return new Treatment(random.nextInt(4) != 0, random.nextInt(4) != 0, factor);
+        }
+
+        private Rule rule() {
+            if (random.nextBoolean()) {
+                return LarsTest.DIALECTS.get(random.nextInt(LarsTest.DIALECTS.size()));
+            }
+            return new Rule(
+                    Rule.Ratio.values()[random.nextInt(3)],
+                    Rule.Entry.values()[random.nextInt(3)],
+                    Rule.ZeroNorm.values()[random.nextInt(3)],
+                    random.nextBoolean(),
+                    random.nextBoolean(),
+                    random.nextBoolean() ? 1e-8 : 0);
+        }
+
+        String hash() {
+            try (lars) {
+                for (Layer layer : layers) {
+                    fill(weights, layer, random.nextInt(12) == 0 ? -150 : -1 - random.nextInt(3));
+                }
+                for (int step = 0; step < STEPS; step++) {
+                    prepare();
+                    step();
+                }
+                for (int e = 0; e < weights.length; e++) {
+                    if ((e < shift || e >= layers.end()) && weights[e] != 0) {
+                        throw new AssertionError("written outside of the layers, at " + e);
+                    }
+                }
+                return HexFormat.of().formatHex(digest.digest());
+            }
+        }
+
+        /** What a trainer does between two steps. */
+        private void prepare() {
+            boolean same = random.nextInt(8) == 0;
+            for (int i = 0; i < layers.size(); i++) {
+                Layer layer = layers.get(i);
+                if (!same) {
+                    fill(array, layer, random.nextInt(30) == 0 ? -150 : -2 - random.nextInt(8));
+                }
+                boolean bad = badGradients && random.nextInt(25) == 0;
+                if (bad && layer.length() > 0) {
+                    array[at(layer)] = bad();
+                }
+                gradients.missing(i, someMissing && random.nextInt(5) == 0);
+            }
+            gradients.scale(random.nextInt(3) == 0 ? 1.0 / (1 + random.nextInt(1000)) : 1);
+            if (random.nextInt(6) == 0) {
+                lars.learningRate(random.nextInt(8) == 0 ? 0 : random.nextInt(1000) / 256.0);
+            }
+            if (worn != null) {
+                fill(weights, worn, -2);
+                lars.weightsChanged();
+            }
+            worn = random.nextInt(6) == 0 ? layers.get(random.nextInt(layers.size())) : null;
+            if (worn != null && badWeights && worn.length() > 0) {
+                weights[at(worn)] = bad();
+                lars.weightsChanged();
+            }
+            if (random.nextInt(12) == 0) {
+                lars.restore(lars.snapshot());
+            }
+        }
+
+        private void step() {
+            boolean halves = random.nextBoolean();
+            try {
+                StepReport report = halves
+                        ? lars.update(weights, gradients, lars.measure(weights, gradients))
+                        : lars.step(weights, gradients);
+                digest(report);
+            } catch (NonFiniteException e) {
+                digest.update(e.getMessage().getBytes(StandardCharsets.UTF_8));
+            }
+            float[] momentum = lars.state().momentum;
+            for (int e = shift; e < layers.end(); e++) {
+                bytes.putInt(Float.floatToIntBits(weights[e]));
+                if (momentum != null) {
+                    bytes.putInt(Float.floatToIntBits(momentum[e]));
+                }
+            }
+            digest.update(bytes.array(), 0, bytes.position());
+            bytes.clear();
+        }
+
+        private void digest(StepReport report) {
+            put(report.clipScale());
+            put(report.gradientNorm());
+            bytes.putLong(report.step()).putLong(report.refusals());
+            for (int i = 0; i < layers.size(); i++) {
+                put(report.weightNorm(i));
+                put(report.gradientNorm(i));
+                put(report.trustRatio(i));
+                // An overflow is noticed at once where sums are carried, else at the next step.
+                Outcome outcome = report.outcome(i);
+                bytes.put((byte) (outcome == Outcome.OVERFLOWED ? Outcome.UPDATED : outcome).ordinal());
+            }
+        }
+
+        private void put(double value) {
+            bytes.putLong(Double.doubleToLongBits(value));
+        }
+
+        private int at(Layer layer) {
+            return (int) layer.offset() + random.nextInt((int) layer.length());
+        }
+
+        private float bad() {
+            return switch (random.nextInt(4)) {
+                case 0 -> Float.NaN;
+                case 1 -> Float.POSITIVE_INFINITY;
+                case 2 -> Float.NEGATIVE_INFINITY;
+                default -> Float.MAX_VALUE; // finite, and not for long
+            };
+        }
+
+        /** Fills a layer with values of about 2^exponent; with zeros where that is no float. */
+        private void fill(float[] values, Layer layer, int exponent) {
+            if (exponent < -149) {
+                Arrays.fill(values, (int) layer.offset(), (int) layer.end(), 0);
+                return;
+            }
+            float unit = Math.scalb(1.0f, exponent - 31);
+            for (int e = (int) layer.offset(); e < layer.end(); e++) {
+                values[e] = random.nextInt() * unit;
+            }
+        }
+    }
+
+    private static MessageDigest sha256() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /**
+     * Runs traces in a JVM of its own and prints how many came to what is committed; status 1 where any did not. Without
+     * arguments it prints what they come to.
+     *
+     * @param args the kernels, how many traces, and how many ways of each
+     */
+    public static void main(String[] args) {
+        if (args.length == 0) {
+            for (int seed = 0; seed < TRACES; seed++) {
+                System.out.println(new Trace(seed).hash(new Way("scalar", 1, false, false, 0)));
+            }
+            return;
+        }
+        int[] agreed = agreement(Way.all(List.of(args[0])), Integer.parseInt(args[1]), Integer.parseInt(args[2]));
+        System.out.println("agreed " + agreed[0] + " of " + agreed[1]);
+        System.exit(agreed[0] == agreed[1] ? 0 : 1);
+    }
+
+    /**
+     * Runs the first traces, each in {@code most} of the ways, spread over them and others for each trace.
+     *
+     * @return how many runs came to what is committed, and how many there were
+     */
+    static int[] agreement(List<Way> ways, int traces, int most) {
+        List<String> expected = expected();
+        int agreed = 0;
+        int runs = 0;
+        for (int seed = 0; seed < traces; seed++) {
+            Trace trace = new Trace(seed);
+            // The stride is odd and the number of ways a power of two: every way comes before one comes again.
+            int stride = 2 * (ways.size() / most / 2) + 1;
+            for (int i = 0; i < Math.min(most, ways.size()); i++) {
+                Way way = ways.get((seed * 37 + i * stride) % ways.size());
+                runs++;
+                if (trace.hash(way).equals(expected.get(seed))) {
+                    agreed++;
+                } else {
+                    System.out.println("trace " + seed + " does not agree: " + way);
+                }
+            }
+        }
+        return new int[] {agreed, runs};
+    }
+}
