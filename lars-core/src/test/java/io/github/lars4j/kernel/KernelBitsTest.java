@@ -105,8 +105,13 @@ class KernelBitsTest {
             c.measure();
             c.squares();
             c.updateWithMomentum();
+            c.updateAndSquare();
             c.updateWithout();
         }
+    }
+
+    private interface Update {
+        void run(float[] weights, float[] gradients, float[] momentum);
     }
 
     /** One block, its surroundings, and the kernels to try on it. */
@@ -159,16 +164,31 @@ class KernelBitsTest {
         }
 
         void updateWithMomentum() {
+            updateWithMomentum((w, g, v) -> kernels.update(w, g, v, from, length, c[0], c[1], c[2], c[3], c[4]));
+        }
+
+        void updateAndSquare() {
+            double[] sum = new double[1];
+            float[] written = updateWithMomentum((w, g, v) -> sum[0] =
+                    kernels.updateAndSquare(w, g, v, from, length, c[0], c[1], c[2], c[3], c[4], dirtyScratch()));
+            double expected = KernelOracle.products(written, written, from, length);
+            if (bits(expected) != bits(sum[0])) {
+                fail("updateAndSquare is " + sum[0] + ", expected " + expected + "; " + this);
+            }
+        }
+
+        private float[] updateWithMomentum(Update update) {
             float[] w = forWriting(weights);
             float[] g = forWriting(gradients);
             float[] v = forWriting(momentum);
-            kernels.update(w, g, v, from, length, c[0], c[1], c[2], c[3], c[4]);
+            update.run(w, g, v);
             float[] expectedW = forWriting(weights);
             float[] expectedV = forWriting(momentum);
             KernelOracle.update(expectedW, gradients, expectedV, from, length, c[0], c[1], c[2], c[3], c[4]);
             same("weights", expectedW, w);
             same("momentum", expectedV, v);
             untouched("gradients", forWriting(gradients), g);
+            return w;
         }
 
         void updateWithout() {

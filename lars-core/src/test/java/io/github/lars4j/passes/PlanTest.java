@@ -12,7 +12,7 @@ class PlanTest {
 
     private static final int BLOCK = 4096;
     /** Elements that a group of one thread may hold. */
-    private static final int GROUP = 65_536;
+    private static final int GROUP = 131_072;
 
     /** A plan of layers that lie one after the other, with a gap of 3 before each. */
     private static Plan plan(boolean allSumsFirst, int threads, int... lengths) {
@@ -161,9 +161,9 @@ class PlanTest {
     void printsGroupsAndShares() {
         assertEquals(
                 """
-                3 layers, 37 blocks of up to 4096 elements, 2 groups, 2 threads
-                group 0: layers 0 to 1, blocks by thread [0, 17) [17, 33)
-                group 1: layers 2 to 2, blocks by thread [33, 35) [35, 37)
+                3 layers, 69 blocks of up to 4096 elements, 2 groups, 2 threads
+                group 0: layers 0 to 1, blocks by thread [0, 33) [33, 65)
+                group 1: layers 2 to 2, blocks by thread [65, 67) [67, 69)
                 """, plan(false, 2, 10, 2 * GROUP - 10, 4 * BLOCK).toString().replace(System.lineSeparator(), "\n"));
     }
 }
