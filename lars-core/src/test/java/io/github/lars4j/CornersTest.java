@@ -178,5 +178,13 @@ class CornersTest {
         assertTrue(new Replay.Distance(0, "a", 0, 0, 0, 0).holds());
         assertFalse(new Replay.Distance(0, "a", 1e9, 1e9, 0, 0).holds());
         assertFalse(new Replay.Distance(0, "a", Double.NaN, 0, 0, 0).holds());
+        assertFalse(new Replay.Distance(0, "a", 0, 0, 1, 1).holds());
+        assertFalse(new Replay.Distance(0, "a", 5, 0, 0, 0).holds());
+    }
+
+    @Test
+    void theClipOfARatioOfZeroAtARateOfZeroIsNoNaN() {
+        Rule rule = new Rule(Rule.Ratio.SUM, Rule.Entry.VELOCITY, Rule.ZeroNorm.FORMULA, true, true, 0);
+        assertEquals(1, rule.trustRatio(true, 0.1, 0, 0, 0, 4, 0));
     }
 }
