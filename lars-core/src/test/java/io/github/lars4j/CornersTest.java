@@ -179,7 +179,7 @@ class CornersTest {
         assertFalse(new Replay.Distance(0, "a", 1e9, 1e9, 0, 0).holds());
         assertFalse(new Replay.Distance(0, "a", Double.NaN, 0, 0, 0).holds());
         assertFalse(new Replay.Distance(0, "a", 0, 0, 1, 1).holds());
-        assertFalse(new Replay.Distance(0, "a", 1, 0, 0, 0).holds());
+        assertFalse(new Replay.Distance(0, "a", 5, 0, 0, 0).holds());
     }
 
     @Test

@@ -22,7 +22,7 @@ public final class BenchMain {
             commands
               coldstart          the first 1 to 1000 steps of fresh JVMs, scalar kernels against automatic ones;
                                  exit 1 if those are slower by more than 10 %% and 20 ms
-              ratios FILE.json   the ratios that the project has set itself, from what -rf json wrote;
+              ratios FILE.json... the ratios that the project has set itself, from what -rf json wrote;
                                  exit 1 if one is missed
               replay FILE...     recordings of another optimizer on these kernels, and how far off they are;
                                  exit 1 if one is off by more than its bar, 2 if one can't be read

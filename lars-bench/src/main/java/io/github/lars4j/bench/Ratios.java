@@ -12,8 +12,9 @@ import java.util.function.Predicate;
 import java.util.stream.DoubleStream;
 
 /**
- * The ratios that the project has set itself as targets, from one run's JSON. {@code scan} and {@code sgd} are each the
- * fastest of the run for their layout; {@code lars} runs on vector kernels and one thread unless said.
+ * The ratios that the project has set itself as targets, from one run's JSON, in one file or several. {@code scan} and
+ * {@code sgd} are each the fastest code of the run that does their job for their layout: {@code measure} is a scan too, and
+ * {@code update} a step of SGD. {@code lars} runs on vector kernels and one thread unless said.
  */
 final class Ratios {
 
@@ -37,20 +38,23 @@ final class Ratios {
 
     /** Prints the table; returns the exit code. */
     static int run(String[] args, PrintStream out, PrintStream err) throws IOException {
-        if (args.length != 1) {
-            err.println("lars-bench: ratios needs one FILE.json, and nothing else");
+        if (args.length == 0) {
+            err.println("lars-bench: ratios needs one FILE.json, or several of one run");
             return BenchMain.USAGE;
         }
-        Ratios ratios;
-        try {
-            ratios = new Ratios(Results.parse(Files.readString(Path.of(args[0]))));
-        } catch (NoSuchFileException e) {
-            err.println("lars-bench: there is no file " + args[0]);
-            return BenchMain.USAGE;
-        } catch (IllegalArgumentException e) {
-            err.println("lars-bench: " + args[0] + " " + e.getMessage());
-            return BenchMain.USAGE;
+        List<Results.Result> all = new ArrayList<>();
+        for (String file : args) {
+            try {
+                all.addAll(Results.parse(Files.readString(Path.of(file))).all());
+            } catch (NoSuchFileException e) {
+                err.println("lars-bench: there is no file " + file);
+                return BenchMain.USAGE;
+            } catch (IllegalArgumentException e) {
+                err.println("lars-bench: " + file + " " + e.getMessage());
+                return BenchMain.USAGE;
+            }
         }
+        Ratios ratios = new Ratios(new Results(all));
         out.print(ratios.fill());
         out.printf("%d measured, %d missed; a dash is what the file does not have%n", ratios.measured, ratios.missed);
         return ratios.missed == 0 ? 0 : BenchMain.FAILED;
@@ -64,7 +68,7 @@ final class Ratios {
         atMost("  the same, sums of weights carried", "resnet50", 1.25, toSgd("resnet50", "carried", "skipLayer"));
         atMost("  the same, those of gradients given", "resnet50", 1.05, toSgd("resnet50", "given", "skipLayer"));
         for (String layout : Layouts.NETWORKS) {
-            OptionalDouble passes = sum(results.best("scan", "layout", layout), results.best("sgd", "layout", layout));
+            OptionalDouble passes = sum(results.scan(layout), results.sgd(layout));
             atMost(
                     "lars / (scan + sgd), all sums first",
                     layout,
@@ -75,6 +79,10 @@ final class Ratios {
                     layout,
                     1.00,
                     ratio(lars(layout, "fresh", "skipLayer", 1), passes));
+        }
+        for (String layout : List.of("4096x100", "16384x100", "resnet50")) {
+            OptionalDouble passes = sum(results.best("measure", "layout", layout), results.best("update", "layout", layout));
+            note("  its ceiling: (measure + update) / sgd", layout, ratio(passes, results.sgd(layout)));
         }
         atLeast("vector / scalar, speed", "4096x100", 2.5, vectorToScalar("4096x100"));
         atLeast("vector / scalar, speed", "resnet50", 1.4, vectorToScalar("resnet50"));
@@ -116,7 +124,7 @@ final class Ratios {
     }
 
     private OptionalDouble toSgd(String layout, String sums, String policy) {
-        return ratio(lars(layout, sums, policy, 1), results.best("sgd", "layout", layout));
+        return ratio(lars(layout, sums, policy, 1), results.sgd(layout));
     }
 
     /** The best scalar code, whichever order it works in, against the best vector code. */
@@ -199,6 +207,11 @@ final class Ratios {
 
     private void atLeast(String what, String layout, double target, OptionalDouble value) {
         add(what, layout, ">= ", target, value, value.isPresent() && value.getAsDouble() >= target);
+    }
+
+    /** A figure without a target. */
+    private void note(String what, String layout, OptionalDouble value) {
+        table.add(what, layout, Table.number(value.orElse(Double.NaN), 2), "", "");
     }
 
     private void add(String what, String layout, String sign, double target, OptionalDouble value, boolean met) {

@@ -48,7 +48,7 @@ final class Results {
 
     private final List<Result> results;
 
-    private Results(List<Result> results) {
+    Results(List<Result> results) {
         this.results = results;
     }
 
@@ -139,5 +139,21 @@ final class Results {
                 .filter(result -> result.matches(method, wishes))
                 .mapToDouble(Result::nanos)
                 .min();
+    }
+
+    /** The fastest read of weights and gradients, in ns: the library's own pass 1 is one too. */
+    OptionalDouble scan(String layout) {
+        return faster(best("scan", "layout", layout), best("measure", "layout", layout));
+    }
+
+    /** The fastest step of SGD, in ns: the library's own pass 2 is one too. */
+    OptionalDouble sgd(String layout) {
+        return faster(best("sgd", "layout", layout), best("update", "layout", layout));
+    }
+
+    private static OptionalDouble faster(OptionalDouble ceiling, OptionalDouble pass) {
+        return ceiling.isEmpty() || pass.isEmpty()
+                ? ceiling
+                : OptionalDouble.of(Math.min(ceiling.getAsDouble(), pass.getAsDouble()));
     }
 }
