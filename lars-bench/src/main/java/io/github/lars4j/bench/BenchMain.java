@@ -22,12 +22,12 @@ public final class BenchMain {
             commands
               coldstart          the first 1 to 1000 steps of fresh JVMs, scalar kernels against automatic ones;
                                  exit 1 if those are slower by more than 10 %% and 20 ms
-              ratios FILE.json... the ratios that the project has set itself, from what -rf json wrote;
+              ratios FILE...     the ratios that the project has set itself, from what -rf json wrote;
                                  exit 1 if one is missed
-              replay FILE...     recordings of another optimizer on these kernels, and how far off they are;
+              replay FILE...     recordings of another optimizer on these kernels: how far off they are;
                                  exit 1 if one is off by more than its bar, 2 if one can't be read
-              large-batch        Fashion-MNIST by LARS and by SGD, from batch 256 to 16384; --quick for one of them,
-                                 --data DIR, --out DIR, --jobs N
+              large-batch        Fashion-MNIST by LARS and by SGD, from batch 256 to 16384;
+                                 --quick for one of them, --data DIR, --out DIR, --jobs N
               --help             this page
 
             JMH's options, of which -h shows all

@@ -32,11 +32,22 @@ final class Machine {
         return Runtime.getRuntime().availableProcessors();
     }
 
+    /** What the vector arms run on: a fork asks for its kernels, and does not wait for a trial of them. */
     private static String kernels() {
+        String before = System.getProperty("lars4j.kernels");
+        System.setProperty("lars4j.kernels", "vector");
         try (Lars lars = Lars.builder(Layers.builder().add("layer", 1).build())
                 .learningRate(0)
                 .build()) {
             return lars.kernels();
+        } catch (IllegalStateException e) {
+            return e.getMessage();
+        } finally {
+            if (before == null) {
+                System.clearProperty("lars4j.kernels");
+            } else {
+                System.setProperty("lars4j.kernels", before);
+            }
         }
     }
 

@@ -81,7 +81,8 @@ final class Ratios {
                     ratio(lars(layout, "fresh", "skipLayer", 1), passes));
         }
         for (String layout : List.of("4096x100", "16384x100", "resnet50")) {
-            OptionalDouble passes = sum(results.best("measure", "layout", layout), results.best("update", "layout", layout));
+            OptionalDouble passes =
+                    sum(results.best("measure", "layout", layout), results.best("update", "layout", layout));
             note("  its ceiling: (measure + update) / sgd", layout, ratio(passes, results.sgd(layout)));
         }
         atLeast("vector / scalar, speed", "4096x100", 2.5, vectorToScalar("4096x100"));

@@ -54,7 +54,7 @@ class BenchMainTest {
         assertRefused("\"resnet51\"", "-p", "layout=resnet51", "lars");
         assertRefused("coldstart", "coldstart", "now");
         assertRefused("ratios", "ratios");
-        assertRefused("ratios", "ratios", "a", "b");
+        assertRefused("there is no file a", "ratios", "a", "b");
     }
 
     @Test
