@@ -220,8 +220,7 @@ public final class VectorKernels implements Kernels {
             double[] scratch) {
         if (GROUP < STRIPES) {
             // Narrow vectors go over a block more than once, which an update cannot.
-            update(weights, gradients, momentum, from, length, a, b, m, p, v);
-            return squares(weights, from, length, scratch);
+            return Kernels.super.updateAndSquare(weights, gradients, momentum, from, length, a, b, m, p, v, scratch);
         }
         int whole = from + (length & -STEP);
         DoubleVector sum0 = DoubleVector.zero(DOUBLES);

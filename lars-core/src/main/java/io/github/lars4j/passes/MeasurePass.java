@@ -66,7 +66,7 @@ public final class MeasurePass implements Crew.Task {
         }
     }
 
-    /** Measures blocks of one layer, with what each block needs in local variables, as in {@link UpdatePass}. */
+    /** Measures blocks of a layer of which something is read, with what each block needs in local variables, as in {@link UpdatePass}. */
     private void measure(int layer, int block, int end, double[] stripes) {
         Kernels kernels = this.kernels;
         float[] weights = this.weights;
@@ -80,8 +80,7 @@ public final class MeasurePass implements Crew.Task {
             switch (read) {
                 case BOTH -> kernels.measure(weights, gradients, from, length, stripes, blocks, block);
                 case WEIGHTS -> blocks.weights[block] = kernels.squares(weights, from, length, stripes);
-                case GRADIENTS -> blocks.gradients[block] = kernels.squares(gradients, from, length, stripes);
-                default -> {}
+                default -> blocks.gradients[block] = kernels.squares(gradients, from, length, stripes);
             }
         }
     }
