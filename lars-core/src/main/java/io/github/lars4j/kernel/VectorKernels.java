@@ -37,7 +37,7 @@ public final class VectorKernels implements Kernels {
 
     /**
      * Elements that one turn of a sum's loop takes. Left to itself, C2 unrolls a smaller body eight times and loads out of
-     * order, which the hardware's prefetcher does not follow (seen: from memory three times slower).
+     * order, which the hardware's prefetcher does not follow (seen: from memory twice as slow).
      */
     private static final int STEP = 2 * STRIPES;
 
