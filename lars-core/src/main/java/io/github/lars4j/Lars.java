@@ -2,6 +2,7 @@ package io.github.lars4j;
 
 import io.github.lars4j.kernel.KernelSource;
 import io.github.lars4j.kernel.Kernels;
+import io.github.lars4j.kernel.Stripes;
 import io.github.lars4j.passes.Crew;
 import io.github.lars4j.passes.MeasurePass;
 import io.github.lars4j.passes.Plan;
@@ -593,8 +594,8 @@ public final class Lars implements AutoCloseable {
      */
     public static final class Builder {
 
-        /** What a float[] can hold on every JVM. */
-        private static final int MOST_ELEMENTS = Integer.MAX_VALUE - 8;
+        /** A little less than a float[] can hold, so that an index one block beyond the last element is still an int. */
+        private static final int MOST_ELEMENTS = Integer.MAX_VALUE - Stripes.BLOCK;
 
         private static final int MOST_THREADS = 1024;
 
@@ -735,7 +736,7 @@ public final class Lars implements AutoCloseable {
             }
             if (layers.end() > MOST_ELEMENTS) {
                 throw new IllegalArgumentException(
-                        "layers end at " + layers.end() + "; a float[] holds at most " + MOST_ELEMENTS);
+                        "layers end at " + layers.end() + "; they must end at or before " + MOST_ELEMENTS);
             }
             if (momentumBuffer != null) {
                 checkMomentumBuffer();

@@ -166,4 +166,14 @@ class PlanTest {
                 group 1: layers 2 to 2, blocks by thread [65, 67) [67, 69)
                 """, plan(false, 2, 10, 2 * GROUP - 10, 4 * BLOCK).toString().replace(System.lineSeparator(), "\n"));
     }
+
+    @Test
+    void noIndexOverflowsWhereTheLargestLayoutEnds() {
+        int end = Integer.MAX_VALUE - BLOCK;
+        Plan plan = Plan.of(new int[] {end - BLOCK - 1}, new int[] {BLOCK + 1}, true, 1);
+        assertEquals(end - 1, plan.from(0, 1));
+        assertEquals(end - 1, plan.to(0, 0));
+        assertEquals(end, plan.to(0, 1));
+        assertTrue(plan.from(0, 1) + BLOCK > end, "the index with which a pass leaves its loop");
+    }
 }
