@@ -1,5 +1,7 @@
 package io.github.lars4j.bench;
 
+import io.github.lars4j.bench.arms.Layouts;
+import io.github.lars4j.bench.arms.NaiveLars;
 import io.github.lars4j.bench.largebatch.LargeBatchCommand;
 import java.io.PrintStream;
 import java.util.Arrays;

@@ -2,6 +2,8 @@ package io.github.lars4j.bench;
 
 import io.github.lars4j.Lars;
 import io.github.lars4j.Layers;
+import io.github.lars4j.bench.arms.Layouts;
+import io.github.lars4j.bench.arms.StepBenchmark;
 import java.util.Arrays;
 
 /** Main class of the JVMs of {@link ColdStart}: takes steps and prints their times, in ms, a line each. */

@@ -1,5 +1,7 @@
 package io.github.lars4j.bench;
 
+import io.github.lars4j.bench.arms.Layouts;
+import io.github.lars4j.bench.arms.StepBenchmark;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.lang.management.ManagementFactory;

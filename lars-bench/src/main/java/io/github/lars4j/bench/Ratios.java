@@ -1,5 +1,6 @@
 package io.github.lars4j.bench;
 
+import io.github.lars4j.bench.arms.Layouts;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;

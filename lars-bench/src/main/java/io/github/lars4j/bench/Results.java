@@ -5,6 +5,7 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
+import io.github.lars4j.bench.arms.StepBenchmark;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -24,6 +25,9 @@ final class Results {
 
     private static final Map<String, Double> NANOSECONDS =
             Map.of("ns/op", 1.0, "us/op", 1e3, "ms/op", 1e6, "s/op", 1e9);
+
+    /** Before the method's name. The package is left out: files of before it had its present name are read too. */
+    private static final String BENCHMARK = "." + StepBenchmark.class.getSimpleName() + ".";
 
     /**
      * One benchmark with one set of parameters.
@@ -64,12 +68,12 @@ final class Results {
             for (JsonElement run : runs) {
                 JsonObject object = run.getAsJsonObject();
                 String name = object.get("benchmark").getAsString();
-                String prefix = StepBenchmark.class.getName() + ".";
+                int method = name.lastIndexOf('.') + 1;
                 JsonObject metric = object.getAsJsonObject("primaryMetric");
                 Double unit = NANOSECONDS.get(metric.get("scoreUnit").getAsString());
-                if (name.startsWith(prefix) && unit != null) {
+                if (name.substring(0, method).endsWith(BENCHMARK) && unit != null) {
                     results.add(new Result(
-                            name.substring(prefix.length()),
+                            name.substring(method),
                             params(object),
                             metric.get("score").getAsDouble() * unit,
                             metric.get("scoreError").getAsDouble() * unit,

@@ -1,5 +1,6 @@
 package io.github.lars4j.bench.largebatch;
 
+import io.github.lars4j.bench.chart.Chart;
 import io.github.lars4j.bench.largebatch.Trainer.Method;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.github.lars4j.bench.chart.Chart;
 import io.github.lars4j.bench.largebatch.Trainer.Method;
 import java.io.StringReader;
 import java.nio.file.Path;

@@ -1,4 +1,4 @@
-package io.github.lars4j.bench;
+package io.github.lars4j.bench.arms;
 
 import io.github.lars4j.Gradients;
 import io.github.lars4j.Lars;
@@ -44,10 +44,10 @@ import org.openjdk.jmh.annotations.Warmup;
         jvmArgsAppend = {"--add-modules=jdk.incubator.vector", "--sun-misc-unsafe-memory-access=allow"})
 public class StepBenchmark {
 
-    static final double RATE = 1e-10;
-    static final double MOMENTUM = 0.9;
-    static final double DECAY = 1e-4;
-    static final double TRUST = 1e-3;
+    public static final double RATE = 1e-10;
+    public static final double MOMENTUM = 0.9;
+    public static final double DECAY = 1e-4;
+    public static final double TRUST = 1e-3;
 
     /** After so many elements the random values come again: a prime, so that no layer of a network begins as another. */
     private static final int PERIOD = 65_521;

@@ -1,11 +1,11 @@
-package io.github.lars4j.bench;
+package io.github.lars4j.bench.arms;
 
 /**
  * LARS as people write it by hand after the PyTorch snippet: an array for each tensor, one operation after another, each
  * with its result in a new array. It leaves out that the snippet adds the decay into the caller's gradient, which makes it
  * a pass of its own there too.
  */
-final class NaiveLars {
+public final class NaiveLars {
 
     private final float rate;
     private final float momentum;
@@ -15,7 +15,7 @@ final class NaiveLars {
     private final float[][] buffers;
 
     /** Makes an optimizer of {@code tensors} tensors, without dampening. */
-    NaiveLars(int tensors, float rate, float momentum, float weightDecay, boolean nesterov, float eta) {
+    public NaiveLars(int tensors, float rate, float momentum, float weightDecay, boolean nesterov, float eta) {
         this.rate = rate;
         this.momentum = momentum;
         this.weightDecay = weightDecay;
@@ -25,7 +25,7 @@ final class NaiveLars {
     }
 
     /** Takes a step of all tensors. */
-    void step(float[][] params, float[][] grads) {
+    public void step(float[][] params, float[][] grads) {
         for (int t = 0; t < params.length; t++) {
             float[] p = params[t];
             float[] d = grads[t];

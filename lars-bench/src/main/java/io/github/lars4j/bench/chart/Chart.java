@@ -1,4 +1,4 @@
-package io.github.lars4j.bench.largebatch;
+package io.github.lars4j.bench.chart;
 
 import java.util.ArrayList;
 import java.util.Formatter;
@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Locale;
 
 /** A line chart as SVG that stands alone: readable on light and dark, with no script and no font from elsewhere. */
-final class Chart {
+public final class Chart {
 
     private static final int WIDTH = 720;
     private static final int HEIGHT = 420;
@@ -50,10 +50,10 @@ final class Chart {
      * @param logarithmic whether equal distances are equal factors
      * @param ticks values to mark
      */
-    record Axis(String label, double from, double to, boolean logarithmic, List<Double> ticks) {
+    public record Axis(String label, double from, double to, boolean logarithmic, List<Double> ticks) {
 
         /** An axis with round ticks around all the values. */
-        static Axis around(String label, List<Double> values) {
+        public static Axis around(String label, List<Double> values) {
             double least = values.stream().mapToDouble(v -> v).min().orElse(0);
             double most = values.stream().mapToDouble(v -> v).max().orElse(1);
             double raw = Math.max(most - least, 1e-3) / 5;
@@ -69,7 +69,7 @@ final class Chart {
         }
 
         /** A logarithmic axis around all the values, with ticks at 1, 2 and 5 times powers of ten. */
-        static Axis logarithmic(String label, List<Double> values) {
+        public static Axis logarithmic(String label, List<Double> values) {
             double least = values.stream().mapToDouble(v -> v).min().orElse(1);
             double most = values.stream().mapToDouble(v -> v).max().orElse(1);
             List<Double> ticks = new ArrayList<>();
@@ -85,7 +85,7 @@ final class Chart {
         }
 
         /** A logarithmic axis with a tick at each of the values, which rise. */
-        static Axis at(String label, List<Double> values) {
+        public static Axis at(String label, List<Double> values) {
             return new Axis(label, values.getFirst() / 1.2, values.getLast() * 1.2, true, values);
         }
 
@@ -95,7 +95,7 @@ final class Chart {
     }
 
     /** A point of a line, and between what its values lie. */
-    record Point(double x, double y, double low, double high) {}
+    public record Point(double x, double y, double low, double high) {}
 
     private record Line(String name, List<Point> points) {}
 
@@ -113,7 +113,7 @@ final class Chart {
      * @param y the vertical axis
      * @param marks whether each point is marked
      */
-    Chart(String title, Axis x, Axis y, boolean marks) {
+    public Chart(String title, Axis x, Axis y, boolean marks) {
         this.title = title;
         this.x = x;
         this.y = y;
@@ -121,14 +121,14 @@ final class Chart {
     }
 
     /** Adds a line; lines without a point are left out. */
-    void line(String name, List<Point> points) {
+    public void line(String name, List<Point> points) {
         if (!points.isEmpty()) {
             lines.add(new Line(name, points));
         }
     }
 
     /** The chart as an SVG file. */
-    String svg() {
+    public String svg() {
         Formatter out = new Formatter(Locale.ROOT);
         out.format(
                 "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n",

@@ -1,4 +1,4 @@
-package io.github.lars4j.bench;
+package io.github.lars4j.bench.arms;
 
 /**
  * The ceilings in plain Java: loops that the JIT compiles best. Free of the library's order of summation, which the JIT

@@ -1,4 +1,4 @@
-package io.github.lars4j.bench;
+package io.github.lars4j.bench.arms;
 
 import io.github.lars4j.Layer;
 import io.github.lars4j.Layers;

@@ -1,4 +1,4 @@
-package io.github.lars4j.bench;
+package io.github.lars4j.bench.arms;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;

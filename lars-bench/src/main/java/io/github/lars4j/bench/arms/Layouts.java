@@ -1,4 +1,4 @@
-package io.github.lars4j.bench;
+package io.github.lars4j.bench.arms;
 
 import io.github.lars4j.Layers;
 import io.github.lars4j.rule.Treatment;
@@ -12,10 +12,10 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** The layouts that are measured: the tensors of real networks by name, and uniform ones such as {@code 4096x100}. */
-final class Layouts {
+public final class Layouts {
 
     /** Networks whose tensors are listed in the resources, from torchvision's models. */
-    static final List<String> NETWORKS = List.of("resnet50", "alexnet", "vgg16", "vit_b_16", "mobilenet_v2");
+    public static final List<String> NETWORKS = List.of("resnet50", "alexnet", "vgg16", "vit_b_16", "mobilenet_v2");
 
     private static final Pattern UNIFORM = Pattern.compile("([1-9][0-9]{0,8})x([1-9][0-9]{0,8})");
 
@@ -28,7 +28,7 @@ final class Layouts {
      * @param name one of {@link #NETWORKS}, or ELEMENTSxLAYERS
      * @throws IllegalArgumentException if it is neither
      */
-    static Layers named(String name) {
+    public static Layers named(String name) {
         Matcher uniform = UNIFORM.matcher(name);
         if (uniform.matches()) {
             return uniform(Long.parseLong(uniform.group(1)), Integer.parseInt(uniform.group(2)));
