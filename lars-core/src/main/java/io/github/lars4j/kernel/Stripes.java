@@ -38,14 +38,18 @@ public final class Stripes {
         }
     }
 
-    /** Adds up the 16 stripes at {@code stripes[at…]} in a fixed tree, overwriting them. */
+    /** Adds up the 16 stripes at {@code stripes[at…]} in a fixed tree, half upon half, overwriting them. */
     static double fold(double[] stripes, int at) {
-        for (int half = STRIPES / 2; half > 0; half /= 2) {
-            for (int i = at; i < at + half; i++) {
-                stripes[i] += stripes[i + half];
-            }
+        for (int i = at; i < at + STRIPES / 2; i++) {
+            stripes[i] += stripes[i + STRIPES / 2];
         }
-        return stripes[at];
+        return foldHalf(stripes, at);
+    }
+
+    /** The rest of {@link #fold}: the 8 sums of its first level are at {@code half[at…]}. */
+    static double foldHalf(double[] half, int at) {
+        return ((half[at] + half[at + 4]) + (half[at + 2] + half[at + 6]))
+                + ((half[at + 1] + half[at + 5]) + (half[at + 3] + half[at + 7]));
     }
 
     /**

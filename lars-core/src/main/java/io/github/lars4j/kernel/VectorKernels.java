@@ -111,6 +111,18 @@ public final class VectorKernels implements Kernels {
                 gg1 = g1.fma(g1, gg1);
                 wg1 = w1.fma(g1, wg1);
             }
+            if (GROUP == STRIPES && end == from + length) {
+                // No tail comes to these stripes any more, so the first level of the fold is an addition of vectors: in
+                // a
+                // small layer, folding is what takes longest.
+                ww0.add(ww1).intoArray(scratch, 0);
+                gg0.add(gg1).intoArray(scratch, STRIPES);
+                wg0.add(wg1).intoArray(scratch, 2 * STRIPES);
+                sums.weights[block] = Stripes.foldHalf(scratch, 0);
+                sums.gradients[block] = Stripes.foldHalf(scratch, STRIPES);
+                sums.products[block] = Stripes.foldHalf(scratch, 2 * STRIPES);
+                return;
+            }
             ww0.intoArray(scratch, stripe);
             ww1.intoArray(scratch, stripe + LANES);
             gg0.intoArray(scratch, STRIPES + stripe);
@@ -200,6 +212,16 @@ public final class VectorKernels implements Kernels {
             w2.sub(in2.mul(p).add(v2.mul(v))).intoArray(weights, i + 2 * lanes);
             w3.sub(in3.mul(p).add(v3.mul(v))).intoArray(weights, i + 3 * lanes);
         }
+        int last = from + (length & -lanes);
+        for (; whole < last; whole += lanes) {
+            FloatVector w = FloatVector.fromArray(FLOATS, weights, whole);
+            FloatVector in =
+                    FloatVector.fromArray(FLOATS, gradients, whole).mul(a).add(w.mul(b));
+            FloatVector vv =
+                    FloatVector.fromArray(FLOATS, momentum, whole).mul(m).add(in);
+            vv.intoArray(momentum, whole);
+            w.sub(in.mul(p).add(vv.mul(v))).intoArray(weights, whole);
+        }
         if (whole < from + length) {
             ScalarKernels.INSTANCE.update(weights, gradients, momentum, whole, from + length - whole, a, b, m, p, v);
         }
@@ -226,42 +248,24 @@ public final class VectorKernels implements Kernels {
         DoubleVector sum0 = DoubleVector.zero(DOUBLES);
         DoubleVector sum1 = DoubleVector.zero(DOUBLES);
         for (int i = from; i < whole; i += STEP) {
-            FloatVector w0 = FloatVector.fromArray(HALF, weights, i);
-            FloatVector w1 = FloatVector.fromArray(HALF, weights, i + LANES);
-            FloatVector w2 = FloatVector.fromArray(HALF, weights, i + STRIPES);
-            FloatVector w3 = FloatVector.fromArray(HALF, weights, i + STRIPES + LANES);
-            FloatVector in0 = FloatVector.fromArray(HALF, gradients, i).mul(a).add(w0.mul(b));
+            FloatVector w0 = FloatVector.fromArray(FLOATS, weights, i);
+            FloatVector w1 = FloatVector.fromArray(FLOATS, weights, i + STRIPES);
+            FloatVector in0 = FloatVector.fromArray(FLOATS, gradients, i).mul(a).add(w0.mul(b));
             FloatVector in1 =
-                    FloatVector.fromArray(HALF, gradients, i + LANES).mul(a).add(w1.mul(b));
-            FloatVector in2 =
-                    FloatVector.fromArray(HALF, gradients, i + STRIPES).mul(a).add(w2.mul(b));
-            FloatVector in3 = FloatVector.fromArray(HALF, gradients, i + STRIPES + LANES)
-                    .mul(a)
-                    .add(w3.mul(b));
-            FloatVector v0 = FloatVector.fromArray(HALF, momentum, i).mul(m).add(in0);
+                    FloatVector.fromArray(FLOATS, gradients, i + STRIPES).mul(a).add(w1.mul(b));
+            FloatVector v0 = FloatVector.fromArray(FLOATS, momentum, i).mul(m).add(in0);
             FloatVector v1 =
-                    FloatVector.fromArray(HALF, momentum, i + LANES).mul(m).add(in1);
-            FloatVector v2 =
-                    FloatVector.fromArray(HALF, momentum, i + STRIPES).mul(m).add(in2);
-            FloatVector v3 = FloatVector.fromArray(HALF, momentum, i + STRIPES + LANES)
-                    .mul(m)
-                    .add(in3);
+                    FloatVector.fromArray(FLOATS, momentum, i + STRIPES).mul(m).add(in1);
             v0.intoArray(momentum, i);
-            v1.intoArray(momentum, i + LANES);
-            v2.intoArray(momentum, i + STRIPES);
-            v3.intoArray(momentum, i + STRIPES + LANES);
+            v1.intoArray(momentum, i + STRIPES);
             FloatVector new0 = w0.sub(in0.mul(p).add(v0.mul(v)));
             FloatVector new1 = w1.sub(in1.mul(p).add(v1.mul(v)));
-            FloatVector new2 = w2.sub(in2.mul(p).add(v2.mul(v)));
-            FloatVector new3 = w3.sub(in3.mul(p).add(v3.mul(v)));
             new0.intoArray(weights, i);
-            new1.intoArray(weights, i + LANES);
-            new2.intoArray(weights, i + STRIPES);
-            new3.intoArray(weights, i + STRIPES + LANES);
+            new1.intoArray(weights, i + STRIPES);
             DoubleVector x0 = (DoubleVector) new0.convertShape(F2D, DOUBLES, 0);
-            DoubleVector x1 = (DoubleVector) new1.convertShape(F2D, DOUBLES, 0);
-            DoubleVector x2 = (DoubleVector) new2.convertShape(F2D, DOUBLES, 0);
-            DoubleVector x3 = (DoubleVector) new3.convertShape(F2D, DOUBLES, 0);
+            DoubleVector x1 = (DoubleVector) new0.convertShape(F2D, DOUBLES, 1);
+            DoubleVector x2 = (DoubleVector) new1.convertShape(F2D, DOUBLES, 0);
+            DoubleVector x3 = (DoubleVector) new1.convertShape(F2D, DOUBLES, 1);
             sum0 = x0.fma(x0, sum0);
             sum1 = x1.fma(x1, sum1);
             sum0 = x2.fma(x2, sum0);
