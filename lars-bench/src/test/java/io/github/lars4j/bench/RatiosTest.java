@@ -47,40 +47,50 @@ class RatiosTest {
 
     @Test
     void larsIsComparedWithTheFastestScanAndSgd() {
-        assertLine("lars / sgd, bad layers skipped", "resnet50", "1.48", "<= 1.48", "pass");
+        assertLine("lars / sgd, bad layers skipped", "resnet50", "1.48", "<= 1.48", "-", "pass");
         assertLine(
-                "the same, sums of weights carried".indent(2).stripTrailing(), "resnet50", "1.26", "<= 1.25", "MISSED");
+                "the same, sums of weights carried".indent(2).stripTrailing(),
+                "resnet50",
+                "1.26",
+                "<= 1.25",
+                "1.15",
+                "MISSED");
         assertLine(
-                "the same, those of gradients given".indent(2).stripTrailing(), "resnet50", "1.00", "<= 1.05", "pass");
-        assertLine("lars / (scan + sgd), all sums first", "resnet50", "1.10", "<= 1.10", "pass");
-        assertLine("lars / (scan + sgd), bad layers skipped", "resnet50", "0.82", "<= 1.00", "pass");
+                "the same, those of gradients given".indent(2).stripTrailing(),
+                "resnet50",
+                "1.00",
+                "<= 1.05",
+                "-",
+                "pass");
+        assertLine("lars / (scan + sgd), all sums first", "resnet50", "1.10", "<= 1.10", "1.00", "pass");
+        assertLine("lars / (scan + sgd), bad layers skipped", "resnet50", "0.82", "<= 1.00", "-", "pass");
     }
 
     @Test
     void vectorIsComparedWithTheBestScalarCode() {
-        assertLine("vector / scalar, speed", "resnet50", "1.50", ">= 1.40", "pass");
+        assertLine("vector / scalar, speed", "resnet50", "1.50", ">= 1.40", "1.23", "pass");
     }
 
     @Test
     void threadsLayersSizesGapsAndAllocationAreCompared() {
-        assertLine("2 threads / 1, speed, refuse", "resnet50", "1.80", ">= 1.85", "MISSED");
-        assertLine("ns a layer beyond its elements, refuse", "16x10000", "60.00", "<= 60.00", "pass");
-        assertLine("lars / sgd, most to least, 30 M to 400 M, refuse", "1000000x...", "1.07", "<= 1.10", "pass");
-        assertLine("worst gap between arrays / best, lars", "4096x10", "1.20", "<= 1.15", "MISSED");
-        assertLine("bytes allocated in a step, threads=1", "4096x10", "3.00", "<= 0.50", "MISSED");
+        assertLine("2 threads / 1, speed, refuse", "resnet50", "1.80", ">= 1.85", "1.80", "ceiling");
+        assertLine("ns a layer beyond its elements, refuse", "16x10000", "60.00", "<= 60.00", "-", "pass");
+        assertLine("lars / sgd, most to least, 30 M to 400 M, refuse", "1000000x...", "1.07", "<= 1.10", "-", "pass");
+        assertLine("worst gap between arrays / best, lars", "4096x10", "1.20", "<= 1.15", "-", "MISSED");
+        assertLine("bytes allocated in a step, threads=1", "4096x10", "3.00", "<= 0.50", "-", "MISSED");
     }
 
     @Test
     void whatTheRunDoesNotHaveIsADash() {
-        assertLine("lars / sgd, bad layers skipped", "4096x100", "-", "<= 1.10");
-        assertLine("vector / scalar, speed", "4096x100", "-", ">= 2.50");
-        assertLine("bytes allocated in a step, threads=2", "4096x10", "-", "<= 0.50");
+        assertLine("lars / sgd, bad layers skipped", "4096x100", "-", "<= 1.10", "-");
+        assertLine("vector / scalar, speed", "4096x100", "-", ">= 2.50", "-");
+        assertLine("bytes allocated in a step, threads=2", "4096x10", "-", "<= 0.50", "-");
     }
 
     @Test
     void missedTargetsFailTheCommand() {
         assertEquals(1, code);
-        assertTrue(table.contains("11 measured, 4 missed"), table);
+        assertTrue(table.contains("11 measured, 3 missed, 1 more within 5 %"), table);
     }
 
     @Test

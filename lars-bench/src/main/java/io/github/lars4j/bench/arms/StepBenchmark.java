@@ -11,6 +11,7 @@ import io.github.lars4j.kernel.KernelChoice;
 import io.github.lars4j.rule.Dialects;
 import io.github.lars4j.rule.Hyperparameters;
 import java.lang.management.ManagementFactory;
+import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -51,12 +52,6 @@ public class StepBenchmark {
 
     /** After so many elements the random values come again: a prime, so that no layer of a network begins as another. */
     private static final int PERIOD = 65_521;
-
-    /**
-     * Elements that the ceilings go through in one call. One call for everything would wait long for its compiled code,
-     * which counts calls, and costs are no less.
-     */
-    private static final int CHUNK = 16_384;
 
     /** The layout that is measured. */
     @State(Scope.Thread)
@@ -153,9 +148,9 @@ public class StepBenchmark {
         }
     }
 
-    /** An optimizer of the arrays. */
+    /** The order of the work, and what of it is left out. */
     @State(Scope.Thread)
-    public static class WithLars extends WithKernels {
+    public static class InOrder extends WithKernels {
         /**
          * Where sums come from: {@code fresh} reads both arrays, {@code carried} takes Σw² over from the step before, {@code
          * given} is handed Σg² as well.
@@ -171,6 +166,47 @@ public class StepBenchmark {
         @Param("1")
         public int threads;
 
+        @Override
+        void setUp() {
+            super.setUp();
+            requireOneOf("sums", sums, "fresh", "carried", "given");
+            requireOneOf("onBadGradient", onBadGradient, "refuse", "skipLayer");
+        }
+
+        boolean allSumsFirst() {
+            return onBadGradient.equals("refuse");
+        }
+
+        private static void requireOneOf(String name, String value, String... values) {
+            if (!List.of(values).contains(value)) {
+                throw new IllegalArgumentException(
+                        name + " is \"" + value + "\"; it must be one of " + String.join(", ", values));
+            }
+        }
+    }
+
+    /** The passes of any step of LARS, without its rule. */
+    @State(Scope.Thread)
+    public static class WithPasses extends InOrder {
+        Passes passes;
+
+        /** Makes the passes. */
+        @Override
+        void setUp() {
+            super.setUp();
+            passes = new Passes(layers, sums, allSumsFirst(), threads);
+        }
+
+        /** Ends the threads. */
+        @TearDown
+        public void close() {
+            passes.close();
+        }
+    }
+
+    /** An optimizer of the arrays. */
+    @State(Scope.Thread)
+    public static class WithLars extends InOrder {
         Lars lars;
         Gradients handed;
         LayerSums measured;
@@ -181,25 +217,15 @@ public class StepBenchmark {
             super.setUp();
             lars = builder()
                     .carrySums(!sums.equals("fresh"))
-                    .onBadGradient(
-                            switch (onBadGradient) {
-                                case "refuse" -> OnBadGradient.REFUSE;
-                                case "skipLayer" -> OnBadGradient.SKIP_LAYER;
-                                default ->
-                                    throw new IllegalArgumentException("onBadGradient is \"" + onBadGradient
-                                            + "\"; it must be refuse or skipLayer");
-                            })
+                    .onBadGradient(allSumsFirst() ? OnBadGradient.REFUSE : OnBadGradient.SKIP_LAYER)
                     .parallelism(threads)
                     .build();
             handed = Gradients.of(gradients);
             lars.step(weights, handed);
             measured = copy(lars.measure(weights, handed));
             lars.discard();
-            switch (sums) {
-                case "fresh", "carried" -> {}
-                case "given" -> handed.squares(squares(measured));
-                default ->
-                    throw new IllegalArgumentException("sums is \"" + sums + "\"; it must be fresh, carried or given");
+            if (sums.equals("given")) {
+                handed.squares(squares(measured));
             }
         }
 
@@ -284,8 +310,8 @@ public class StepBenchmark {
     @Benchmark
     public double scan(WithKernels s) {
         double sum = 0;
-        for (int from = 0; from < s.weights.length; from += CHUNK) {
-            int to = Math.min(s.weights.length, from + CHUNK);
+        for (int from = 0; from < s.weights.length; from += Passes.CHUNK) {
+            int to = Math.min(s.weights.length, from + Passes.CHUNK);
             sum += s.vector
                     ? VectorArms.scan(s.weights, s.gradients, from, to)
                     : ScalarArms.scan(s.weights, s.gradients, from, to);
@@ -299,8 +325,8 @@ public class StepBenchmark {
         float rate = (float) RATE;
         float momentum = (float) MOMENTUM;
         float decay = (float) DECAY;
-        for (int from = 0; from < s.weights.length; from += CHUNK) {
-            int to = Math.min(s.weights.length, from + CHUNK);
+        for (int from = 0; from < s.weights.length; from += Passes.CHUNK) {
+            int to = Math.min(s.weights.length, from + Passes.CHUNK);
             if (s.vector) {
                 VectorArms.sgd(s.weights, s.gradients, s.momentum, from, to, rate, momentum, decay);
             } else {
@@ -308,6 +334,15 @@ public class StepBenchmark {
             }
         }
         return s.weights;
+    }
+
+    /**
+     * The ceiling of any LARS whose sums are in double: these sums in whatever order is fastest, then a step of SGD, layer
+     * after layer or all sums first. Always SIMD.
+     */
+    @Benchmark
+    public double passes(WithPasses s) {
+        return s.passes.run(s.weights, s.gradients, s.momentum);
     }
 
     /** Pass 1. */

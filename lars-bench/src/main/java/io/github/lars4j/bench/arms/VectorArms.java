@@ -1,16 +1,23 @@
 package io.github.lars4j.bench.arms;
 
+import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The ceilings by SIMD: the fastest code that was found for a read of two arrays and for a step of SGD. They owe nothing
- * to any order of summation.
+ * The ceilings by SIMD: the fastest code that was found for a read of two arrays, for sums of squares in double, and for a
+ * step of SGD. They owe nothing to any order of summation.
  */
 final class VectorArms {
 
     private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
+
+    private static final VectorSpecies<Double> DOUBLES = DoubleVector.SPECIES_PREFERRED;
+    /** As many floats as there are lanes of {@link #DOUBLES}. */
+    private static final VectorSpecies<Float> HALF =
+            VectorSpecies.of(float.class, VectorShape.forBitSize(DOUBLES.vectorBitSize() / 2));
 
     private VectorArms() {}
 
@@ -35,6 +42,82 @@ final class VectorArms {
         double sum = w0.add(w1).add(g0.add(g1)).reduceLanes(VectorOperators.ADD);
         for (; i < to; i++) {
             sum += weights[i] + gradients[i];
+        }
+        return sum;
+    }
+
+    /**
+     * Adds the three sums that a trust ratio is made of, in double and over {@code [from, to)}, to {@code sums}: Σw², Σg² and
+     * Σw·g.
+     */
+    static void sums(float[] weights, float[] gradients, int from, int to, double[] sums) {
+        int lanes = DOUBLES.length();
+        DoubleVector ww0 = DoubleVector.zero(DOUBLES);
+        DoubleVector ww1 = DoubleVector.zero(DOUBLES);
+        DoubleVector gg0 = DoubleVector.zero(DOUBLES);
+        DoubleVector gg1 = DoubleVector.zero(DOUBLES);
+        DoubleVector wg0 = DoubleVector.zero(DOUBLES);
+        DoubleVector wg1 = DoubleVector.zero(DOUBLES);
+        int i = from;
+        for (; i <= to - 4 * lanes; i += 4 * lanes) {
+            DoubleVector w0 =
+                    (DoubleVector) FloatVector.fromArray(HALF, weights, i).castShape(DOUBLES, 0);
+            DoubleVector g0 =
+                    (DoubleVector) FloatVector.fromArray(HALF, gradients, i).castShape(DOUBLES, 0);
+            DoubleVector w1 = (DoubleVector)
+                    FloatVector.fromArray(HALF, weights, i + lanes).castShape(DOUBLES, 0);
+            DoubleVector g1 = (DoubleVector)
+                    FloatVector.fromArray(HALF, gradients, i + lanes).castShape(DOUBLES, 0);
+            DoubleVector w2 = (DoubleVector)
+                    FloatVector.fromArray(HALF, weights, i + 2 * lanes).castShape(DOUBLES, 0);
+            DoubleVector g2 = (DoubleVector)
+                    FloatVector.fromArray(HALF, gradients, i + 2 * lanes).castShape(DOUBLES, 0);
+            DoubleVector w3 = (DoubleVector)
+                    FloatVector.fromArray(HALF, weights, i + 3 * lanes).castShape(DOUBLES, 0);
+            DoubleVector g3 = (DoubleVector)
+                    FloatVector.fromArray(HALF, gradients, i + 3 * lanes).castShape(DOUBLES, 0);
+            ww0 = w2.fma(w2, w0.fma(w0, ww0));
+            gg0 = g2.fma(g2, g0.fma(g0, gg0));
+            wg0 = w2.fma(g2, w0.fma(g0, wg0));
+            ww1 = w3.fma(w3, w1.fma(w1, ww1));
+            gg1 = g3.fma(g3, g1.fma(g1, gg1));
+            wg1 = w3.fma(g3, w1.fma(g1, wg1));
+        }
+        sums[0] += ww0.add(ww1).reduceLanes(VectorOperators.ADD);
+        sums[1] += gg0.add(gg1).reduceLanes(VectorOperators.ADD);
+        sums[2] += wg0.add(wg1).reduceLanes(VectorOperators.ADD);
+        for (; i < to; i++) {
+            double w = weights[i];
+            double g = gradients[i];
+            sums[0] += w * w;
+            sums[1] += g * g;
+            sums[2] += w * g;
+        }
+    }
+
+    /** The sum of squares of {@code [from, to)} of one array, in double. */
+    static double squares(float[] values, int from, int to) {
+        int lanes = DOUBLES.length();
+        DoubleVector s0 = DoubleVector.zero(DOUBLES);
+        DoubleVector s1 = DoubleVector.zero(DOUBLES);
+        int i = from;
+        for (; i <= to - 4 * lanes; i += 4 * lanes) {
+            DoubleVector x0 =
+                    (DoubleVector) FloatVector.fromArray(HALF, values, i).castShape(DOUBLES, 0);
+            DoubleVector x1 = (DoubleVector)
+                    FloatVector.fromArray(HALF, values, i + lanes).castShape(DOUBLES, 0);
+            DoubleVector x2 = (DoubleVector)
+                    FloatVector.fromArray(HALF, values, i + 2 * lanes).castShape(DOUBLES, 0);
+            DoubleVector x3 = (DoubleVector)
+                    FloatVector.fromArray(HALF, values, i + 3 * lanes).castShape(DOUBLES, 0);
+            s0 = x0.fma(x0, s0);
+            s1 = x1.fma(x1, s1);
+            s0 = x2.fma(x2, s0);
+            s1 = x3.fma(x3, s1);
+        }
+        double sum = s0.add(s1).reduceLanes(VectorOperators.ADD);
+        for (; i < to; i++) {
+            sum += (double) values[i] * values[i];
         }
         return sum;
     }
@@ -87,5 +170,48 @@ final class VectorArms {
             w3.sub(v3.mul(momentum).add(d3).mul(rate)).intoArray(weights, i + 3 * lanes);
         }
         ScalarArms.sgd(weights, gradients, velocity, i, to, rate, momentum, decay);
+    }
+
+    /** As {@link #sgd}, and in the same loop the sum of squares of the new weights, in double. */
+    static double sgdAndSquare(
+            float[] weights,
+            float[] gradients,
+            float[] velocity,
+            int from,
+            int to,
+            float rate,
+            float momentum,
+            float decay) {
+        int lanes = DOUBLES.length();
+        DoubleVector s0 = DoubleVector.zero(DOUBLES);
+        DoubleVector s1 = DoubleVector.zero(DOUBLES);
+        int i = from;
+        for (; i <= to - 2 * lanes; i += 2 * lanes) {
+            FloatVector w0 = FloatVector.fromArray(HALF, weights, i);
+            FloatVector w1 = FloatVector.fromArray(HALF, weights, i + lanes);
+            FloatVector d0 = FloatVector.fromArray(HALF, gradients, i).add(w0.mul(decay));
+            FloatVector d1 = FloatVector.fromArray(HALF, gradients, i + lanes).add(w1.mul(decay));
+            FloatVector v0 =
+                    FloatVector.fromArray(HALF, velocity, i).mul(momentum).add(d0);
+            FloatVector v1 = FloatVector.fromArray(HALF, velocity, i + lanes)
+                    .mul(momentum)
+                    .add(d1);
+            v0.intoArray(velocity, i);
+            v1.intoArray(velocity, i + lanes);
+            FloatVector new0 = w0.sub(v0.mul(momentum).add(d0).mul(rate));
+            FloatVector new1 = w1.sub(v1.mul(momentum).add(d1).mul(rate));
+            new0.intoArray(weights, i);
+            new1.intoArray(weights, i + lanes);
+            DoubleVector x0 = (DoubleVector) new0.castShape(DOUBLES, 0);
+            DoubleVector x1 = (DoubleVector) new1.castShape(DOUBLES, 0);
+            s0 = x0.fma(x0, s0);
+            s1 = x1.fma(x1, s1);
+        }
+        double sum = s0.add(s1).reduceLanes(VectorOperators.ADD);
+        ScalarArms.sgd(weights, gradients, velocity, i, to, rate, momentum, decay);
+        for (; i < to; i++) {
+            sum += (double) weights[i] * weights[i];
+        }
+        return sum;
     }
 }

@@ -69,6 +69,86 @@ class ArmsTest {
     }
 
     @Test
+    void sumsTakeEveryElementOnce() {
+        for (int length : LENGTHS) {
+            float[] w = eighths(length + 5, 1);
+            float[] g = eighths(length + 5, 2);
+            double[] expected = {7, 8, 9};
+            for (int i = 2; i < 2 + length; i++) {
+                expected[0] += (double) w[i] * w[i];
+                expected[1] += (double) g[i] * g[i];
+                expected[2] += (double) w[i] * g[i];
+            }
+            double[] sums = {7, 8, 9};
+            VectorArms.sums(w, g, 2, 2 + length, sums);
+            assertArrayEquals(expected, sums, 0, "length " + length);
+            assertEquals(expected[0] - 7, VectorArms.squares(w, 2, 2 + length), "length " + length);
+        }
+    }
+
+    @Test
+    void sgdThatSquaresIsSgdAndTheSquares() {
+        for (int length : LENGTHS) {
+            float[] g = random(length + 5, 1);
+            float[][] plain = {random(length + 5, 2), random(length + 5, 3)};
+            float[][] squaring = {plain[0].clone(), plain[1].clone()};
+            VectorArms.sgd(plain[0], g, plain[1], 2, 2 + length, 0.1f, 0.9f, 0.01f);
+            double squares = VectorArms.sgdAndSquare(squaring[0], g, squaring[1], 2, 2 + length, 0.1f, 0.9f, 0.01f);
+            assertArrayEquals(plain[0], squaring[0], 0, "length " + length);
+            assertArrayEquals(plain[1], squaring[1], 0, "length " + length);
+            double expected = VectorArms.squares(plain[0], 2, 2 + length);
+            assertEquals(expected, squares, 1e-12 * expected, "length " + length);
+        }
+    }
+
+    @Test
+    void passesReadWhatIsNotKnownAndTakeAStepOfSgd() {
+        for (String sums : new String[] {"fresh", "carried", "given"}) {
+            for (String policy : new String[] {"refuse", "skipLayer"}) {
+                for (int threads = 1; threads <= 3; threads++) {
+                    String what = sums + " " + policy + " " + threads;
+                    StepBenchmark.WithPasses state = new StepBenchmark.WithPasses();
+                    prepare(state, "vector", sums, policy, threads);
+                    System.arraycopy(random(state.weights.length, 5), 0, state.momentum, 0, state.weights.length);
+                    float[] w = state.weights.clone();
+                    float[] v = state.momentum.clone();
+                    double before = squares(w);
+                    ScalarArms.sgd(
+                            w,
+                            state.gradients,
+                            v,
+                            0,
+                            w.length,
+                            (float) StepBenchmark.RATE,
+                            (float) StepBenchmark.MOMENTUM,
+                            (float) StepBenchmark.DECAY);
+                    double expected = switch (sums) {
+                        case "fresh" -> before + squares(state.gradients) + products(state);
+                        case "carried" -> squares(state.gradients) + squares(w);
+                        default -> squares(w);
+                    };
+                    assertEquals(expected, new StepBenchmark().passes(state), 1e-12 * expected, what);
+                    assertArrayEquals(w, state.weights, 0, what);
+                    assertArrayEquals(v, state.momentum, 0, what);
+                    state.close();
+                }
+            }
+        }
+    }
+
+    private static double squares(float[] values) {
+        return VectorArms.squares(values, 0, values.length);
+    }
+
+    private static double products(StepBenchmark.WithPasses state) {
+        double sum = 0;
+        for (int i = 0; i < state.weights.length; i++) {
+            sum += (double) state.weights[i] * state.gradients[i];
+        }
+        return sum;
+    }
+
+    @Test
     void sgdArmsAgreeWithTheFormulaInBits() {
         for (int length : LENGTHS) {
             float[] g = random(length + 5, 1);
@@ -279,6 +359,11 @@ class ArmsTest {
 
     private static StepBenchmark.WithLars withLars(String kernels, String sums, String policy, int threads) {
         StepBenchmark.WithLars state = new StepBenchmark.WithLars();
+        prepare(state, kernels, sums, policy, threads);
+        return state;
+    }
+
+    private static void prepare(StepBenchmark.InOrder state, String kernels, String sums, String policy, int threads) {
         state.layout = "5001x7";
         state.gap = 64;
         state.kernels = kernels;
@@ -286,7 +371,6 @@ class ArmsTest {
         state.onBadGradient = policy;
         state.threads = threads;
         state.prepare();
-        return state;
     }
 
     private static float[][] split(Layers layers, float[] flat) {
