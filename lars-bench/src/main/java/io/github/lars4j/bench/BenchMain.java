@@ -37,7 +37,7 @@ public final class BenchMain {
               lars$              those whose name matches
               -p layout=resnet50,4096x100
                                  %s,
-                                 or ELEMENTSxLAYERS
+                                 or ELEMENTSxLAYERS, or @FILE: a list of names and shapes, or safetensors
               -p kernels=vector  scalar, vector, auto
               -p sums=carried    fresh, carried, given
               -p onBadGradient=skipLayer

@@ -66,7 +66,7 @@ final class JmhCommand {
         for (String layout : layouts(line)) {
             long parameters;
             try {
-                parameters = Layouts.named(layout).end();
+                parameters = Layouts.named(layout, out::println).end();
             } catch (IllegalArgumentException e) {
                 err.println("lars-bench: " + e.getMessage());
                 return BenchMain.USAGE;
