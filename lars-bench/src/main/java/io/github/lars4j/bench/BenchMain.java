@@ -1,5 +1,6 @@
 package io.github.lars4j.bench;
 
+import io.github.lars4j.bench.accuracy.AccuracyCommand;
 import io.github.lars4j.bench.arms.Layouts;
 import io.github.lars4j.bench.arms.NaiveLars;
 import io.github.lars4j.bench.largebatch.LargeBatchCommand;
@@ -28,12 +29,13 @@ public final class BenchMain {
                                  exit 1 if one is missed
               replay FILE...     recordings of another optimizer on these kernels: how far off they are;
                                  exit 1 if one is off by more than its bar, 2 if one can't be read
+              accuracy           norms in float and by this library: how far off they are, and how fast
               large-batch        Fashion-MNIST by LARS and by SGD, from batch 256 to 16384;
                                  --quick for one of them, --data DIR, --out DIR, --jobs N
               --help             this page
 
             JMH's options, of which -h shows all
-              -l                 list the benchmarks: scan, sgd, measure, update, lars, scalarLars, naive
+              -l                 list the benchmarks: scan, sgd, measure, update, lars, scalarLars, naive, norms
               lars$              those whose name matches
               -p layout=resnet50,4096x100
                                  %s,
@@ -80,6 +82,7 @@ public final class BenchMain {
                 yield 0;
             }
             case "coldstart" -> ColdStart.run(rest, out, err);
+            case "accuracy" -> AccuracyCommand.run(rest, out, err);
             case "ratios" -> Ratios.run(rest, out, err);
             case "large-batch" -> LargeBatchCommand.run(rest, out, err, BenchMain::naive);
             case "replay" -> ReplayCommand.run(rest, out, err);

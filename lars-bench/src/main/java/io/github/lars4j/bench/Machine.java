@@ -9,12 +9,12 @@ import java.nio.file.Path;
 import java.util.TreeMap;
 
 /** What this machine says of itself. */
-final class Machine {
+public final class Machine {
 
     private Machine() {}
 
     /** The header of a report: processor, cores, caches, JVM, kernels and vector width. */
-    static String describe() {
+    public static String describe() {
         String newline = System.lineSeparator();
         return "CPU      " + cpu(Path.of("/proc/cpuinfo")) + ", " + cores() + " cores" + newline
                 + "caches   " + caches(Path.of("/sys/devices/system/cpu/cpu0/cache")) + newline

@@ -1,0 +1,37 @@
+package io.github.lars4j.bench.accuracy;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
+
+/** The sum of squares as SIMD is usually written: in float, as fast as the values arrive. */
+final class VectorSquares {
+
+    private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
+
+    private VectorSquares() {}
+
+    static float sum(float[] values) {
+        int lanes = FLOATS.length();
+        FloatVector sum0 = FloatVector.zero(FLOATS);
+        FloatVector sum1 = FloatVector.zero(FLOATS);
+        FloatVector sum2 = FloatVector.zero(FLOATS);
+        FloatVector sum3 = FloatVector.zero(FLOATS);
+        int i = 0;
+        for (; i <= values.length - 4 * lanes; i += 4 * lanes) {
+            FloatVector x0 = FloatVector.fromArray(FLOATS, values, i);
+            FloatVector x1 = FloatVector.fromArray(FLOATS, values, i + lanes);
+            FloatVector x2 = FloatVector.fromArray(FLOATS, values, i + 2 * lanes);
+            FloatVector x3 = FloatVector.fromArray(FLOATS, values, i + 3 * lanes);
+            sum0 = x0.fma(x0, sum0);
+            sum1 = x1.fma(x1, sum1);
+            sum2 = x2.fma(x2, sum2);
+            sum3 = x3.fma(x3, sum3);
+        }
+        float sum = sum0.add(sum1).add(sum2.add(sum3)).reduceLanes(VectorOperators.ADD);
+        for (; i < values.length; i++) {
+            sum += values[i] * values[i];
+        }
+        return sum;
+    }
+}
