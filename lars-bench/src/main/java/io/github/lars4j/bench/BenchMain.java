@@ -2,11 +2,9 @@ package io.github.lars4j.bench;
 
 import io.github.lars4j.bench.accuracy.AccuracyCommand;
 import io.github.lars4j.bench.arms.Layouts;
-import io.github.lars4j.bench.arms.NaiveLars;
 import io.github.lars4j.bench.largebatch.LargeBatchCommand;
 import java.io.PrintStream;
 import java.util.Arrays;
-import java.util.function.BiConsumer;
 import org.openjdk.jmh.runner.RunnerException;
 
 /** The benchmarks' command line: a command, or JMH's own options, or nothing. */
@@ -51,11 +49,6 @@ public final class BenchMain {
               -rf json -rff FILE result as JSON
             """.formatted(String.join(", ", Layouts.NETWORKS));
 
-    /** Rate and momentum do not change what a step of it costs. */
-    private static BiConsumer<float[][], float[][]> naive(int tensors) {
-        return new NaiveLars(tensors, 0.01f, 0.9f, 1e-4f, false, 0.001f)::step;
-    }
-
     private BenchMain() {}
 
     public static void main(String[] args) throws Exception {
@@ -84,7 +77,7 @@ public final class BenchMain {
             case "coldstart" -> ColdStart.run(rest, out, err);
             case "accuracy" -> AccuracyCommand.run(rest, out, err);
             case "ratios" -> Ratios.run(rest, out, err);
-            case "large-batch" -> LargeBatchCommand.run(rest, out, err, BenchMain::naive);
+            case "large-batch" -> LargeBatchCommand.run(rest, out, err);
             case "replay" -> ReplayCommand.run(rest, out, err);
             default -> JmhCommand.run(args, out, err);
         };

@@ -6,7 +6,10 @@ import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.TreeMap;
+import jdk.incubator.vector.FloatVector;
 
 /** What this machine says of itself. */
 public final class Machine {
@@ -25,6 +28,17 @@ public final class Machine {
                 + ", "
                 + System.getProperty("java.vm.name") + newline
                 + "kernels  " + kernels() + newline;
+    }
+
+    /** What times depend on, for a file of results. */
+    public static Map<String, Object> json() {
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put("cpu", cpu(Path.of("/proc/cpuinfo")));
+        json.put("processors", cores());
+        json.put("vectorBits", FloatVector.SPECIES_PREFERRED.vectorBitSize());
+        json.put("java", System.getProperty("java.vm.name") + " " + System.getProperty("java.vm.version"));
+        json.put("os", System.getProperty("os.name") + " " + System.getProperty("os.arch"));
+        return json;
     }
 
     /** Processors that this JVM may use. */
