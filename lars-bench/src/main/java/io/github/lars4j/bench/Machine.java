@@ -48,20 +48,11 @@ public final class Machine {
 
     /** What the vector arms run on: a fork asks for its kernels, and does not wait for a trial of them. */
     private static String kernels() {
-        String before = System.getProperty("lars4j.kernels");
-        System.setProperty("lars4j.kernels", "vector");
-        try (Lars lars = Lars.builder(Layers.builder().add("layer", 1).build())
-                .learningRate(0)
-                .build()) {
+        Layers layers = Layers.builder().add("layer", 1).build();
+        try (Lars lars = ChosenKernels.build(Lars.builder(layers).learningRate(0), "vector")) {
             return lars.kernels();
         } catch (IllegalStateException e) {
             return e.getMessage();
-        } finally {
-            if (before == null) {
-                System.clearProperty("lars4j.kernels");
-            } else {
-                System.setProperty("lars4j.kernels", before);
-            }
         }
     }
 

@@ -3,7 +3,7 @@ package io.github.lars4j.bench.accuracy;
 import io.github.lars4j.Gradients;
 import io.github.lars4j.Lars;
 import io.github.lars4j.Layers;
-import io.github.lars4j.kernel.KernelChoice;
+import io.github.lars4j.bench.ChosenKernels;
 import java.util.List;
 
 /**
@@ -179,20 +179,8 @@ sealed interface Norm {
         }
 
         private void open(int length) {
-            String before = System.getProperty(KernelChoice.KERNELS_PROPERTY);
-            System.setProperty(KernelChoice.KERNELS_PROPERTY, kernels);
-            try {
-                lars = Lars.builder(Layers.builder().add("values", length).build())
-                        .learningRate(0)
-                        .momentum(0)
-                        .build();
-            } finally {
-                if (before == null) {
-                    System.clearProperty(KernelChoice.KERNELS_PROPERTY);
-                } else {
-                    System.setProperty(KernelChoice.KERNELS_PROPERTY, before);
-                }
-            }
+            Layers layers = Layers.builder().add("values", length).build();
+            lars = ChosenKernels.build(Lars.builder(layers).learningRate(0).momentum(0), kernels);
             unread = Gradients.of(new float[length]).squares(new double[] {1});
         }
     }

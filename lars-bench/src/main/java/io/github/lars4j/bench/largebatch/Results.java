@@ -6,7 +6,6 @@ import com.google.gson.JsonNull;
 import com.google.gson.JsonParseException;
 import com.google.gson.JsonPrimitive;
 import com.google.gson.JsonSerializer;
-import com.google.gson.Strictness;
 import com.google.gson.stream.JsonWriter;
 import io.github.lars4j.bench.Machine;
 import io.github.lars4j.bench.largebatch.Trainer.Method;
@@ -27,7 +26,6 @@ final class Results {
 
     /** Reads anything as maps, lists, strings, booleans, doubles and {@code null}; writes numbers that JSON has not as null. */
     static final Gson GSON = new GsonBuilder()
-            .setStrictness(Strictness.STRICT)
             .serializeNulls()
             .registerTypeAdapter(Double.class, (JsonSerializer<Double>)
                     (number, type, context) -> Double.isFinite(number) ? new JsonPrimitive(number) : JsonNull.INSTANCE)
