@@ -1,11 +1,10 @@
 package io.github.lars4j.bench;
 
+import io.github.lars4j.bench.accuracy.AccuracyCommand;
 import io.github.lars4j.bench.arms.Layouts;
-import io.github.lars4j.bench.arms.NaiveLars;
 import io.github.lars4j.bench.largebatch.LargeBatchCommand;
 import java.io.PrintStream;
 import java.util.Arrays;
-import java.util.function.BiConsumer;
 import org.openjdk.jmh.runner.RunnerException;
 
 /** The benchmarks' command line: a command, or JMH's own options, or nothing. */
@@ -28,16 +27,17 @@ public final class BenchMain {
                                  exit 1 if one is missed
               replay FILE...     recordings of another optimizer on these kernels: how far off they are;
                                  exit 1 if one is off by more than its bar, 2 if one can't be read
+              accuracy           norms in float and by this library: how far off they are, and how fast
               large-batch        Fashion-MNIST by LARS and by SGD, from batch 256 to 16384;
                                  --quick for one of them, --data DIR, --out DIR, --jobs N
               --help             this page
 
             JMH's options, of which -h shows all
-              -l                 list the benchmarks: scan, sgd, measure, update, lars, scalarLars, naive
+              -l                 list the benchmarks: scan, sgd, measure, update, lars, scalarLars, naive, norms
               lars$              those whose name matches
               -p layout=resnet50,4096x100
                                  %s,
-                                 or ELEMENTSxLAYERS
+                                 or ELEMENTSxLAYERS, or @FILE: a list of names and shapes, or safetensors
               -p kernels=vector  scalar, vector, auto
               -p sums=carried    fresh, carried, given
               -p onBadGradient=skipLayer
@@ -48,11 +48,6 @@ public final class BenchMain {
               -prof gc           bytes allocated in a step
               -rf json -rff FILE result as JSON
             """.formatted(String.join(", ", Layouts.NETWORKS));
-
-    /** Rate and momentum do not change what a step of it costs. */
-    private static BiConsumer<float[][], float[][]> naive(int tensors) {
-        return new NaiveLars(tensors, 0.01f, 0.9f, 1e-4f, false, 0.001f)::step;
-    }
 
     private BenchMain() {}
 
@@ -80,8 +75,9 @@ public final class BenchMain {
                 yield 0;
             }
             case "coldstart" -> ColdStart.run(rest, out, err);
+            case "accuracy" -> AccuracyCommand.run(rest, out, err);
             case "ratios" -> Ratios.run(rest, out, err);
-            case "large-batch" -> LargeBatchCommand.run(rest, out, err, BenchMain::naive);
+            case "large-batch" -> LargeBatchCommand.run(rest, out, err);
             case "replay" -> ReplayCommand.run(rest, out, err);
             default -> JmhCommand.run(args, out, err);
         };

@@ -6,7 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** The JVMs that benchmarks are forked into: their flags, and which layouts fit into them. */
-final class Forks {
+public final class Forks {
 
     /** Without the first there are no vectors; the second silences a warning about JMH. */
     static final List<String> FLAGS =
@@ -54,7 +54,7 @@ final class Forks {
      *
      * @param chosen the flags that the user chose, which are left to the user
      */
-    static List<String> flags(long parameters, List<String> chosen) {
+    public static List<String> flags(long parameters, List<String> chosen) {
         List<String> flags = new ArrayList<>(FLAGS);
         if (!choosesHeap(chosen)) {
             String heap = (heapBytes(parameters) >> 20) + "m";

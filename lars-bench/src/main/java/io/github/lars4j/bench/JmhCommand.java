@@ -8,8 +8,11 @@ import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.runner.BenchmarkList;
+import org.openjdk.jmh.runner.BenchmarkListEntry;
 import org.openjdk.jmh.runner.Runner;
 import org.openjdk.jmh.runner.RunnerException;
 import org.openjdk.jmh.runner.format.OutputFormatFactory;
@@ -50,12 +53,12 @@ final class JmhCommand {
                     + " missing and each benchmark spoils the compiled code of the next; use -f 1 or more");
             return BenchMain.USAGE;
         }
-        if (BenchmarkList.defaultList()
+        Set<BenchmarkListEntry> benchmarks = BenchmarkList.defaultList()
                 .find(
                         OutputFormatFactory.createFormatInstance(out, VerboseMode.SILENT),
                         line.getIncludes(),
-                        line.getExcludes())
-                .isEmpty()) {
+                        line.getExcludes());
+        if (benchmarks.isEmpty()) {
             err.println("lars-bench: " + String.join(" ", line.getIncludes())
                     + " is no command and no benchmark; --help lists the commands, -l the benchmarks");
             return BenchMain.USAGE;
@@ -63,10 +66,12 @@ final class JmhCommand {
         List<String> chosen = chosenFlags(line);
         List<String> layouts = new ArrayList<>();
         long most = 0;
-        for (String layout : layouts(line)) {
+        boolean laidOut =
+                benchmarks.stream().anyMatch(b -> b.getParams().orElse(Map.of()).containsKey("layout"));
+        for (String layout : laidOut ? layouts(line) : List.<String>of()) {
             long parameters;
             try {
-                parameters = Layouts.named(layout).end();
+                parameters = Layouts.named(layout, out::println).end();
             } catch (IllegalArgumentException e) {
                 err.println("lars-bench: " + e.getMessage());
                 return BenchMain.USAGE;
@@ -79,16 +84,16 @@ final class JmhCommand {
                 most = Math.max(most, parameters);
             }
         }
-        if (layouts.isEmpty()) {
+        if (laidOut && layouts.isEmpty()) {
             err.println("lars-bench: no layout is left to measure");
             return BenchMain.FAILED;
         }
         List<String> flags = new ArrayList<>(line.getJvmArgsAppend().orElse(List.of()));
         flags.addAll(Forks.flags(most, chosen));
-        ChainedOptionsBuilder options = new OptionsBuilder()
-                .parent(line)
-                .param("layout", layouts.toArray(String[]::new))
-                .jvmArgsAppend(flags.toArray(String[]::new));
+        ChainedOptionsBuilder options = new OptionsBuilder().parent(line).jvmArgsAppend(flags.toArray(String[]::new));
+        if (laidOut) {
+            options.param("layout", layouts.toArray(String[]::new));
+        }
         Runner runner = new Runner(options.build());
         try {
             if (line.shouldList()) {

@@ -6,15 +6,18 @@ import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.TreeMap;
+import jdk.incubator.vector.FloatVector;
 
 /** What this machine says of itself. */
-final class Machine {
+public final class Machine {
 
     private Machine() {}
 
     /** The header of a report: processor, cores, caches, JVM, kernels and vector width. */
-    static String describe() {
+    public static String describe() {
         String newline = System.lineSeparator();
         return "CPU      " + cpu(Path.of("/proc/cpuinfo")) + ", " + cores() + " cores" + newline
                 + "caches   " + caches(Path.of("/sys/devices/system/cpu/cpu0/cache")) + newline
@@ -27,6 +30,17 @@ final class Machine {
                 + "kernels  " + kernels() + newline;
     }
 
+    /** What times depend on, for a file of results. */
+    public static Map<String, Object> json() {
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put("cpu", cpu(Path.of("/proc/cpuinfo")));
+        json.put("processors", cores());
+        json.put("vectorBits", FloatVector.SPECIES_PREFERRED.vectorBitSize());
+        json.put("java", System.getProperty("java.vm.name") + " " + System.getProperty("java.vm.version"));
+        json.put("os", System.getProperty("os.name") + " " + System.getProperty("os.arch"));
+        return json;
+    }
+
     /** Processors that this JVM may use. */
     static int cores() {
         return Runtime.getRuntime().availableProcessors();
@@ -34,20 +48,11 @@ final class Machine {
 
     /** What the vector arms run on: a fork asks for its kernels, and does not wait for a trial of them. */
     private static String kernels() {
-        String before = System.getProperty("lars4j.kernels");
-        System.setProperty("lars4j.kernels", "vector");
-        try (Lars lars = Lars.builder(Layers.builder().add("layer", 1).build())
-                .learningRate(0)
-                .build()) {
+        Layers layers = Layers.builder().add("layer", 1).build();
+        try (Lars lars = ChosenKernels.build(Lars.builder(layers).learningRate(0), "vector")) {
             return lars.kernels();
         } catch (IllegalStateException e) {
             return e.getMessage();
-        } finally {
-            if (before == null) {
-                System.clearProperty("lars4j.kernels");
-            } else {
-                System.setProperty("lars4j.kernels", before);
-            }
         }
     }
 

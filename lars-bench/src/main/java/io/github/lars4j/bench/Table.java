@@ -5,19 +5,19 @@ import java.util.List;
 import java.util.Locale;
 
 /** A table in plain text. */
-final class Table {
+public final class Table {
 
     private final int left;
     private final List<String[]> rows = new ArrayList<>();
 
     /** Starts a table whose first {@code left} columns are flush left and whose others are flush right. */
-    Table(int left, String... headings) {
+    public Table(int left, String... headings) {
         this.left = left;
         rows.add(headings);
     }
 
     /** Adds a row, of a cell for each heading. */
-    void add(String... cells) {
+    public void add(String... cells) {
         if (cells.length != rows.getFirst().length) {
             throw new IllegalArgumentException(
                     "cells has length " + cells.length + "; it must be " + rows.getFirst().length);
@@ -26,7 +26,7 @@ final class Table {
     }
 
     /** A number with so many digits behind the point; a dash for NaN. */
-    static String number(double value, int digits) {
+    public static String number(double value, int digits) {
         return Double.isNaN(value) ? "-" : String.format(Locale.ROOT, "%." + digits + "f", value);
     }
 

@@ -53,6 +53,7 @@ class BenchMainTest {
         assertRefused("no-such", "--no-such");
         assertRefused("\"resnet51\"", "-p", "layout=resnet51", "lars");
         assertRefused("coldstart", "coldstart", "now");
+        assertRefused("accuracy takes no arguments, and was given --help", "accuracy", "--help");
         assertRefused("ratios", "ratios");
         assertRefused("there is no file a", "ratios", "a", "b");
     }

@@ -2,16 +2,31 @@ package io.github.lars4j.bench.arms;
 
 import io.github.lars4j.Layers;
 import io.github.lars4j.rule.Treatment;
+import io.github.lars4j.safetensors.Dtype;
+import io.github.lars4j.safetensors.SafeTensorsException;
+import io.github.lars4j.safetensors.SafeTensorsFile;
+import io.github.lars4j.safetensors.TensorInfo;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** The layouts that are measured: the tensors of real networks by name, and uniform ones such as {@code 4096x100}. */
+/**
+ * The layouts that are measured: the tensors of real networks by name, uniform ones such as {@code 4096x100}, and those of
+ * a file.
+ */
 public final class Layouts {
 
     /** Networks whose tensors are listed in the resources, from torchvision's models. */
@@ -19,25 +34,52 @@ public final class Layouts {
 
     private static final Pattern UNIFORM = Pattern.compile("([1-9][0-9]{0,8})x([1-9][0-9]{0,8})");
 
+    /** A name, a shape bare or in brackets, and perhaps a count. */
+    private static final Pattern TENSOR = Pattern.compile("(\\S+)\\s+(?:([0-9]+(?:[x,][0-9]+){0,31})"
+            + "|\\[\\s*((?:[0-9]+(?:\\s*[x,]\\s*[0-9]+){0,31})?)\\s*\\])(?:\\s+([0-9]+))?");
+
+    private static final Pattern COMMENT = Pattern.compile("(^|\\s)#.*");
+
+    /** A list of more bytes than this is some other file. */
+    private static final long LONGEST_LIST = 1L << 24;
+
+    /** Bytes of the length that a safetensors file begins with. No length that is allowed fills them. */
+    private static final int LENGTH_BYTES = 8;
+
     private Layouts() {}
+
+    /** As {@link #named(String, Consumer)}, without the notes. */
+    public static Layers named(String name) {
+        return named(name, note -> {});
+    }
 
     /**
      * The layers of a layout. One-dimensional tensors of a network are plain, as trainers treat them; the layers of a uniform
      * layout are all adapted.
      *
-     * @param name one of {@link #NETWORKS}, or ELEMENTSxLAYERS
-     * @throws IllegalArgumentException if it is neither
+     * <p>A file is a safetensors file, whose header alone is read, or a list of tensors, one a line: the name, and the shape
+     * ({@code 64x3x7x7}, {@code 64,3,7,7} or {@code [64, 3, 7, 7]}) or the element count, or both. Blank lines, and what
+     * follows a {@code #}, are skipped. A number alone is the one dimension of a tensor, unless the list has nothing else:
+     * then the shapes are not known, and all layers are adapted.
+     *
+     * @param name one of {@link #NETWORKS}, or ELEMENTSxLAYERS, or @FILE
+     * @param notes is told, in a line, what of a file is left out or not known
+     * @throws IllegalArgumentException if it is none of them, or the file can't be read or is neither, saying in one line
+     *     what is wrong where
      */
-    public static Layers named(String name) {
+    public static Layers named(String name, Consumer<String> notes) {
+        if (name.startsWith("@")) {
+            return file(name.substring(1), notes);
+        }
         Matcher uniform = UNIFORM.matcher(name);
         if (uniform.matches()) {
             return uniform(Long.parseLong(uniform.group(1)), Integer.parseInt(uniform.group(2)));
         }
         if (NETWORKS.contains(name)) {
-            return parse(name, resource(name + ".txt"));
+            return parse(name, resource(name + ".txt"), notes);
         }
         throw new IllegalArgumentException("layout is \"" + name + "\"; it must be one of "
-                + String.join(", ", NETWORKS) + ", or ELEMENTSxLAYERS such as 4096x100");
+                + String.join(", ", NETWORKS) + ", or ELEMENTSxLAYERS such as 4096x100, or @FILE");
     }
 
     private static Layers uniform(long elements, int layers) {
@@ -48,34 +90,149 @@ public final class Layouts {
         return builder.build();
     }
 
-    /**
-     * Reads a list of tensors, one a line: name, shape such as {@code 64x3x7x7}, element count.
-     *
-     * @param source where the list is from, for messages
-     * @throws IllegalArgumentException if a line is none of these, naming it by number
-     */
-    static Layers parse(String source, List<String> lines) {
+    private static Layers file(String path, Consumer<String> notes) {
+        try {
+            Path file = Path.of(path);
+            if (!Files.isRegularFile(file)) {
+                throw new IllegalArgumentException("layout is @" + path + "; "
+                        + (Files.isDirectory(file) ? "that is a directory" : "there is no such file"));
+            }
+            boolean binary = false;
+            try (InputStream in = Files.newInputStream(file)) {
+                for (byte b : in.readNBytes(LENGTH_BYTES)) {
+                    binary |= b == 0;
+                }
+            }
+            Layers layers = binary ? safetensors(file, notes) : parse(path, list(file), notes);
+            if (layers.end() == 0) {
+                throw new IllegalArgumentException(path + " has tensors without elements only");
+            }
+            return layers;
+        } catch (InvalidPathException e) {
+            throw new IllegalArgumentException(
+                    "layout is @" + SafeTensorsException.quote(path) + "; that is no path", e);
+        } catch (SafeTensorsException e) {
+            throw new IllegalArgumentException(
+                    e.getMessage() + "; a layout's file is a list of tensors or a safetensors file", e);
+        } catch (IOException e) {
+            throw new IllegalArgumentException(path + " can't be read: " + e, e);
+        }
+    }
+
+    private static Layers safetensors(Path file, Consumer<String> notes) throws IOException {
         Layers.Builder builder = Layers.builder();
-        for (int i = 0; i < lines.size(); i++) {
-            String[] fields = lines.get(i).trim().split("\\s+", -1);
-            try {
-                if (fields.length != 3) {
-                    throw new IllegalArgumentException("it must be a name, a shape and a count");
+        int tensors = 0;
+        List<String> others = new ArrayList<>();
+        try (SafeTensorsFile open = SafeTensorsFile.open(file)) {
+            for (TensorInfo tensor : open.tensors().values()) {
+                if (isFloat(tensor.dtype())) {
+                    builder.addTensor(
+                            tensor.name(),
+                            tensor.shape().stream().mapToLong(Long::longValue).toArray());
+                    tensors++;
+                } else {
+                    others.add(SafeTensorsException.quote(tensor.name()) + " (" + tensor.dtype() + ")");
                 }
-                long[] shape = Arrays.stream(fields[1].split("x", -1))
-                        .mapToLong(Long::parseLong)
-                        .toArray();
-                long count = Arrays.stream(shape).reduce(1, Math::multiplyExact);
-                if (count != Long.parseLong(fields[2])) {
-                    throw new IllegalArgumentException("the shape has " + count + " elements");
-                }
-                builder.addTensor(fields[0], shape);
-            } catch (IllegalArgumentException | ArithmeticException e) {
-                throw new IllegalArgumentException(
-                        source + " has \"" + lines.get(i) + "\" in line " + (i + 1) + ": " + e.getMessage(), e);
             }
         }
+        if (!others.isEmpty()) {
+            notes.accept(file + ": left out as not floating point: " + others.getFirst()
+                    + (others.size() > 1 ? " and " + (others.size() - 1) + " more" : ""));
+        }
+        if (tensors == 0) {
+            throw new IllegalArgumentException(file + " has no tensor of floating point");
+        }
         return builder.treatOneDimensional(Treatment.PLAIN).build();
+    }
+
+    private static boolean isFloat(Dtype dtype) {
+        return switch (dtype) {
+            case F16, BF16, F32, F64, F8_E5M2, F8_E4M3, F8_E8M0, F8_E5M2FNUZ, F8_E4M3FNUZ, F6_E2M3, F6_E3M2, F4 -> true;
+            case BOOL, U8, I8, I16, U16, I32, U32, I64, U64, C64 -> false;
+        };
+    }
+
+    private static List<String> list(Path file) throws IOException {
+        if (Files.size(file) > LONGEST_LIST) {
+            throw new IllegalArgumentException(
+                    file + " is neither a safetensors file nor a list of tensors, which has at most " + LONGEST_LIST
+                            + " bytes");
+        }
+        try {
+            return Files.readAllLines(file);
+        } catch (CharacterCodingException e) {
+            throw new IllegalArgumentException(
+                    file + " is neither a safetensors file nor a list of tensors in UTF-8", e);
+        }
+    }
+
+    /**
+     * Reads a list of tensors.
+     *
+     * @param source where the list is from, for messages
+     * @throws IllegalArgumentException if a line is no tensor, naming it by number, or there is none
+     */
+    static Layers parse(String source, List<String> lines, Consumer<String> notes) {
+        Layers.Builder builder = Layers.builder();
+        Map<String, Integer> numbers = new HashMap<>();
+        boolean shapes = false;
+        for (int i = 0; i < lines.size(); i++) {
+            String line = COMMENT.matcher(lines.get(i)).replaceFirst("").trim();
+            if (line.isEmpty()) {
+                continue;
+            }
+            try {
+                Matcher fields = TENSOR.matcher(line);
+                if (!fields.matches()) {
+                    throw new IllegalArgumentException(
+                            "it must be a name and a shape such as 64x3x7x7 or a count, or both");
+                }
+                Integer before = numbers.putIfAbsent(fields.group(1), i + 1);
+                if (before != null) {
+                    throw new IllegalArgumentException("line " + before + " has that name too");
+                }
+                boolean bare = fields.group(2) != null;
+                long[] shape = shape(bare ? fields.group(2) : fields.group(3));
+                builder.addTensor(fields.group(1), shape);
+                if (fields.group(4) != null) {
+                    long count = Arrays.stream(shape).reduce(1, Math::multiplyExact);
+                    if (count != number(fields.group(4))) {
+                        throw new IllegalArgumentException("the shape has " + count + " elements");
+                    }
+                }
+                shapes |= !bare || shape.length > 1 || fields.group(4) != null;
+            } catch (IllegalArgumentException e) {
+                throw new IllegalArgumentException(
+                        source + " has " + SafeTensorsException.quote(lines.get(i)) + " in line " + (i + 1) + ": "
+                                + e.getMessage(),
+                        e);
+            }
+        }
+        if (numbers.isEmpty()) {
+            throw new IllegalArgumentException(source + " lists no tensor");
+        }
+        if (!shapes) {
+            notes.accept(source + ": it has counts alone, so which tensors are one-dimensional is not known and all are"
+                    + " adapted");
+            return builder.build();
+        }
+        return builder.treatOneDimensional(Treatment.PLAIN).build();
+    }
+
+    private static long[] shape(String dimensions) {
+        return dimensions.isEmpty()
+                ? new long[0]
+                : Arrays.stream(dimensions.split("[x,\\s]+", -1))
+                        .mapToLong(Layouts::number)
+                        .toArray();
+    }
+
+    private static long number(String digits) {
+        try {
+            return Long.parseLong(digits);
+        } catch (NumberFormatException e) {
+            throw new IllegalArgumentException(digits + " is more than a tensor may have", e);
+        }
     }
 
     private static List<String> resource(String name) {

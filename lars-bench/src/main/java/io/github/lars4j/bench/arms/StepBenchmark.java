@@ -70,7 +70,7 @@ public class StepBenchmark {
 
         /** Lays the layers out; what extends this goes on from there. */
         void setUp() {
-            layers = Layouts.named(layout);
+            layers = Layouts.named(layout, StepBenchmark::say);
             say("layout " + layout + ", " + layers.end() + " parameters in " + layers.size() + " tensors; flags "
                     + String.join(" ", ManagementFactory.getRuntimeMXBean().getInputArguments()));
         }

@@ -6,8 +6,6 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.function.BiConsumer;
-import java.util.function.IntFunction;
 
 /** The command {@code large-batch}: compares SGD with momentum and LARS on Fashion-MNIST, by the batch size. */
 public final class LargeBatchCommand {
@@ -51,12 +49,9 @@ public final class LargeBatchCommand {
      * @param args its arguments, without its name
      * @param out gets the tables
      * @param err gets the progress, and what is wrong
-     * @param naive makes, for a number of tensors, a naive LARS step of weights and gradients that have an array for each
-     *     tensor, to be timed; {@code null} to leave that out
      * @return the status to exit with: 0, 1 if something failed, 2 if the arguments or the data are not as needed
      */
-    public static int run(
-            String[] args, PrintStream out, PrintStream err, IntFunction<BiConsumer<float[][], float[][]>> naive) {
+    public static int run(String[] args, PrintStream out, PrintStream err) {
         LargeBatchCommand command;
         try {
             command = parse(args);
@@ -73,7 +68,7 @@ public final class LargeBatchCommand {
             return NOT_STARTED;
         }
         try {
-            command.run(data, out, err, naive);
+            command.run(data, out, err);
             return OK;
         } catch (IOException e) {
             err.println("large-batch: " + message(e));
@@ -128,9 +123,7 @@ public final class LargeBatchCommand {
         throw new IllegalArgumentException("--jobs is " + value + "; it must be in [1, " + MOST_JOBS + "]");
     }
 
-    private void run(
-            FashionMnist data, PrintStream output, PrintStream err, IntFunction<BiConsumer<float[][], float[][]>> naive)
-            throws IOException, InterruptedException {
+    private void run(FashionMnist data, PrintStream output, PrintStream err) throws IOException, InterruptedException {
         Path runs = Files.createDirectories(out.resolve("runs"));
         Results results = new Results(out.resolve("results.json"), plan);
         if (results.size() > 0) {
@@ -148,7 +141,7 @@ public final class LargeBatchCommand {
                         err)
                 .run();
         String accuracies = Charts.table(plan, results);
-        String shares = OptimizerShare.table(plan, results, naive);
+        String shares = OptimizerShare.table(plan, results);
         Files.writeString(out.resolve("table.md"), accuracies + System.lineSeparator() + shares);
         Files.writeString(out.resolve("accuracy.svg"), Charts.accuracy(plan, results));
         Files.writeString(out.resolve("loss.svg"), Charts.loss(results, SHOWN_BATCH));

@@ -2,13 +2,12 @@ package io.github.lars4j.bench.largebatch;
 
 import io.github.lars4j.Lars;
 import io.github.lars4j.Layers;
+import io.github.lars4j.bench.arms.NaiveLars;
 import io.github.lars4j.bench.largebatch.Trainer.Method;
 import io.github.lars4j.rule.Treatment;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
-import java.util.function.BiConsumer;
-import java.util.function.IntFunction;
 
 /** How much of the final runs' time the optimizer took, and would have taken written naively. */
 final class OptimizerShare {
@@ -16,22 +15,20 @@ final class OptimizerShare {
     /** For the JIT compiler to be done, and for a median. */
     private static final int STEPS = 1000;
 
+    /** It does not change what a step costs. */
+    private static final float RATE = 0.01f;
+
     private OptimizerShare() {}
 
-    /**
-     * A table in Markdown.
-     *
-     * @param naive makes, for a number of tensors, a step of weights and gradients that have an array for each tensor;
-     *     {@code null} to leave it out
-     */
-    static String table(Plan plan, Results results, IntFunction<BiConsumer<float[][], float[][]>> naive) {
-        return table(plan, results, naive == null ? null : warmSeconds(plan, naive));
+    /** A table in Markdown, of results and of the steps that it times for it. */
+    static String table(Plan plan, Results results) {
+        return table(plan, results, warmSeconds(plan));
     }
 
     /**
      * A table in Markdown.
      *
-     * @param warm what a warm step takes in seconds, with the library and naively; {@code null} if that is not known
+     * @param warm what a warm step takes in seconds, with the library and naively
      */
     static String table(Plan plan, Results results, double[] warm) {
         StringBuilder out = new StringBuilder("""
@@ -43,27 +40,23 @@ final class OptimizerShare {
             double seconds = lars.stream().mapToDouble(Result::seconds).sum();
             double own = lars.stream().mapToDouble(Result::optimizerSeconds).sum();
             double steps = lars.stream().mapToDouble(Result::steps).sum();
-            double instead = warm == null ? 0 : warm[1] * steps;
+            double instead = warm[1] * steps;
             out.append(String.format(
                     Locale.ROOT,
-                    "| %d | %.0f | %.2f | %.2f | %.3f | %s |\n",
+                    "| %d | %.0f | %.2f | %.2f | %.3f | %.2f |\n",
                     batch,
                     steps / lars.size(),
                     100 * share(results.finals(Method.SGD, batch)),
                     100 * share(lars),
                     1000 * own / steps,
-                    warm == null
-                            ? "-"
-                            : String.format(Locale.ROOT, "%.2f", 100 * instead / (seconds - own + instead))));
+                    100 * instead / (seconds - own + instead)));
         }
-        if (warm != null) {
-            out.append(String.format(
-                    Locale.ROOT,
-                    "\nA step of these layers, warm, on one thread with nothing else to do: %.3f ms with the library,"
-                            + " %.3f ms with a naive LARS.\n",
-                    1000 * warm[0],
-                    1000 * warm[1]));
-        }
+        out.append(String.format(
+                Locale.ROOT,
+                "\nA step of these layers, warm, on one thread with nothing else to do: %.3f ms with the library,"
+                        + " %.3f ms with a naive LARS.\n",
+                1000 * warm[0],
+                1000 * warm[1]));
         return out.toString();
     }
 
@@ -73,7 +66,7 @@ final class OptimizerShare {
     }
 
     /** A step of the network's layers with the library and one with a naive LARS, warm, and with nothing else to do. */
-    private static double[] warmSeconds(Plan plan, IntFunction<BiConsumer<float[][], float[][]>> naive) {
+    private static double[] warmSeconds(Plan plan) {
         Layers layers;
         float[] weights;
         int[] widths = Trainer.widths(FashionMnist.features(), plan.hidden(), FashionMnist.CLASSES);
@@ -86,14 +79,16 @@ final class OptimizerShare {
         Arrays.fill(gradients, 1e-4f);
         float[][] parts = parts(layers, weights);
         float[][] gradientParts = parts(layers, gradients);
-        BiConsumer<float[][], float[][]> step = naive.apply(layers.size());
+        NaiveLars naive = new NaiveLars(
+                layers.size(), RATE, (float) Trainer.MOMENTUM, (float) Trainer.WEIGHT_DECAY, false, (float)
+                        Trainer.TRUST_COEFFICIENT);
         try (Lars lars = Lars.builder(layers)
-                .learningRate(0.01)
+                .learningRate(RATE)
                 .momentum(Trainer.MOMENTUM)
                 .weightDecay(Trainer.WEIGHT_DECAY)
                 .build()) {
             return new double[] {
-                seconds(() -> lars.step(weights, gradients)), seconds(() -> step.accept(parts, gradientParts))
+                seconds(() -> lars.step(weights, gradients)), seconds(() -> naive.step(parts, gradientParts))
             };
         }
     }

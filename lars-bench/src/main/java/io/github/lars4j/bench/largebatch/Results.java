@@ -1,20 +1,35 @@
 package io.github.lars4j.bench.largebatch;
 
+import com.google.gson.Gson;
+import com.google.gson.GsonBuilder;
+import com.google.gson.JsonNull;
+import com.google.gson.JsonParseException;
+import com.google.gson.JsonPrimitive;
+import com.google.gson.JsonSerializer;
+import com.google.gson.stream.JsonWriter;
+import io.github.lars4j.bench.Machine;
 import io.github.lars4j.bench.largebatch.Trainer.Method;
 import io.github.lars4j.bench.largebatch.Trainer.Settings;
 import java.io.IOException;
+import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
 /** The results of an experiment so far, in a file that is whole at every moment. Safe for use by several threads. */
 final class Results {
+
+    /** Reads anything as maps, lists, strings, booleans, doubles and {@code null}; writes numbers that JSON has not as null. */
+    static final Gson GSON = new GsonBuilder()
+            .serializeNulls()
+            .registerTypeAdapter(Double.class, (JsonSerializer<Double>)
+                    (number, type, context) -> Double.isFinite(number) ? new JsonPrimitive(number) : JsonNull.INSTANCE)
+            .create();
 
     private final Path file;
     private final Plan plan;
@@ -32,11 +47,11 @@ final class Results {
             return;
         }
         try {
-            if (!(Json.parse(Files.readString(file)) instanceof Map<?, ?> json)
+            if (!(GSON.fromJson(Files.readString(file), Object.class) instanceof Map<?, ?> json)
                     || !(json.get("results") instanceof List<?> list)) {
                 throw new IllegalArgumentException("it has no list of results");
             }
-            if (!Json.write(json.get("plan")).equals(Json.write(Json.parse(Json.write(plan.json()))))) {
+            if (!GSON.fromJson(GSON.toJson(plan.json()), Object.class).equals(json.get("plan"))) {
                 throw new IOException(file + " has results of another plan; give another folder by --out DIR");
             }
             for (Object result : list) {
@@ -45,7 +60,7 @@ final class Results {
                 }
                 results.add(Result.of(map));
             }
-        } catch (IllegalArgumentException e) {
+        } catch (IllegalArgumentException | JsonParseException e) {
             throw new IOException(file + " is damaged: " + e.getMessage(), e);
         }
     }
@@ -87,17 +102,29 @@ final class Results {
     /** Adds a result and writes the file anew. */
     synchronized void add(Result result) {
         results.add(result);
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put("what", "lars4j large-batch: SGD with momentum and LARS on Fashion-MNIST");
-        json.put("plan", plan.json());
-        json.put("machine", Machine.json());
-        json.put("results", results.stream().map(Result::json).toList());
-        try {
-            Path next = file.resolveSibling(file.getFileName() + ".next");
-            Files.writeString(next, Json.write(json));
-            Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        StringWriter text = new StringWriter();
+        try (JsonWriter json = new JsonWriter(text)) {
+            json.setIndent("  ");
+            json.beginObject();
+            json.name("what").value("lars4j large-batch: SGD with momentum and LARS on Fashion-MNIST");
+            json.name("plan").jsonValue(GSON.toJson(plan.json()));
+            json.name("machine").jsonValue(GSON.toJson(Machine.json()));
+            json.name("results").beginArray();
+            for (Result each : results) {
+                json.jsonValue(GSON.toJson(each.json()));
+            }
+            json.endArray();
+            json.endObject();
+            replace(file, text.append('\n').toString());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** Writes a file, which is the old one or the new one at every moment. */
+    static void replace(Path file, String text) throws IOException {
+        Path next = file.resolveSibling(file.getFileName() + ".next");
+        Files.writeString(next, text);
+        Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     }
 }

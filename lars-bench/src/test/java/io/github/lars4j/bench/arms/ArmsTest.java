@@ -2,12 +2,12 @@ package io.github.lars4j.bench.arms;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.lars4j.Lars;
 import io.github.lars4j.Layer;
 import io.github.lars4j.Layers;
-import io.github.lars4j.Outcome;
 import io.github.lars4j.StepReport;
 import io.github.lars4j.rule.Dialects;
 import io.github.lars4j.rule.Hyperparameters;
@@ -17,7 +17,7 @@ import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** Every arm of the benchmark computes what it claims, so that a fast wrong one cannot win. */
+/** What the arms of the benchmark are made of; {@link BenchmarkTest} has the benchmark methods themselves. */
 class ArmsTest {
 
     private static final String KERNELS = "lars4j.kernels";
@@ -49,22 +49,6 @@ class ArmsTest {
             }
             assertEquals(expected, VectorArms.scan(w, g, 3, 3 + length), "vector, length " + length);
             assertEquals(expected, ScalarArms.scan(w, g, 3, 3 + length), "scalar, length " + length);
-        }
-    }
-
-    @Test
-    void ceilingsGoThroughAllOfALayout() {
-        for (String kernels : new String[] {"scalar", "vector"}) {
-            StepBenchmark benchmark = new StepBenchmark();
-            StepBenchmark.WithKernels state = withLars(kernels, "fresh", "refuse", 1);
-            Arrays.fill(state.weights, 0.5f);
-            Arrays.fill(state.gradients, 0.25f);
-            Arrays.fill(state.momentum, 0);
-            assertEquals(0.75 * 5001 * 7, benchmark.scan(state), kernels);
-            benchmark.sgd(state);
-            for (int i = 0; i < state.momentum.length; i++) {
-                assertEquals(0.25f + 0.5f * 1e-4f, state.momentum[i], kernels + " at " + i);
-            }
         }
     }
 
@@ -109,6 +93,10 @@ class ArmsTest {
                     String what = sums + " " + policy + " " + threads;
                     StepBenchmark.WithPasses state = new StepBenchmark.WithPasses();
                     prepare(state, "vector", sums, policy, threads);
+                    // So small that the benchmarks' learning rate moves them.
+                    for (int i = 0; i < state.weights.length; i++) {
+                        state.weights[i] *= 1e-6f;
+                    }
                     System.arraycopy(random(state.weights.length, 5), 0, state.momentum, 0, state.weights.length);
                     float[] w = state.weights.clone();
                     float[] v = state.momentum.clone();
@@ -130,6 +118,7 @@ class ArmsTest {
                     assertEquals(expected, new StepBenchmark().passes(state), 1e-12 * expected, what);
                     assertArrayEquals(w, state.weights, 0, what);
                     assertArrayEquals(v, state.momentum, 0, what);
+                    assertNotEquals(before, squares(w), "the weights have moved");
                     state.close();
                 }
             }
@@ -245,53 +234,6 @@ class ArmsTest {
     }
 
     @Test
-    void benchmarkedStepsHaveEqualBitsWithEitherKernelsInEveryMode() {
-        float[][] expected = null;
-        for (String kernels : new String[] {"scalar", "vector"}) {
-            for (String sums : new String[] {"fresh", "carried", "given"}) {
-                for (String policy : new String[] {"refuse", "skipLayer"}) {
-                    for (int threads = 1; threads <= 2; threads++) {
-                        StepBenchmark.WithLars state = withLars(kernels, sums, policy, threads);
-                        StepBenchmark benchmark = new StepBenchmark();
-                        for (int step = 0; step < 3; step++) {
-                            StepReport report = benchmark.lars(state);
-                            assertEquals(Outcome.UPDATED, report.outcome(0));
-                        }
-                        String what = kernels + " " + sums + " " + policy + " " + threads;
-                        if (expected == null) {
-                            expected = new float[][] {state.weights.clone(), state.momentum.clone()};
-                        }
-                        assertArrayEquals(expected[0], state.weights, 0, what);
-                        assertArrayEquals(expected[1], state.momentum, 0, what);
-                        state.close();
-                    }
-                }
-            }
-        }
-    }
-
-    @Test
-    void updateFromMeasuredSumsIsTheStep() {
-        StepBenchmark benchmark = new StepBenchmark();
-        StepBenchmark.WithLars whole = withLars("vector", "fresh", "refuse", 1);
-        StepBenchmark.WithLars half = withLars("vector", "fresh", "refuse", 1);
-        benchmark.measure(half);
-        half.lars.discard();
-        for (int step = 0; step < 3; step++) {
-            benchmark.lars(whole);
-            assertEquals(
-                    whole.lars.measure(whole.weights, whole.handed).gradients(0),
-                    benchmark.measure(half).gradients(0));
-            whole.lars.discard();
-            benchmark.update(half);
-        }
-        assertArrayEquals(whole.weights, half.weights, 0);
-        assertArrayEquals(whole.momentum, half.momentum, 0);
-        whole.close();
-        half.close();
-    }
-
-    @Test
     void skipLayerOnlySkipsAndRefuseRefuses() {
         for (String policy : new String[] {"refuse", "skipLayer"}) {
             StepBenchmark.WithLars state = withLars("vector", "fresh", policy, 1);
@@ -337,24 +279,6 @@ class ArmsTest {
         }
         naive.check();
         assertArrayEquals(before, naive.weights[2], 0, "weights of naive");
-    }
-
-    @Test
-    void policyOfTheScalarStepChangesNoBit() {
-        StepBenchmark benchmark = new StepBenchmark();
-        float[][] results = new float[2][];
-        for (int p = 0; p < 2; p++) {
-            StepBenchmark.WithScalarLars state = new StepBenchmark.WithScalarLars();
-            state.layout = "1500x4";
-            state.onBadGradient = p == 0 ? "refuse" : "skipLayer";
-            state.prepare();
-            for (int step = 0; step < 3; step++) {
-                benchmark.scalarLars(state);
-            }
-            state.check();
-            results[p] = state.momentum;
-        }
-        assertArrayEquals(results[0], results[1], 0);
     }
 
     private static StepBenchmark.WithLars withLars(String kernels, String sums, String policy, int threads) {

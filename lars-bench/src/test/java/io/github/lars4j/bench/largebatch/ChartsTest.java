@@ -135,23 +135,16 @@ class ChartsTest {
 
     @Test
     void theShareIsOfTheWholeTime() {
-        String table = OptimizerShare.table(PLAN, results, (double[]) null);
-        assertTrue(table.contains("| 256 | 3 | 10.00 | 20.00 | 666.667 | - |"), table);
         // 20 s, of which 4 s for 6 steps, which would have taken 3 s.
-        String naive = OptimizerShare.table(PLAN, results, new double[] {0.125, 0.5});
-        assertTrue(naive.contains("| 666.667 | 15.79 |"), naive);
-        assertTrue(naive.contains("125.000 ms with the library, 500.000 ms with a naive LARS."), naive);
+        String table = OptimizerShare.table(PLAN, results, new double[] {0.125, 0.5});
+        assertTrue(table.contains("| 256 | 3 | 10.00 | 20.00 | 666.667 | 15.79 |"), table);
+        assertTrue(table.contains("125.000 ms with the library, 500.000 ms with a naive LARS."), table);
     }
 
     @Test
-    void naiveStepsAreTimedOnTheLayersOfTheNetwork() {
-        String table = OptimizerShare.table(PLAN, results, tensors -> {
-            assertEquals(4, tensors);
-            return (weights, gradients) -> {
-                assertEquals(784 * 8, weights[0].length);
-                assertEquals(10, gradients[3].length);
-            };
-        });
-        assertTrue(table.contains("ms with a naive LARS."), table);
+    void warmStepsAreTimed() {
+        String table = OptimizerShare.table(PLAN, results);
+        Pattern times = Pattern.compile("[0-9]\\.[0-9]{3} ms with the library, [0-9]+\\.[0-9]{3} ms with a naive LARS");
+        assertTrue(times.matcher(table).find(), table);
     }
 }

@@ -61,7 +61,7 @@ class ExperimentTest {
     /** All results of a file by their settings, without the times. */
     private static Map<String, List<Object>> values(Path file) throws IOException {
         Map<String, List<Object>> values = new HashMap<>();
-        Map<?, ?> json = (Map<?, ?>) Json.parse(Files.readString(file));
+        Map<?, ?> json = Results.GSON.fromJson(Files.readString(file), Map.class);
         for (Object element : (List<?>) json.get("results")) {
             Result result = Result.of((Map<?, ?>) element);
             List<Object> value =
@@ -149,11 +149,11 @@ class ExperimentTest {
         Map<String, List<Object>> whole = values(file);
         String text = Files.readString(file);
         // As it was after the first 20 results.
-        Map<?, ?> json = (Map<?, ?>) Json.parse(text);
+        Map<?, ?> json = Results.GSON.fromJson(text, Map.class);
         Map<String, Object> stopped = new HashMap<>();
         json.forEach((key, value) -> stopped.put((String) key, value));
         stopped.put("results", ((List<?>) json.get("results")).subList(0, 20));
-        Files.writeString(file, Json.write(stopped));
+        Files.writeString(file, Results.GSON.toJson(stopped));
         progress.reset();
         run(file, 2);
         assertEquals(whole, values(file));
@@ -203,6 +203,43 @@ class ExperimentTest {
         IllegalStateException failure =
                 assertThrows(IllegalStateException.class, () -> run(file, TEST, folder.resolve("no such folder"), 2));
         assertTrue(failure.getCause().toString().contains("no such folder"), () -> "" + failure.getCause());
+    }
+
+    /** Any JSON will do: other white space, other order, whole numbers with or without a point. */
+    @Test
+    void readsResultsHoweverTheyAreWritten() throws Exception {
+        Path file = Files.writeString(folder.resolve("results.json"), """
+                {
+                  "results": [
+                    {
+                      "seed": 9.0, "batch": 32, "phase": "search", "method": "SGD", "epochs": 2, "rate": %s,
+                      "biasFactor": 1, "accuracy": 0.5, "loss": null, "losses": [2.5E0, null],
+                      "trustRatios": {"fc1.weight": [1, 0.25]}, "steps": 4, "seconds": 3, "optimizerSeconds": 1.5e-1
+                    }
+                  ],
+                  "machine": {"cpu": "\\u0041\\\"", "processors": 2},
+                  "plan": %s
+                }
+                """.formatted(
+                        PLAN.settings(Method.SGD, 32, 0, 0, 9).rate(),
+                        Results.GSON.toJson(PLAN.json()).replace(".0,", ",").replace(",", " ,\t")));
+        Results results = new Results(file, PLAN);
+        assertEquals(1, results.size());
+        Result result = results.find(true, PLAN.settings(Method.SGD, 32, 0, 0, 9));
+        assertEquals(List.of(2.5, Double.NaN), result.losses());
+        assertEquals(Map.of("fc1.weight", List.of(1.0, 0.25)), result.trustRatios());
+        assertTrue(Double.isNaN(result.loss()));
+        assertEquals(0.15, result.optimizerSeconds());
+
+        // What it writes has a line for each result, and says where it was measured.
+        results.add(result);
+        List<String> lines = Files.readAllLines(file);
+        assertEquals(
+                2, lines.stream().filter(line -> line.contains("\"phase\"")).count());
+        Map<?, ?> machine = (Map<?, ?>)
+                Results.GSON.fromJson(Files.readString(file), Map.class).get("machine");
+        assertEquals(Set.of("cpu", "processors", "vectorBits", "java", "os"), machine.keySet());
+        assertEquals(2, new Results(file, PLAN).size());
     }
 
     @Test

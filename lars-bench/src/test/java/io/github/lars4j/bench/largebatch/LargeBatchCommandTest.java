@@ -23,8 +23,7 @@ class LargeBatchCommandTest {
         return LargeBatchCommand.run(
                 args,
                 new PrintStream(out, true, StandardCharsets.UTF_8),
-                new PrintStream(err, true, StandardCharsets.UTF_8),
-                null);
+                new PrintStream(err, true, StandardCharsets.UTF_8));
     }
 
     private String errors() {
