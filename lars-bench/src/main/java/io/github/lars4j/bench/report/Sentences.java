@@ -1,0 +1,133 @@
+package io.github.lars4j.bench.report;
+
+import io.github.lars4j.bench.report.Figures.Speed;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.function.Function;
+import java.util.function.ToDoubleFunction;
+
+/** Three plain sentences that say what the figures of a run mean, the unflattering ones included. */
+final class Sentences {
+
+    /** A difference of less than this part is called none. */
+    private static final double NOTHING = 0.05;
+
+    /** A figure of a layout. */
+    private record Value(String layout, double value) {}
+
+    private Sentences() {}
+
+    /** What a step costs, what SIMD brings, what threads bring. */
+    static List<String> of(RunFile run, List<Figures> all) {
+        return List.of(cost(all), simd(all), threads(run.cores(), all));
+    }
+
+    private static String cost(List<Figures> all) {
+        List<Value> sgd = values(all, Figures::toSgd);
+        List<Value> passes = values(all, Figures::toPasses);
+        if (sgd.isEmpty() || passes.isEmpty()) {
+            return "What a LARS step costs against SGD was not measured.";
+        }
+        double most = passes.getLast().value();
+        return "A LARS step takes " + named(sgd)
+                + " times as long as a step of SGD, which is one pass over memory, and "
+                + range(passes)
+                + " times as long as a scan and such a step one after the other, which is what two passes "
+                + (most > 1 + NOTHING
+                        ? "must cost: " + (all.size() > 1 ? "up to " : "") + percent(most - 1)
+                                + " % are the library's own."
+                        : "must cost.");
+    }
+
+    private static String simd(List<Figures> all) {
+        List<Value> update = speeds(all, Figures::update);
+        List<Value> step = speeds(all, Figures::scalar);
+        if (update.isEmpty() || step.isEmpty()) {
+            return "What hand-written SIMD brings was not measured.";
+        }
+        boolean vectorised = update.getLast().value() <= 1 + NOTHING;
+        return "By hand-written SIMD the update alone, as SGD has it, " + compared(update, "the same in plain Java")
+                + (vectorised ? ", because the JIT vectorises that loop by itself" : "") + "; the whole step "
+                + compared(step, "the best scalar one") + ".";
+    }
+
+    private static String threads(int cores, List<Figures> all) {
+        if (cores == 1) {
+            return "There is one core here, so what threads bring was not measured.";
+        }
+        List<Value> threads = speeds(all, Figures::threads);
+        return threads.isEmpty()
+                ? "What threads bring was not measured."
+                : "On " + cores + " threads a step " + compared(threads, "on one") + ", where " + cores
+                        + " times would be ideal.";
+    }
+
+    /** What a step does that is so many times as fast as another, or others. */
+    private static String compared(List<Value> speeds, String other) {
+        List<Value> gains = speeds.stream().filter(v -> v.value() > 1 + NOTHING).toList();
+        List<Value> losses =
+                speeds.stream().filter(v -> v.value() < 1 - NOTHING).toList();
+        if (gains.size() == speeds.size()) {
+            return "is " + named(speeds) + " times as fast as " + other;
+        }
+        if (losses.size() == speeds.size()) {
+            return "is slower than " + other + ", " + named(speeds) + " times as fast";
+        }
+        if (gains.isEmpty() && losses.isEmpty()) {
+            return "gains nothing over " + other + " (" + range(speeds) + " times as fast)";
+        }
+        List<String> parts = new ArrayList<>();
+        if (!gains.isEmpty()) {
+            parts.add("gains on " + layouts(gains));
+        }
+        if (gains.size() + losses.size() < speeds.size()) {
+            parts.add("gains nothing on "
+                    + layouts(speeds.stream()
+                            .filter(v -> !gains.contains(v) && !losses.contains(v))
+                            .toList()));
+        }
+        if (!losses.isEmpty()) {
+            parts.add("is slower on " + layouts(losses));
+        }
+        String last = parts.removeLast();
+        return String.join(", ", parts) + " and " + last + " (" + range(speeds) + " times as fast as " + other + ")";
+    }
+
+    private static List<Value> speeds(List<Figures> all, Function<Figures, Speed> speed) {
+        return values(all, figures -> speed.apply(figures).value());
+    }
+
+    /** The figures that were measured, rising. */
+    private static List<Value> values(List<Figures> all, ToDoubleFunction<Figures> value) {
+        return all.stream()
+                .map(figures -> new Value(figures.layout().name(), value.applyAsDouble(figures)))
+                .filter(v -> Double.isFinite(v.value()))
+                .sorted(Comparator.comparingDouble(Value::value))
+                .toList();
+    }
+
+    private static String layouts(List<Value> values) {
+        return String.join(", ", values.stream().map(Value::layout).toList());
+    }
+
+    private static String range(List<Value> rising) {
+        String least = Table.number(rising.getFirst().value(), 2);
+        String most = Table.number(rising.getLast().value(), 2);
+        return least.equals(most) ? least : least + " to " + most;
+    }
+
+    /** A range with the layouts at its ends. */
+    private static String named(List<Value> rising) {
+        String least = Table.number(rising.getFirst().value(), 2);
+        String most = Table.number(rising.getLast().value(), 2);
+        return least.equals(most)
+                ? least
+                : least + " (" + rising.getFirst().layout() + ") to " + most + " ("
+                        + rising.getLast().layout() + ")";
+    }
+
+    private static String percent(double part) {
+        return Table.number(100 * part, 0);
+    }
+}
