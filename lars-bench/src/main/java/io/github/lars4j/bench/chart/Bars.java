@@ -105,8 +105,9 @@ public final class Bars {
                         Math.max(Math.max(high, end), one) + 6,
                         middle + 4,
                         bar.value);
+                y += ROW;
             }
-            y += ROW * group.bars.size() + BETWEEN_GROUPS;
+            y += BETWEEN_GROUPS;
         }
         return out.format("</svg>\n").toString();
     }

@@ -43,7 +43,8 @@ public final class RunFile {
     private static final Gson GSON = new GsonBuilder().disableHtmlEscaping().create();
 
     /** Whatever leads to the last name of a path, at the beginning or behind a sign. */
-    private static final Pattern FOLDERS = Pattern.compile("(^|[:=,;@ ])[^:=,;@ ]*[/\\\\](?=[^/\\\\])");
+    private static final Pattern FOLDERS =
+            Pattern.compile("(^|[:=,;@ ])(?:[A-Za-z]:(?=[/\\\\]))?[^:=,;@ ]*[/\\\\](?=[^/\\\\])");
 
     /**
      * A layout that was to be measured.
