@@ -62,7 +62,7 @@ final class Machine {
                 .learningRate(0)
                 .build()) {
             return lars.kernels();
-        } catch (IllegalStateException e) {
+        } catch (IllegalArgumentException | IllegalStateException e) {
             return e.getMessage();
         } finally {
             if (before == null) {

@@ -72,7 +72,7 @@ public final class Bars {
                     axis.ticks().get(i) == 1 ? "over" : "grid", x, x, TOP - 4, height - BOTTOM);
             if (x - Svg.CHARACTER * name.length() / 2 > free) {
                 out.format("<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%s</text>\n", x, height - 36, name);
-                free = x + Svg.CHARACTER * name.length() / 2 + 4;
+                free = x + Svg.CHARACTER * name.length() / 2 + 7;
             }
         }
         out.format(

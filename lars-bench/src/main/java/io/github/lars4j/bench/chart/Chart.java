@@ -194,7 +194,7 @@ public final class Chart {
                     out.format(
                             "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%s</text>\n",
                             at, height - 36, Svg.escaped(x.names.get(i)));
-                    free = at + half + 4;
+                    free = at + half + 7;
                 }
             }
             for (int i = 0; i < y.ticks.size(); i++) {

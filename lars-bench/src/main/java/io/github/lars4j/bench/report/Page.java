@@ -19,7 +19,7 @@ final class Page {
             .scroll { overflow-x: auto; margin: 12px 0 24px; }
             table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
             th, td { padding: 4px 12px 4px 0; text-align: right; border-bottom: 1px solid #d8dee4; }
-            th { vertical-align: bottom; }
+            th { vertical-align: bottom; min-width: 4em; }
             .left { text-align: left; white-space: nowrap; }
             li { margin-bottom: 8px; }
             dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 16px; font-size: 14px; }

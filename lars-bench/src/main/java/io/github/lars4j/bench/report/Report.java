@@ -64,6 +64,7 @@ public final class Report {
                 Stream.of("CPU", "caches", "JDK", "kernels")
                         .map(run.environment()::get)
                         .filter(Objects::nonNull)
+                        .map(value -> value.replaceFirst(": .*", ""))
                         .toList());
         if (!where.isEmpty()) {
             text.append('\n').append(where).append(".\n");

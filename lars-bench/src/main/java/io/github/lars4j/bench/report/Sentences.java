@@ -29,15 +29,12 @@ final class Sentences {
         if (sgd.isEmpty() || passes.isEmpty()) {
             return "What a LARS step costs against SGD was not measured.";
         }
-        double most = passes.getLast().value();
-        return "A LARS step takes " + named(sgd)
-                + " times as long as a step of SGD, which is one pass over memory, and "
-                + range(passes)
-                + " times as long as a scan and such a step one after the other, which is what two passes "
-                + (most > 1 + NOTHING
-                        ? "must cost: " + (all.size() > 1 ? "up to " : "") + percent(most - 1)
-                                + " % are the library's own."
-                        : "must cost.");
+        double lost = passes.getLast().value() - 1;
+        return "A LARS step takes " + named(sgd) + " times as long as a step of SGD, and " + range(passes)
+                + " times as long as its two passes must, a scan and a step of SGD: "
+                + (lost > NOTHING
+                        ? (passes.size() > 1 ? "up to " : "") + Table.number(100 * lost, 0) + " % are lost beyond them."
+                        : "nothing is lost beyond them.");
     }
 
     private static String simd(List<Figures> all) {
@@ -47,7 +44,7 @@ final class Sentences {
             return "What hand-written SIMD brings was not measured.";
         }
         boolean vectorised = update.getLast().value() <= 1 + NOTHING;
-        return "By hand-written SIMD the update alone, as SGD has it, " + compared(update, "the same in plain Java")
+        return "By hand-written SIMD the update alone (a step of SGD) " + compared(update, "plain Java")
                 + (vectorised ? ", because the JIT vectorises that loop by itself" : "") + "; the whole step "
                 + compared(step, "the best scalar one") + ".";
     }
@@ -125,9 +122,5 @@ final class Sentences {
                 ? least
                 : least + " (" + rising.getFirst().layout() + ") to " + most + " ("
                         + rising.getLast().layout() + ")";
-    }
-
-    private static String percent(double part) {
-        return Table.number(100 * part, 0);
     }
 }

@@ -44,21 +44,19 @@ class SentencesTest {
     @Test
     void costIsToldAgainstSgdAndTheTwoPasses() {
         assertEquals(
-                "A LARS step takes 1.40 (big) to 2.10 (small) times as long as a step of SGD, which is one pass over"
-                        + " memory, and 1.00 to 1.50 times as long as a scan and such a step one after the other, which is"
-                        + " what two passes must cost: up to 50 % are the library's own.",
+                "A LARS step takes 1.40 (big) to 2.10 (small) times as long as a step of SGD, and 1.00 to 1.50 times as long"
+                        + " as its two passes must, a scan and a step of SGD: up to 50 % are lost beyond them.",
                 sentence(0, figures("small", 210, 1, 1, 1), figures("big", 140, 1, 1, 1)));
         assertSays(
-                "and 1.00 times as long as a scan and such a step one after the other, which is what two passes must"
-                        + " cost.",
+                "and 1.00 times as long as its two passes must, a scan and a step of SGD: nothing is lost beyond them.",
                 sentence(0, figures("a", 140, 1, 1, 1)));
-        assertSays("must cost: 10 % are the library's own.", sentence(0, figures("a", 154, 1, 1, 1)));
+        assertSays("of SGD: 10 % are lost beyond them.", sentence(0, figures("a", 154, 1, 1, 1)));
     }
 
     @Test
     void theUpdateGainsNothingWhereTheJitVectorisesIt() {
         assertEquals(
-                "By hand-written SIMD the update alone, as SGD has it, gains nothing over the same in plain Java (0.99 to"
+                "By hand-written SIMD the update alone (a step of SGD) gains nothing over plain Java (0.99 to"
                         + " 1.03 times as fast), because the JIT vectorises that loop by itself; the whole step is 1.20"
                         + " (b) to 1.40 (a) times as fast as the best scalar one.",
                 sentence(1, figures("a", 140, 1.03, 1.4, 1), figures("b", 140, 0.99, 1.2, 1)));
@@ -67,9 +65,9 @@ class SentencesTest {
     @Test
     void gainsAndLossesAreCalledSo() {
         String gain = sentence(1, figures("a", 140, 2, 1.4, 1));
-        assertSays("the update alone, as SGD has it, is 2.00 times as fast as the same in plain Java; the", gain);
+        assertSays("the update alone (a step of SGD) is 2.00 times as fast as plain Java; the", gain);
         String loss = sentence(1, figures("a", 140, 0.8, 0.9, 1));
-        assertSays("is slower than the same in plain Java, 0.80 times as fast, because the JIT", loss);
+        assertSays("is slower than plain Java, 0.80 times as fast, because the JIT", loss);
         assertSays("the whole step is slower than the best scalar one, 0.90 times as fast.", loss);
         assertSays(
                 "the whole step gains on c, gains nothing on b and is slower on a (0.80 to 1.50 times as fast as the best"
