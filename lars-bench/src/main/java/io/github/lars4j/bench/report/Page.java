@@ -55,6 +55,7 @@ final class Page {
                 .append(STYLE)
                 .append("</style>\n</head>\n<body>\n<main>\n<h1>What a LARS step costs here</h1>\n<ul>\n");
         Sentences.of(run, figures).forEach(s -> page.append("<li>" + Svg.escaped(s) + "</li>\n"));
+        Sentences.warning(results).ifPresent(s -> page.append("<li><strong>" + Svg.escaped(s) + "</strong></li>\n"));
         page.append("</ul>\n").append(scroll(Tables.summary(run, figures)));
         for (Pictures.Picture picture : pictures) {
             page.append("<figure>\n<div class=\"wide\">\n")

@@ -36,6 +36,7 @@ public final class Report {
         text.append(Tables.ratios(figures)).append(System.lineSeparator());
         text.append(Tables.NOTES.replace("\n", System.lineSeparator())).append(System.lineSeparator());
         Sentences.of(run, figures).forEach(s -> text.append(s).append(System.lineSeparator()));
+        Sentences.warning(results).ifPresent(s -> text.append(s).append(System.lineSeparator()));
         return text.toString();
     }
 
@@ -71,6 +72,7 @@ public final class Report {
         }
         text.append('\n');
         Sentences.of(run, figures).forEach(s -> text.append("- ").append(s).append('\n'));
+        Sentences.warning(results).ifPresent(s -> text.append("- **").append(s).append("**\n"));
         return text.toString();
     }
 }

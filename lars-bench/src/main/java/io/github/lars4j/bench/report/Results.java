@@ -35,6 +35,7 @@ public final class Results {
      * @param error half of the time's confidence interval of 99.9 %, in ns; NaN where there are too few iterations
      * @param allocated bytes allocated in one step; NaN where this was not measured
      * @param forks mean time of each JVM in ns; empty where the file does not tell
+     * @param unrest the longest iteration's time to the shortest's; 1 where the file does not tell
      */
     public record Result(
             String method,
@@ -42,7 +43,8 @@ public final class Results {
             double nanos,
             double error,
             double allocated,
-            List<Double> forks) {
+            List<Double> forks,
+            double unrest) {
 
         /** Whether each parameter that this has is as wished; given as names and values in turn. */
         private boolean matches(String wishedMethod, String... wishes) {
@@ -98,7 +100,8 @@ public final class Results {
                             metric.get("score").getAsDouble() * unit,
                             metric.get("scoreError").getAsDouble() * unit,
                             allocated(object),
-                            forks(metric, unit)));
+                            forks(metric, unit),
+                            unrest(metric)));
                 }
             }
         } catch (ClassCastException
@@ -122,14 +125,29 @@ public final class Results {
     }
 
     private static List<Double> forks(JsonObject metric, double unit) {
-        List<Double> forks = new ArrayList<>();
+        return iterations(metric).stream()
+                .map(fork -> fork.stream().mapToDouble(time -> time * unit).average())
+                .filter(OptionalDouble::isPresent)
+                .map(OptionalDouble::getAsDouble)
+                .toList();
+    }
+
+    private static double unrest(JsonObject metric) {
+        var times = iterations(metric).stream()
+                .flatMap(List::stream)
+                .mapToDouble(time -> time)
+                .summaryStatistics();
+        return times.getCount() == 0 ? 1 : times.getMax() / times.getMin();
+    }
+
+    /** The times of each fork, as the file has them. */
+    private static List<List<Double>> iterations(JsonObject metric) {
+        List<List<Double>> forks = new ArrayList<>();
         if (metric.has("rawData")) {
             for (JsonElement fork : metric.getAsJsonArray("rawData")) {
-                double sum = 0;
-                for (JsonElement iteration : fork.getAsJsonArray()) {
-                    sum += iteration.getAsDouble() * unit;
-                }
-                forks.add(sum / fork.getAsJsonArray().size());
+                List<Double> times = new ArrayList<>();
+                fork.getAsJsonArray().forEach(time -> times.add(time.getAsDouble()));
+                forks.add(times);
             }
         }
         return forks;

@@ -4,6 +4,7 @@ import io.github.lars4j.bench.report.Figures.Speed;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 
@@ -13,6 +14,9 @@ final class Sentences {
     /** A difference of less than this part is called none. */
     private static final double NOTHING = 0.05;
 
+    /** Iterations of one code differ by less, if nothing disturbs them. */
+    private static final double UNREST = 2;
+
     /** A figure of a layout. */
     private record Value(String layout, double value) {}
 
@@ -21,6 +25,16 @@ final class Sentences {
     /** What a step costs, what SIMD brings, what threads bring. */
     static List<String> of(RunFile run, List<Figures> all) {
         return List.of(cost(all), simd(all), threads(run.cores(), all));
+    }
+
+    /** A warning of times that are not to be believed; empty where there are none. */
+    static Optional<String> warning(Results results) {
+        long unrestful = results.all().stream().filter(r -> r.unrest() > UNREST).count();
+        return unrestful == 0
+                ? Optional.empty()
+                : Optional.of("Do not trust this: of " + results.all().size() + " times " + unrestful
+                        + " differ more than twofold from iteration to iteration. Something else ran, or code was not"
+                        + " compiled in time. Run it again while the machine has nothing else to do.");
     }
 
     private static String cost(List<Figures> all) {
@@ -56,7 +70,7 @@ final class Sentences {
         List<Value> threads = speeds(all, Figures::threads);
         return threads.isEmpty()
                 ? "What threads bring was not measured."
-                : "On " + cores + " threads a step " + compared(threads, "on one") + ", where " + cores
+                : "A step on " + cores + " threads " + compared(threads, "one on a single thread") + ", where " + cores
                         + " times would be ideal.";
     }
 

@@ -78,11 +78,12 @@ class SentencesTest {
     @Test
     void threadsAreToldAgainstTheIdeal() {
         assertEquals(
-                "On 2 threads a step is 1.80 times as fast as on one, where 2 times would be ideal.",
+                "A step on 2 threads is 1.80 times as fast as one on a single thread, where 2 times would be ideal.",
                 sentence(2, figures("a", 140, 1, 1, 1.8)));
-        assertSays("a step is slower than on one, 0.50 times as fast", sentence(2, figures("a", 140, 1, 1, 0.5)));
         assertSays(
-                "gains on b and is slower on a (0.50 to 1.80 times as fast as on one)",
+                "is slower than one on a single thread, 0.50 times as fast", sentence(2, figures("a", 140, 1, 1, 0.5)));
+        assertSays(
+                "gains on b and is slower on a (0.50 to 1.80 times as fast as one on a single thread)",
                 sentence(2, figures("a", 140, 1, 1, 0.5), figures("b", 140, 1, 1, 1.8)));
         assertEquals(
                 "There is one core here, so what threads bring was not measured.",
@@ -99,5 +100,16 @@ class SentencesTest {
         }
         assertSays(
                 "is 1.80 times as fast", sentence(2, figures("a", nan, nan, nan, nan), figures("b", 140, 1, 1, 1.8)));
+    }
+
+    @Test
+    void timesThatDifferTwofoldAreWarnedOf() {
+        String quiet = "[" + MadeUp.run("lars", "a", "vector", 1, 10, 19) + ","
+                + MadeUp.run("sgd", "a", "vector", 1, 10) + "]";
+        assertTrue(Sentences.warning(Results.parse(quiet)).isEmpty());
+        String busy = quiet.replace("[19.0,19.0]", "[19.0,21.0]");
+        assertSays(
+                "of 2 times 1 differ more than twofold",
+                Sentences.warning(Results.parse(busy)).orElseThrow());
     }
 }
