@@ -120,9 +120,13 @@ final class DefaultRun {
 
         /** A layout by its name, or a file of one, which is named by its whole path so that forks find it too. */
         private static String layout(String value) {
-            String name =
-                    Files.isRegularFile(Path.of(value)) ? "@" + Path.of(value).toAbsolutePath() : value;
-            Layouts.named(name);
+            boolean file = Files.isRegularFile(Path.of(value));
+            String name = file ? "@" + Path.of(value).toAbsolutePath() : value;
+            try {
+                Layouts.named(name);
+            } catch (IllegalArgumentException e) {
+                throw file ? e : new IllegalArgumentException(e.getMessage() + "; there is no such file either", e);
+            }
             return name;
         }
     }
@@ -337,7 +341,7 @@ final class DefaultRun {
             }
             return arm.in(run.results(), RunFile.withoutFolders(layout))
                     .map(Results.Result::nanos)
-                    .map(nanos -> Table.number(nanos / 1e6, nanos < 1e5 ? 5 : 3))
+                    .map(Table::millis)
                     .orElse(null);
         }
     }

@@ -61,6 +61,8 @@ class BenchMainTest {
     void theDefaultRunRefusesWhatItCannotDoBeforeItStarts() throws Exception {
         Path file = Files.writeString(folder.resolve("file"), "");
         assertRefused("\"nonsense\"", "--layout", "nonsense");
+        assertRefused("there is no such file either", "--layout", "nonsense");
+        assertRefused(file.toString(), "--layout", file.toString());
         assertRefused("--layout needs a value", "--layout");
         assertRefused("--out needs a value", "--out");
         assertRefused("-f does not go together with --out", "--out", folder.toString(), "-f", "3");

@@ -31,6 +31,11 @@ public final class Table {
         return Double.isNaN(value) ? "-" : String.format(Locale.ROOT, "%." + digits + "f", value);
     }
 
+    /** A time in ms, with digits for short ones too; a dash for NaN. */
+    public static String millis(double nanos) {
+        return number(nanos / 1e6, nanos < 1e3 ? 7 : nanos < 1e5 ? 5 : 3);
+    }
+
     /** A line for the headings and one for each row. */
     @Override
     public String toString() {

@@ -36,7 +36,7 @@ final class Tables {
             double nanos = arm.nanos(results, layout.name());
             table.add(
                     arm.name(),
-                    Table.number(nanos / 1e6, nanos < 1e5 ? 5 : 3),
+                    Table.millis(nanos),
                     Table.number(nanos / parameters, 3),
                     Table.number(arm.bytes() == 0 ? Double.NaN : arm.bytes() * parameters / nanos, 1),
                     Table.number(arm.whole() ? 100 * (figures.scan() + figures.sgd()) / nanos : Double.NaN, 0));
@@ -80,7 +80,7 @@ final class Tables {
             table.add(
                     layout.name(),
                     layout.parameters() == 0 ? "-" : String.format(Locale.ROOT, "%,d", layout.parameters()),
-                    Table.number(figures.lars() / 1e6, figures.lars() < 1e5 ? 5 : 3),
+                    Table.millis(figures.lars()),
                     Table.number(figures.lars() / parameters, 2),
                     Table.number(Arm.LARS.bytes() * parameters / figures.lars(), 1),
                     Table.number(figures.toSgd(), 2),
