@@ -9,10 +9,11 @@ final class Page {
     /** On a phone each picture is there in its narrow size, with text as large. */
     private static final String STYLE = """
             body { margin: 0; background: #ffffff; color: #1f2328; font: 16px/1.5 system-ui, sans-serif; }
-            main { max-width: 760px; margin: 0 auto; padding: 16px; }
+            main { max-width: 880px; margin: 0 auto; padding: 16px; }
             h1 { font-size: 26px; line-height: 1.2; }
             h2 { font-size: 20px; margin: 40px 0 8px; }
-            figure { margin: 0 0 32px; }
+            figure { margin: 0 0 32px; max-width: 760px; }
+            p, li { max-width: 760px; }
             figcaption, .quiet { color: #59636e; font-size: 14px; }
             svg { display: block; width: 100%; height: auto; }
             .narrow { display: none; }
@@ -29,6 +30,8 @@ final class Page {
             @media (max-width: 600px) {
               .wide { display: none; }
               .narrow { display: block; }
+              th, td { padding-right: 8px; }
+              th { min-width: 0; }
             }
             @media (prefers-color-scheme: dark) {
               body { background: #0d1117; color: #e6edf3; }
