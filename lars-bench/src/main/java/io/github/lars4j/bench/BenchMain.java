@@ -5,6 +5,7 @@ import io.github.lars4j.bench.arms.Layouts;
 import io.github.lars4j.bench.largebatch.LargeBatchCommand;
 import java.io.PrintStream;
 import java.util.Arrays;
+import java.util.stream.Stream;
 import org.openjdk.jmh.runner.RunnerException;
 
 /** The benchmarks' command line: a command, or JMH's own options, or nothing. */
@@ -16,37 +17,26 @@ public final class BenchMain {
     static final int USAGE = 2;
 
     private static final String HELP = """
-            usage: java -jar lars-bench.jar [COMMAND | JMH OPTIONS]
+            usage: java -jar lars-bench.jar [--out DIR] [--layout LAYOUT] | COMMAND | JMH OPTIONS
 
-            Without arguments: a selection that ends within five minutes, and a table of what it means.
-
+            Without a command: three networks in five minutes at most, tables, and what they mean here.
+              --out DIR        also pictures, in eight minutes at most: DIR/report.html, results.json, table.md;
+                               the results are written after each arm, and stay if you press Ctrl-C
+              --layout LAYOUT  your own network instead: a file with a tensor's name and shape a line,
+                               or %s, ELEMENTSxLAYERS
             commands
-              coldstart          the first 1 to 1000 steps of fresh JVMs, scalar kernels against automatic ones;
-                                 exit 1 if those are slower by more than 10 %% and 20 ms
-              ratios FILE...     the ratios that the project has set itself, from what -rf json wrote;
-                                 exit 1 if one is missed
-              replay FILE...     recordings of another optimizer on these kernels: how far off they are;
-                                 exit 1 if one is off by more than its bar, 2 if one can't be read
+              report FILE.json   the page again, from results.json or from what -rf json wrote; --out DIR
+              coldstart          first steps of fresh JVMs; exit 1 if automatic kernels cost 10 %% and 20 ms more
+              ratios FILE...     the ratios that the project has set itself; exit 1 if one is missed
+              replay FILE...     recordings of another optimizer on these kernels; exit 1 if one is off
               accuracy           norms in float and by this library: how far off they are, and how fast
-              large-batch        Fashion-MNIST by LARS and by SGD, from batch 256 to 16384;
-                                 --quick for one of them, --data DIR, --out DIR, --jobs N
-              --help             this page
-
+              large-batch        Fashion-MNIST by LARS and by SGD; --quick, --data DIR, --out DIR, --jobs N
             JMH's options, of which -h shows all
-              -l                 list the benchmarks: scan, sgd, measure, update, lars, scalarLars, naive, norms
-              lars$              those whose name matches
-              -p layout=resnet50,4096x100
-                                 %s,
-                                 or ELEMENTSxLAYERS, or @FILE: a list of names and shapes, or safetensors
-              -p kernels=vector  scalar, vector, auto
-              -p sums=carried    fresh, carried, given
-              -p onBadGradient=skipLayer
-                                 refuse (all sums before the first write), skipLayer (each layer by itself)
-              -p threads=2       threads that share a step
-              -p gap=1344        bytes between the arrays
-              -f 1 -wi 5 -i 5    forks, warm-up iterations, iterations
-              -prof gc           bytes allocated in a step
-              -rf json -rff FILE result as JSON
+              lars$              benchmarks by name: scan, sgd, measure, update, lars, passes, scalarLars, naive, norms
+              -p layout=resnet50,@net.txt    -p kernels=scalar,vector,auto      -p threads=2
+              -p sums=fresh,carried,given   -p onBadGradient=refuse,skipLayer  -p gap=1344 (bytes)
+              -f 1 -wi 5 -i 5 -prof gc      forks, warm-up iterations, iterations, bytes allocated
+              -rf json -rff FILE            result as JSON
             """.formatted(String.join(", ", Layouts.NETWORKS));
 
     private BenchMain() {}
@@ -60,13 +50,8 @@ public final class BenchMain {
 
     /** Runs a command line; returns the exit code. */
     static int run(String[] args, PrintStream out, PrintStream err) throws Exception {
-        if (args.length == 0) {
-            try {
-                return DefaultRun.run(out);
-            } catch (RunnerException e) {
-                err.println("lars-bench: " + e.getMessage());
-                return FAILED;
-            }
+        if (args.length == 0 || Stream.of(args).anyMatch(arg -> arg.equals("--layout"))) {
+            return measure(args, out, err);
         }
         String[] rest = Arrays.copyOfRange(args, 1, args.length);
         return switch (args[0]) {
@@ -74,12 +59,23 @@ public final class BenchMain {
                 out.print(HELP);
                 yield 0;
             }
+            case "--out" -> measure(args, out, err);
             case "coldstart" -> ColdStart.run(rest, out, err);
             case "accuracy" -> AccuracyCommand.run(rest, out, err);
             case "ratios" -> Ratios.run(rest, out, err);
             case "large-batch" -> LargeBatchCommand.run(rest, out, err);
+            case "report" -> ReportCommand.run(rest, out, err);
             case "replay" -> ReplayCommand.run(rest, out, err);
             default -> JmhCommand.run(args, out, err);
         };
+    }
+
+    private static int measure(String[] args, PrintStream out, PrintStream err) throws Exception {
+        try {
+            return DefaultRun.run(args, out, err);
+        } catch (RunnerException e) {
+            err.println("lars-bench: " + e.getMessage());
+            return FAILED;
+        }
     }
 }

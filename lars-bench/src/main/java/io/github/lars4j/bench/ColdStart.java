@@ -1,5 +1,7 @@
 package io.github.lars4j.bench;
 
+import io.github.lars4j.bench.report.RunFile;
+import io.github.lars4j.bench.report.Table;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -7,6 +9,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * The first steps of fresh JVMs: total time of the first 1, 10, 100 and 1000 of them, with scalar kernels and with
@@ -71,20 +74,43 @@ final class ColdStart {
     /**
      * What one JVM did.
      *
-     * @param millis time of building the optimizer, then of the first steps for each of {@link #STEPS}; NaN where that was
-     *     not reached
+     * @param built time of building the optimizer in ms
+     * @param ends time in ms from the first step's beginning to the end of each; fewer than all where it took too long
      * @param kernels what the steps ran on in the end
      */
-    record Run(List<Double> millis, String kernels) {
+    record Run(double built, List<Double> ends, String kernels) {
+
+        /** Time in ms of the first so many steps; NaN where that was not reached. */
+        double after(int steps) {
+            return steps <= ends.size() ? ends.get(steps - 1) : Double.NaN;
+        }
 
         boolean finished() {
-            return !Double.isNaN(millis.getLast());
+            return ends.size() >= STEPS.getLast();
         }
 
         @Override
         public String toString() {
-            return Table.number(millis.getLast(), 1) + " ms";
+            return Table.number(after(STEPS.getLast()), 1) + " ms";
         }
+    }
+
+    /** The first steps of one fresh JVM, by each kind of kernels in turn, for a picture. */
+    static List<RunFile.ColdStart> round(String layout) throws IOException, InterruptedException {
+        List<Integer> marked = IntStream.rangeClosed(0, 30)
+                .map(i -> (int) Math.round(Math.pow(10, i / 10.0)))
+                .distinct()
+                .boxed()
+                .toList();
+        List<RunFile.ColdStart> round = new ArrayList<>();
+        for (String kernels : List.of("scalar", "vector", "auto")) {
+            Run run = fork(layout, "", kernels);
+            List<Integer> reached =
+                    marked.stream().filter(step -> step <= run.ends().size()).toList();
+            round.add(new RunFile.ColdStart(
+                    layout, kernels, reached, reached.stream().map(run::after).toList()));
+        }
+        return round;
     }
 
     private static Run fork(String layout, String compiler, String kernels) throws IOException, InterruptedException {
@@ -114,20 +140,18 @@ final class ColdStart {
     /** Reads what {@link ColdStartProbe} printed. */
     static Run parse(String printed) {
         List<String> lines = printed.lines().toList();
-        List<Double> millis = new ArrayList<>();
-        for (int i = 0; i <= STEPS.size(); i++) {
-            millis.add(i + 1 < lines.size() ? Double.parseDouble(lines.get(i)) : Double.NaN);
-        }
-        return new Run(millis, lines.getLast());
+        List<Double> times =
+                lines.subList(0, lines.size() - 1).stream().map(Double::valueOf).toList();
+        return new Run(times.getFirst(), times.subList(1, times.size()), lines.getLast());
     }
 
-    /** The median of each time; NaN where not all runs reached it. */
+    /** The median of the time to build, and of each of {@link #STEPS}; NaN where not all runs reached it. */
     static double[] medians(List<Run> runs) {
         double[] medians = new double[1 + STEPS.size()];
         for (int i = 0; i < medians.length; i++) {
             int column = i;
             double[] sorted = runs.stream()
-                    .mapToDouble(run -> run.millis().get(column))
+                    .mapToDouble(run -> column == 0 ? run.built() : run.after(STEPS.get(column - 1)))
                     .sorted()
                     .toArray();
             medians[i] = Double.isNaN(sorted[sorted.length - 1]) ? Double.NaN : sorted[sorted.length / 2];

@@ -6,7 +6,10 @@ import io.github.lars4j.bench.arms.Layouts;
 import io.github.lars4j.bench.arms.StepBenchmark;
 import java.util.Arrays;
 
-/** Main class of the JVMs of {@link ColdStart}: takes steps and prints their times, in ms, a line each. */
+/**
+ * Main class of the JVMs of {@link ColdStart}: prints, in ms, the time to build the optimizer and that at each step's
+ * end, a line each, and last the kernels.
+ */
 public final class ColdStartProbe {
 
     private ColdStartProbe() {}
@@ -26,18 +29,17 @@ public final class ColdStartProbe {
                 .nesterov(true)
                 .weightDecay(StepBenchmark.DECAY)
                 .build()) {
-            double[] times = new double[1 + ColdStart.STEPS.size()];
-            int known = 0;
-            times[known++] = millisSince(begun);
+            double built = millisSince(begun);
+            double[] ends = new double[ColdStart.STEPS.getLast()];
+            int taken = 0;
             long first = System.nanoTime();
-            for (int step = 1; known < times.length && millisSince(first) < limitMillis; step++) {
+            while (taken < ends.length && millisSince(first) < limitMillis) {
                 lars.step(weights, gradients);
-                if (step == ColdStart.STEPS.get(known - 1)) {
-                    times[known++] = millisSince(first);
-                }
+                ends[taken++] = millisSince(first);
             }
-            for (int i = 0; i < known; i++) {
-                System.out.println(times[i]);
+            System.out.println(built);
+            for (int i = 0; i < taken; i++) {
+                System.out.println(ends[i]);
             }
             System.out.println(lars.kernels());
         }

@@ -1,19 +1,27 @@
 package io.github.lars4j.bench;
 
-import io.github.lars4j.Layers;
 import io.github.lars4j.bench.arms.Layouts;
 import io.github.lars4j.bench.arms.StepBenchmark;
+import io.github.lars4j.bench.report.Arm;
+import io.github.lars4j.bench.report.Report;
+import io.github.lars4j.bench.report.Results;
+import io.github.lars4j.bench.report.RunFile;
+import io.github.lars4j.bench.report.Table;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.time.LocalDate;
+import java.time.ZoneId;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
-import java.util.OptionalDouble;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
 import org.openjdk.jmh.results.RunResult;
 import org.openjdk.jmh.runner.Runner;
 import org.openjdk.jmh.runner.RunnerException;
@@ -21,116 +29,219 @@ import org.openjdk.jmh.runner.options.ChainedOptionsBuilder;
 import org.openjdk.jmh.runner.options.OptionsBuilder;
 import org.openjdk.jmh.runner.options.TimeValue;
 
-/** What runs without arguments: a selection that ends within five minutes, and a table of what it means. */
+/**
+ * What runs without a command: a selection that ends within five minutes, and what it means; with {@code --out} what the
+ * pictures need too, within eight. Whoever stops it gets what was measured until then.
+ */
 final class DefaultRun {
 
     private static final List<String> LAYOUTS = List.of("4096x100", "mobilenet_v2", "resnet50");
 
+    /** Sizes of the one layer of the sweep: from a single vector to beyond most caches. */
+    private static final List<Integer> SIZES = IntStream.concat(
+                    IntStream.rangeClosed(2, 12).map(i -> 1 << (2 * i)), IntStream.of(1 << 25))
+            .boxed()
+            .toList();
+
+    private static final String COLD_LAYOUT = "4096x10";
+    private static final int COLD_ROUNDS = 3;
+    private static final long COLD_ROUND_NANOS = TimeUnit.SECONDS.toNanos(2);
+
     private static final long LIMIT_NANOS = TimeUnit.SECONDS.toNanos(290);
+    private static final long LIMIT_WITH_PICTURES_NANOS = TimeUnit.SECONDS.toNanos(470);
 
-    private static final int FORKS = 2;
-    private static final int WARMUPS = 3;
-    private static final TimeValue WARMUP = TimeValue.milliseconds(400);
-    private static final int ITERATIONS = 5;
-    private static final TimeValue ITERATION = TimeValue.milliseconds(300);
+    /** What a JVM takes besides its iterations. */
+    private static final long FORK_NANOS = TimeUnit.SECONDS.toNanos(1);
 
-    /** What one arm is taken to last before any was seen: its iterations, and a second for each JVM. */
-    private static final long EXPECTED_NANOS = TimeUnit.MILLISECONDS.toNanos(FORKS * (3 * 400 + 5 * 300 + 1000));
+    /** How long an arm is measured: so many JVMs, and in each so many iterations of so many ms. */
+    record Timing(int forks, int warmups, int warmupMillis, int iterations, int iterationMillis) {
 
-    /**
-     * One thing to measure of every layout.
-     *
-     * @param method of {@link StepBenchmark}
-     * @param kernels {@code null} where it has none
-     * @param bytes read and written for each parameter, if nothing came from a cache; 0 where nobody knows
-     */
-    private record Arm(String method, String kernels, int threads, int bytes) {
-
-        String name() {
-            return method + (kernels == null ? "" : " " + kernels) + (threads > 1 ? " x" + threads : "");
+        /** What it is taken to last before anything was seen. */
+        long nanos() {
+            return forks
+                    * (FORK_NANOS
+                            + TimeUnit.MILLISECONDS.toNanos(
+                                    (long) warmups * warmupMillis + (long) iterations * iterationMillis));
         }
-
-        OptionalDouble nanos(Results results, String layout) {
-            return results.best(
-                    method, "layout", layout, "kernels", kernels == null ? "" : kernels, "threads", "" + threads);
-        }
-    }
-
-    private record Job(String layout, Arm arm) {
 
         @Override
         public String toString() {
-            return layout + " " + arm.name();
+            return "%d a line, each %d x %d ms warm-up and %d x %d ms"
+                    .formatted(forks, warmups, warmupMillis, iterations, iterationMillis);
         }
     }
+
+    /** The timing of the tables. */
+    static final Timing TABLES = new Timing(2, 3, 400, 5, 300);
+
+    /**
+     * The timing of the sweep over sizes, which shows a course rather than small differences. A vector kernel that is not
+     * compiled yet is a hundred times slower, so the warm-up is no shorter.
+     */
+    static final Timing SWEEP = new Timing(1, 3, 500, 3, 200);
+
+    /**
+     * What was asked for.
+     *
+     * @param layouts names of what is measured
+     * @param out folder for the files; {@code null} if there shall be none
+     */
+    private record Request(List<String> layouts, Path out) {
+
+        /** Reads the command line; an {@link IllegalArgumentException} says what is wrong with it. */
+        static Request of(String[] args) {
+            List<String> layouts = LAYOUTS;
+            Path out = null;
+            for (int i = 0; i < args.length; i += 2) {
+                if (!args[i].equals("--layout") && !args[i].equals("--out")) {
+                    throw new IllegalArgumentException(
+                            args[i] + " does not go together with --out and --layout; --help lists what does");
+                }
+                if (i + 1 == args.length) {
+                    throw new IllegalArgumentException(args[i] + " needs a value behind it");
+                }
+                if (args[i].equals("--out")) {
+                    out = folder(args[i + 1]);
+                } else {
+                    layouts = List.of(layout(args[i + 1]));
+                }
+            }
+            return new Request(layouts, out);
+        }
+
+        private static Path folder(String name) {
+            try {
+                return Files.createDirectories(Path.of(name));
+            } catch (IOException | InvalidPathException e) {
+                throw new IllegalArgumentException(
+                        "--out is \"" + name + "\", which is no folder and can't be made one", e);
+            }
+        }
+
+        /** A layout by its name, or a file of one, which is named by its whole path so that forks find it too. */
+        private static String layout(String value) {
+            boolean file = Files.isRegularFile(Path.of(value));
+            String name = file ? "@" + Path.of(value).toAbsolutePath() : value;
+            try {
+                Layouts.named(name);
+            } catch (IllegalArgumentException e) {
+                throw file ? e : new IllegalArgumentException(e.getMessage() + "; there is no such file either", e);
+            }
+            return name;
+        }
+    }
+
+    /** Something to measure; {@code null} as its result says that it failed. */
+    private interface Measurement {
+        String take() throws IOException, InterruptedException, RunnerException;
+    }
+
+    private record Job(String name, long expectedNanos, Measurement measurement) {}
 
     private final PrintStream out;
+    private final Progress progress;
+    private final Path folder;
+    private final long limitNanos;
+    private final List<String> layouts = new ArrayList<>();
+    private final List<Job> jobs = new ArrayList<>();
+    private final RunFile run;
+    private final Path logs;
     private final long start = System.nanoTime();
-    private final List<Arm> arms = arms(Machine.cores());
-    private final List<RunResult> runs = new ArrayList<>();
+    private int done;
     private int failures;
+    private volatile boolean stopped;
 
-    private DefaultRun(PrintStream out) {
+    private DefaultRun(String[] args, Request request, Timing timing, Timing sweep, PrintStream out)
+            throws IOException {
         this.out = out;
-    }
-
-    /** Runs the selection; returns the exit code. */
-    static int run(PrintStream out) throws IOException, RunnerException {
-        return new DefaultRun(out).run();
-    }
-
-    private static List<Arm> arms(int cores) {
-        List<Arm> arms = new ArrayList<>(List.of(
-                new Arm("scan", "scalar", 1, 8),
-                new Arm("scan", "vector", 1, 8),
-                new Arm("sgd", "scalar", 1, 20),
-                new Arm("sgd", "vector", 1, 20),
-                new Arm("measure", "vector", 1, 8),
-                new Arm("lars", "scalar", 1, 28),
-                new Arm("lars", "vector", 1, 28),
-                new Arm("scalarLars", null, 1, 28),
-                new Arm("naive", null, 1, 0)));
-        if (cores > 1) {
-            arms.add(new Arm("lars", "vector", cores, 28));
-        }
-        return arms;
-    }
-
-    private int run() throws IOException, RunnerException {
-        out.print(Machine.describe());
-        out.printf(
-                "forks    %d a line, each %d x %s warm-up and %d x %s; one step is one operation%n%n",
-                FORKS, WARMUPS, WARMUP, ITERATIONS, ITERATION);
-        List<String> layouts = new ArrayList<>();
-        for (String layout : LAYOUTS) {
-            String obstacle = Forks.obstacle(Layouts.named(layout).end(), Forks.physicalBytes());
-            if (obstacle == null) {
-                layouts.add(layout);
-            } else {
-                out.println("layout " + layout + " is skipped: " + obstacle);
+        this.progress = new Progress(out, Progress.terminal());
+        this.folder = request.out();
+        this.limitNanos = folder == null ? LIMIT_NANOS : LIMIT_WITH_PICTURES_NANOS;
+        List<String> chosen = ManagementFactory.getRuntimeMXBean().getInputArguments();
+        Map<String, String> environment = Machine.environment();
+        environment.put("flags", Forks.describe(chosen));
+        environment.put("forks", timing.toString());
+        environment.put("date", LocalDate.now(ZoneId.systemDefault()).toString());
+        out.println(Machine.lines(environment));
+        request.layouts().forEach(layout -> plan(layout, Arm.selection(Machine.cores()), timing, layouts));
+        if (folder != null && !layouts.isEmpty()) {
+            for (int i = 0; i < COLD_ROUNDS; i++) {
+                jobs.add(new Job("cold start", COLD_ROUND_NANOS, this::coldStart));
             }
+            SIZES.forEach(size -> plan(size + "x1", Arm.SWEEP, sweep, new ArrayList<>()));
         }
-        List<Job> jobs = new ArrayList<>();
-        for (String layout : layouts) {
-            arms.forEach(arm -> jobs.add(new Job(layout, arm)));
+        this.run = new RunFile(
+                String.join(" ", "java -jar lars-bench.jar", String.join(" ", args))
+                        .trim(),
+                Machine.cores(),
+                environment,
+                layouts.stream()
+                        .map(layout -> RunFile.Layout.of(layout, Layouts.named(layout)))
+                        .toList());
+        this.logs = Files.createTempDirectory("lars-bench");
+    }
+
+    /** Runs what the command line asks for; returns the exit code. */
+    static int run(String[] args, PrintStream out, PrintStream err)
+            throws IOException, InterruptedException, RunnerException {
+        return run(args, TABLES, SWEEP, out, err);
+    }
+
+    /** The same with other times. */
+    static int run(String[] args, Timing timing, Timing sweep, PrintStream out, PrintStream err)
+            throws IOException, InterruptedException, RunnerException {
+        Request request;
+        try {
+            request = Request.of(args);
+        } catch (IllegalArgumentException e) {
+            err.println("lars-bench: " + e.getMessage());
+            return BenchMain.USAGE;
         }
-        Path logs = Files.createTempDirectory("lars-bench");
-        for (int done = 0; done < jobs.size(); done++) {
-            long spent = System.nanoTime() - start;
-            long each = done == 0 ? EXPECTED_NANOS : spent / done;
-            if (spent + each > LIMIT_NANOS) {
-                out.printf("%d of %d are left out, as five minutes are over%n", jobs.size() - done, jobs.size());
+        DefaultRun run = new DefaultRun(args, request, timing, sweep, out);
+        if (run.layouts.isEmpty()) {
+            err.println("lars-bench: no layout is left to measure");
+            return BenchMain.FAILED;
+        }
+        return run.run();
+    }
+
+    private void plan(String layout, List<Arm> arms, Timing armTiming, List<String> planned) {
+        String obstacle = Forks.obstacle(Layouts.named(layout).end(), Forks.physicalBytes());
+        if (obstacle != null) {
+            out.println("layout " + RunFile.withoutFolders(layout) + " is skipped: " + obstacle);
+            return;
+        }
+        planned.add(layout);
+        for (Arm arm : arms) {
+            String name = String.format("%-13s %-12s", RunFile.withoutFolders(layout), arm.name());
+            jobs.add(new Job(name, armTiming.nanos(), () -> measure(layout, arm, armTiming)));
+        }
+    }
+
+    private int run() throws IOException, InterruptedException, RunnerException {
+        Thread finish = new Thread(this::stop, "finish");
+        Runtime.getRuntime().addShutdownHook(finish);
+        progress.show("%d to measure, %s".formatted(jobs.size(), left()));
+        while (done < jobs.size()) {
+            Job job = jobs.get(done);
+            if (System.nanoTime() - start + job.expectedNanos() > limitNanos) {
+                progress.end();
+                out.printf("%d of %d are left out, as the time is over%n", jobs.size() - done, jobs.size());
                 break;
             }
-            measure(jobs.get(done), logs);
-            progress(jobs.get(done), done + 1, jobs.size());
+            String result = take(job);
+            synchronized (this) {
+                done++;
+                failures += result == null ? 1 : 0;
+                if (folder != null) {
+                    run.write(results());
+                }
+                progress.show("[%2d/%d] %s %10s ms   %s"
+                        .formatted(done, jobs.size(), job.name(), result == null ? "-" : result, left()));
+            }
         }
-        out.println();
-        Results results = Results.of(runs);
-        for (String layout : layouts) {
-            out.println(times(layout, results));
-        }
-        out.println(ratios(layouts, results));
+        Runtime.getRuntime().removeShutdownHook(finish);
+        present();
         if (failures > 0) {
             out.println(failures + " of " + jobs.size() + " failed; what JMH printed is in " + logs);
             return BenchMain.FAILED;
@@ -139,108 +250,113 @@ final class DefaultRun {
         return 0;
     }
 
-    private void measure(Job job, Path logs) throws IOException, RunnerException {
-        String layout = job.layout();
-        Arm arm = job.arm();
+    /** Measures. After this JVM was told to end whatever comes of that is of no interest. */
+    private String take(Job job) throws IOException, InterruptedException, RunnerException {
+        try {
+            return job.measurement().take();
+        } finally {
+            if (stopped) {
+                Thread.sleep(Long.MAX_VALUE);
+            }
+        }
+    }
+
+    /** What happens when this JVM is told to end: its forks end too, and what was measured is presented. */
+    private void stop() {
+        stopped = true;
+        ProcessHandle.current().descendants().forEach(ProcessHandle::destroy);
+        synchronized (this) {
+            progress.end();
+            out.printf("stopped after %d of %d%n", done, jobs.size());
+            try {
+                present();
+                deleteAll(logs);
+            } catch (IOException e) {
+                out.println("lars-bench: " + e);
+            }
+        }
+        ProcessHandle.current().descendants().forEach(ProcessHandle::destroy);
+    }
+
+    private void present() throws IOException {
+        progress.end();
+        Report report = new Report(run);
+        out.println();
+        out.print(report.text());
+        if (folder != null) {
+            run.write(results());
+            report.write(folder);
+            out.println();
+            out.println(
+                    "Written to " + folder.toAbsolutePath() + ": " + results().getFileName() + ", "
+                            + String.join(", ", report.files().keySet()));
+        }
+    }
+
+    private Path results() {
+        return folder.resolve("results.json");
+    }
+
+    private String coldStart() throws IOException, InterruptedException {
+        List<RunFile.ColdStart> round = ColdStart.round(COLD_LAYOUT);
+        synchronized (this) {
+            round.forEach(run::add);
+        }
+        return Table.number(round.getFirst().millis().getLast(), 3);
+    }
+
+    private String measure(String layout, Arm arm, Timing armTiming) throws IOException, RunnerException {
         List<String> chosen = ManagementFactory.getRuntimeMXBean().getInputArguments();
         List<String> flags = Forks.flags(Layouts.named(layout).end(), chosen);
+        String log = RunFile.withoutFolders(layout) + " " + arm.name();
         ChainedOptionsBuilder options = new OptionsBuilder()
                 .include("^" + StepBenchmark.class.getName().replace(".", "\\.") + "\\." + arm.method() + "$")
                 .param("layout", layout)
-                .forks(FORKS)
-                .warmupIterations(WARMUPS)
-                .warmupTime(WARMUP)
-                .measurementIterations(ITERATIONS)
-                .measurementTime(ITERATION)
+                .forks(armTiming.forks())
+                .warmupIterations(armTiming.warmups())
+                .warmupTime(TimeValue.milliseconds(armTiming.warmupMillis()))
+                .measurementIterations(armTiming.iterations())
+                .measurementTime(TimeValue.milliseconds(armTiming.iterationMillis()))
                 .jvmArgsAppend(flags.toArray(String[]::new))
-                .output(logs.resolve(job + ".log").toString());
+                .output(logs.resolve(log + ".log").toString());
         if (arm.kernels() != null) {
             options.param("kernels", arm.kernels()).param("threads", "" + arm.threads());
         }
         // What the forks print would come here, past the log.
         PrintStream systemOut = System.out;
         PrintStream systemErr = System.err;
-        Collection<RunResult> results;
+        Collection<RunResult> measured;
         try (PrintStream said = new PrintStream(
-                Files.newOutputStream(logs.resolve(job + ".forks.log")), true, StandardCharsets.UTF_8)) {
+                Files.newOutputStream(logs.resolve(log + ".forks.log")), true, StandardCharsets.UTF_8)) {
             System.setOut(said);
             System.setErr(said);
-            results = new Runner(options.build()).run();
+            measured = new Runner(options.build()).run();
         } finally {
             System.setOut(systemOut);
             System.setErr(systemErr);
         }
-        runs.addAll(results);
-        failures += results.isEmpty() ? 1 : 0;
-    }
-
-    private void progress(Job job, int done, int total) {
-        OptionalDouble nanos = job.arm().nanos(Results.of(runs), job.layout());
-        long seconds = TimeUnit.NANOSECONDS.toSeconds((System.nanoTime() - start) / done * (total - done));
-        out.printf(
-                "[%2d/%d] %-13s %-12s %10s ms   %d:%02d left%n",
-                done,
-                total,
-                job.layout(),
-                job.arm().name(),
-                Table.number(nanos.orElse(Double.NaN) / 1e6, 3),
-                seconds / 60,
-                seconds % 60);
-    }
-
-    private String times(String layout, Results results) {
-        Layers layers = Layouts.named(layout);
-        double parameters = layers.end();
-        double scan = results.scan(layout).orElse(Double.NaN);
-        double sgd = results.sgd(layout).orElse(Double.NaN);
-        Table table = new Table(1, layout, "ms/step", "ns/param", "GB/s", "% of scan + sgd");
-        for (Arm arm : arms) {
-            double nanos = arm.nanos(results, layout).orElse(Double.NaN);
-            boolean whole = arm.bytes() != 8 && arm.bytes() != 20;
-            table.add(
-                    arm.name(),
-                    Table.number(nanos / 1e6, 3),
-                    Table.number(nanos / parameters, 3),
-                    arm.bytes() == 0 ? "-" : Table.number(arm.bytes() * parameters / nanos, 1),
-                    whole ? Table.number(100 * (scan + sgd) / nanos, 0) : "-");
+        synchronized (this) {
+            if (!stopped) {
+                run.add(measured);
+            }
+            return arm.in(run.results(), RunFile.withoutFolders(layout))
+                    .map(Results.Result::nanos)
+                    .map(Table::millis)
+                    .orElse(null);
         }
-        return "%,d parameters in %,d tensors, %,d KiB in each of three arrays%n%s"
-                .formatted(layers.end(), layers.size(), layers.end() * 4 / 1024, table);
     }
 
-    private String ratios(List<String> layouts, Results results) {
-        Table table =
-                new Table(1, "ratios", "SIMD/scalar", "LARS/SGD", "LARS/(scan+SGD)", "SIMD/naive", "threads, speed-up");
-        for (String layout : layouts) {
-            double scan = results.scan(layout).orElse(Double.NaN);
-            double sgd = results.sgd(layout).orElse(Double.NaN);
-            double lars = lars(results, layout, "vector", 1);
-            double scalar = Math.min(
-                    lars(results, layout, "scalar", 1),
-                    results.best("scalarLars", "layout", layout).orElse(Double.POSITIVE_INFINITY));
-            double naive = results.best("naive", "layout", layout).orElse(Double.NaN);
-            table.add(
-                    layout,
-                    Table.number(scalar / lars, 2),
-                    Table.number(lars / sgd, 2),
-                    Table.number(lars / (scan + sgd), 2),
-                    Table.number(naive / lars, 2),
-                    Table.number(lars / lars(results, layout, "vector", Machine.cores()), 2));
+    /** The time left, if what is to come lasts longer or less long than expected as what has been did. */
+    private String left() {
+        double expected = 0;
+        double toCome = 0;
+        for (int i = 0; i < jobs.size(); i++) {
+            expected += i < done ? jobs.get(i).expectedNanos() : 0;
+            toCome += i < done ? 0 : jobs.get(i).expectedNanos();
         }
-        return table + """
-
-                SIMD/scalar, SIMD/naive and threads are speeds, LARS/SGD and LARS/(scan+SGD) times. Scalar is the faster of \
-                lars scalar
-                and scalarLars; scan and sgd are the faster of theirs, and measure, which is pass 1, is a scan too. GB/s counts 8 bytes read per parameter for scan, 12 \
-                read and 8
-                written for sgd, both together for LARS, wherever they came from: within a cache they are no memory \
-                traffic.
-                """;
-    }
-
-    private static double lars(Results results, String layout, String kernels, int threads) {
-        return results.best("lars", "layout", layout, "kernels", kernels, "threads", "" + threads)
-                .orElse(Double.NaN);
+        double nanos = toCome * (done == 0 ? 1 : (System.nanoTime() - start) / expected);
+        long seconds = TimeUnit.NANOSECONDS.toSeconds((long) nanos);
+        return "%d:%02d left".formatted(seconds / 60, seconds % 60);
     }
 
     private static void deleteAll(Path folder) throws IOException {

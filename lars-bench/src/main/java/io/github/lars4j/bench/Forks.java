@@ -3,7 +3,9 @@ package io.github.lars4j.bench;
 import com.sun.management.OperatingSystemMXBean;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 
 /** The JVMs that benchmarks are forked into: their flags, and which layouts fit into them. */
 public final class Forks {
@@ -65,6 +67,19 @@ public final class Forks {
             flags.add("-XX:+UseParallelGC");
         }
         return flags;
+    }
+
+    /** The flags of forks in words, those first that the user chose. */
+    static String describe(List<String> chosen) {
+        Set<String> flags = new LinkedHashSet<>(chosen);
+        flags.addAll(flags(0, chosen));
+        flags.removeIf(flag -> flag.equals("-Xms" + (BASE_BYTES >> 20) + "m") && !chosen.contains(flag));
+        if (!choosesHeap(chosen)) {
+            flags.remove("-Xmx" + (BASE_BYTES >> 20) + "m");
+            flags.add("-Xms and -Xmx of %d MiB and %d bytes a parameter"
+                    .formatted(BASE_BYTES >> 20, BYTES_PER_PARAMETER));
+        }
+        return String.join(" ", flags);
     }
 
     /** Whether flags set the size of the heap. */

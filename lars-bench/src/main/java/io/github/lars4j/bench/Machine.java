@@ -16,18 +16,38 @@ public final class Machine {
 
     private Machine() {}
 
-    /** The header of a report: processor, cores, caches, JVM, kernels and vector width. */
+    /** What heads a report: processor, cores, caches, JVM, kernels and vector width, by names. */
+    static Map<String, String> environment() {
+        Map<String, String> environment = new LinkedHashMap<>();
+        environment.put("CPU", cpu(Path.of("/proc/cpuinfo")) + ", " + cores() + " cores");
+        environment.put("caches", caches(Path.of("/sys/devices/system/cpu/cpu0/cache")));
+        environment.put("memory", (Forks.physicalBytes() >> 20) + " MiB");
+        environment.put(
+                "OS",
+                String.join(
+                        " ",
+                        System.getProperty("os.name"),
+                        System.getProperty("os.version"),
+                        System.getProperty("os.arch")));
+        environment.put(
+                "JDK",
+                System.getProperty("java.vm.vendor") + " " + System.getProperty("java.vm.version") + ", "
+                        + System.getProperty("java.vm.name"));
+        environment.put("kernels", kernels());
+        return environment;
+    }
+
+    /** The same as lines. */
     public static String describe() {
-        String newline = System.lineSeparator();
-        return "CPU      " + cpu(Path.of("/proc/cpuinfo")) + ", " + cores() + " cores" + newline
-                + "caches   " + caches(Path.of("/sys/devices/system/cpu/cpu0/cache")) + newline
-                + "memory   " + (Forks.physicalBytes() >> 20) + " MiB" + newline
-                + "OS       " + System.getProperty("os.name") + " " + System.getProperty("os.version") + " "
-                + System.getProperty("os.arch") + newline
-                + "JDK      " + System.getProperty("java.vm.vendor") + " " + System.getProperty("java.vm.version")
-                + ", "
-                + System.getProperty("java.vm.name") + newline
-                + "kernels  " + kernels() + newline;
+        return lines(environment());
+    }
+
+    /** A line for each, with its name. */
+    static String lines(Map<String, String> environment) {
+        StringBuilder lines = new StringBuilder();
+        environment.forEach((name, value) ->
+                lines.append(String.format("%-8s %s", name, value)).append(System.lineSeparator()));
+        return lines.toString();
     }
 
     /** What times depend on, for a file of results. */
@@ -51,7 +71,7 @@ public final class Machine {
         Layers layers = Layers.builder().add("layer", 1).build();
         try (Lars lars = ChosenKernels.build(Lars.builder(layers).learningRate(0), "vector")) {
             return lars.kernels();
-        } catch (IllegalStateException e) {
+        } catch (IllegalArgumentException | IllegalStateException e) {
             return e.getMessage();
         }
     }

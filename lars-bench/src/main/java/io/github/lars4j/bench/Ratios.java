@@ -1,6 +1,8 @@
 package io.github.lars4j.bench;
 
 import io.github.lars4j.bench.arms.Layouts;
+import io.github.lars4j.bench.report.Results;
+import io.github.lars4j.bench.report.Table;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;

@@ -39,7 +39,7 @@ class BenchMainTest {
     void helpFitsOneScreen() throws Exception {
         assertEquals(0, run("--help"));
         String help = out.toString(StandardCharsets.UTF_8);
-        assertTrue(help.lines().count() <= 40, help);
+        assertTrue(help.lines().count() <= 24, help);
         assertTrue(
                 help.lines().allMatch(line -> line.length() <= 100 && !line.contains("%") || line.contains("10 %")),
                 help);
@@ -56,6 +56,45 @@ class BenchMainTest {
         assertRefused("accuracy takes no arguments, and was given --help", "accuracy", "--help");
         assertRefused("ratios", "ratios");
         assertRefused("there is no file a", "ratios", "a", "b");
+    }
+
+    @Test
+    void theDefaultRunRefusesWhatItCannotDoBeforeItStarts() throws Exception {
+        Path file = Files.writeString(folder.resolve("file"), "");
+        assertRefused("\"nonsense\"", "--layout", "nonsense");
+        assertRefused("there is no such file either", "--layout", "nonsense");
+        assertRefused(file.toString(), "--layout", file.toString());
+        assertRefused("--layout needs a value", "--layout");
+        assertRefused("--out needs a value", "--out");
+        assertRefused("-f does not go together with --out", "--out", folder.toString(), "-f", "3");
+        assertRefused("which is no folder", "--out", file.toString());
+        assertRefused("which is no folder", "--out", file.resolve("below").toString());
+        assertEquals("", out.toString(StandardCharsets.UTF_8));
+    }
+
+    @Test
+    void reportOfARecordedRunIsWrittenBesideIt() throws Exception {
+        Path file = folder.resolve("run.json");
+        try (var in = BenchMainTest.class.getResourceAsStream("run.json")) {
+            Files.copy(in, file);
+        }
+        assertEquals(0, run("report", file.toString()));
+        assertTrue(out.toString(StandardCharsets.UTF_8).contains("Written to " + folder));
+        assertTrue(Files.readString(folder.resolve("report.html")).contains("resnet50"));
+        assertEquals(
+                0,
+                run("report", file.toString(), "--out", folder.resolve("there").toString()));
+        assertTrue(Files.isRegularFile(folder.resolve("there").resolve("table.md")));
+    }
+
+    @Test
+    void reportsOfWhatIsNoRunAreRefused() throws Exception {
+        Path bad = Files.writeString(folder.resolve("bad.json"), "{}");
+        assertRefused("report needs one file", "report");
+        assertRefused("report needs one file", "report", "a", "b");
+        assertRefused(
+                "there is no file", "report", folder.resolve("missing.json").toString());
+        assertRefused("bad.json is no", "report", bad.toString());
     }
 
     @Test

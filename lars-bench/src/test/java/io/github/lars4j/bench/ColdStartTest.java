@@ -1,18 +1,28 @@
 package io.github.lars4j.bench;
 
+import static java.util.stream.Collectors.joining;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.github.lars4j.bench.report.Table;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 class ColdStartTest {
 
     @Test
     void whatAJvmPrintedIsRead() {
-        ColdStart.Run run = ColdStart.parse("12.5\n1.0\n2.0\n3.0\n4.0\nscalar kernels: because\n");
-        assertEquals(List.of(12.5, 1.0, 2.0, 3.0, 4.0), run.millis());
+        ColdStart.Run run = ColdStart.parse("12.5\n"
+                + IntStream.rangeClosed(1, 1000).mapToObj(i -> i + ".5\n").collect(joining())
+                + "scalar kernels: because\n");
+        assertEquals(12.5, run.built());
+        for (int steps : new int[] {1, 10, 100, 1000}) {
+            assertEquals(steps + 0.5, run.after(steps));
+        }
         assertEquals("scalar kernels: because", run.kernels());
         assertTrue(run.finished());
     }
@@ -21,8 +31,12 @@ class ColdStartTest {
     void stepsThatWereNotReachedAreNotANumber() {
         ColdStart.Run run = ColdStart.parse("12.5\n1.0\n2.0\nscalar kernels: because\n");
         assertFalse(run.finished());
-        assertEquals(List.of(12.5, 1.0, 2.0, Double.NaN, Double.NaN), run.millis());
-        assertTrue(Double.isNaN(ColdStart.medians(List.of(run))[3]));
+        assertEquals(2.0, run.after(2));
+        assertTrue(Double.isNaN(run.after(3)));
+        double[] medians = ColdStart.medians(List.of(run));
+        assertEquals(12.5, medians[0]);
+        assertEquals(1.0, medians[1]);
+        assertTrue(Double.isNaN(medians[2]));
     }
 
     @Test
@@ -42,6 +56,8 @@ class ColdStartTest {
     }
 
     private static ColdStart.Run run(double thousand) {
-        return new ColdStart.Run(List.of(500.0, 1.0, 2.0, 3.0, thousand), "scalar kernels: because");
+        List<Double> ends = new ArrayList<>(Collections.nCopies(999, 1.0));
+        ends.add(thousand);
+        return new ColdStart.Run(500.0, ends, "scalar kernels: because");
     }
 }

@@ -3,7 +3,7 @@ package io.github.lars4j.bench.accuracy;
 import io.github.lars4j.bench.Forks;
 import io.github.lars4j.bench.Machine;
 import io.github.lars4j.bench.QuietRunner;
-import io.github.lars4j.bench.Table;
+import io.github.lars4j.bench.report.Table;
 import java.io.PrintStream;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;

@@ -1,4 +1,4 @@
-package io.github.lars4j.bench;
+package io.github.lars4j.bench.report;
 
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
@@ -6,25 +6,22 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
 import io.github.lars4j.bench.arms.StepBenchmark;
-import java.io.ByteArrayOutputStream;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Collection;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.TreeSet;
-import org.openjdk.jmh.results.RunResult;
-import org.openjdk.jmh.results.format.ResultFormatFactory;
-import org.openjdk.jmh.results.format.ResultFormatType;
 
-/** Measured times of {@link StepBenchmark}, from the JSON that JMH writes. */
-final class Results {
+/** Measured times of {@link StepBenchmark}, from the JSON that JMH writes. Immutable. */
+public final class Results {
 
     private static final Map<String, Double> NANOSECONDS =
             Map.of("ns/op", 1.0, "us/op", 1e3, "ms/op", 1e6, "s/op", 1e9);
+
+    private static final String NO_RESULT = "is not a JSON result of JMH: ";
 
     /** Before the method's name. The package is left out: files of before it had its present name are read too. */
     private static final String BENCHMARK = "." + StepBenchmark.class.getSimpleName() + ".";
@@ -37,8 +34,17 @@ final class Results {
      * @param nanos time of one step in ns
      * @param error half of the time's confidence interval of 99.9 %, in ns; NaN where there are too few iterations
      * @param allocated bytes allocated in one step; NaN where this was not measured
+     * @param forks mean time of each JVM in ns; empty where the file does not tell
+     * @param unrest the longest iteration's time to the shortest's; 1 where the file does not tell
      */
-    record Result(String method, Map<String, String> params, double nanos, double error, double allocated) {
+    public record Result(
+            String method,
+            Map<String, String> params,
+            double nanos,
+            double error,
+            double allocated,
+            List<Double> forks,
+            double unrest) {
 
         /** Whether each parameter that this has is as wished; given as names and values in turn. */
         private boolean matches(String wishedMethod, String... wishes) {
@@ -52,19 +58,35 @@ final class Results {
 
     private final List<Result> results;
 
-    Results(List<Result> results) {
-        this.results = results;
+    /** Results in the order in which they were measured. */
+    public Results(List<Result> results) {
+        this.results = List.copyOf(results);
     }
 
     /**
-     * Reads what {@code -rf json} wrote. Benchmarks of other classes, and other modes than the average time, are left out.
+     * Reads what {@code -rf json} wrote, or a {@link RunFile}. Benchmarks of other classes, and other modes than the average
+     * time, are left out.
      *
      * @throws IllegalArgumentException if it is not such a file
      */
-    static Results parse(String json) {
+    public static Results parse(String json) {
+        try {
+            JsonElement whole = JsonParser.parseString(json);
+            boolean file = whole.isJsonObject() && whole.getAsJsonObject().has(RunFile.RUNS);
+            return of((file ? whole.getAsJsonObject().get(RunFile.RUNS) : whole).getAsJsonArray());
+        } catch (JsonParseException | IllegalStateException e) {
+            throw new IllegalArgumentException(NO_RESULT + e.getMessage(), e);
+        }
+    }
+
+    /**
+     * Reads an array of runs as JMH writes them.
+     *
+     * @throws IllegalArgumentException if it is none
+     */
+    static Results of(JsonArray runs) {
         List<Result> results = new ArrayList<>();
         try {
-            JsonArray runs = JsonParser.parseString(json).getAsJsonArray();
             for (JsonElement run : runs) {
                 JsonObject object = run.getAsJsonObject();
                 String name = object.get("benchmark").getAsString();
@@ -77,26 +99,19 @@ final class Results {
                             params(object),
                             metric.get("score").getAsDouble() * unit,
                             metric.get("scoreError").getAsDouble() * unit,
-                            allocated(object)));
+                            allocated(object),
+                            forks(metric, unit),
+                            unrest(metric)));
                 }
             }
-        } catch (JsonParseException
+        } catch (ClassCastException
                 | IllegalStateException
                 | NullPointerException
                 | NumberFormatException
                 | UnsupportedOperationException e) {
-            throw new IllegalArgumentException("is not a JSON result of JMH: " + e.getMessage(), e);
+            throw new IllegalArgumentException(NO_RESULT + e.getMessage(), e);
         }
         return new Results(results);
-    }
-
-    /** The results of runs in this JVM. */
-    static Results of(Collection<RunResult> runs) {
-        ByteArrayOutputStream json = new ByteArrayOutputStream();
-        try (PrintStream out = new PrintStream(json, false, StandardCharsets.UTF_8)) {
-            ResultFormatFactory.getInstance(ResultFormatType.JSON, out).writeOut(runs);
-        }
-        return parse(json.toString(StandardCharsets.UTF_8));
     }
 
     private static Map<String, String> params(JsonObject run) {
@@ -107,6 +122,35 @@ final class Results {
                     .forEach(p -> params.put(p.getKey(), p.getValue().getAsString()));
         }
         return params;
+    }
+
+    private static List<Double> forks(JsonObject metric, double unit) {
+        return iterations(metric).stream()
+                .map(fork -> fork.stream().mapToDouble(time -> time * unit).average())
+                .filter(OptionalDouble::isPresent)
+                .map(OptionalDouble::getAsDouble)
+                .toList();
+    }
+
+    private static double unrest(JsonObject metric) {
+        var times = iterations(metric).stream()
+                .flatMap(List::stream)
+                .mapToDouble(time -> time)
+                .summaryStatistics();
+        return times.getCount() == 0 ? 1 : times.getMax() / times.getMin();
+    }
+
+    /** The times of each fork, as the file has them. */
+    private static List<List<Double>> iterations(JsonObject metric) {
+        List<List<Double>> forks = new ArrayList<>();
+        if (metric.has("rawData")) {
+            for (JsonElement fork : metric.getAsJsonArray("rawData")) {
+                List<Double> times = new ArrayList<>();
+                fork.getAsJsonArray().forEach(time -> times.add(time.getAsDouble()));
+                forks.add(times);
+            }
+        }
+        return forks;
     }
 
     private static double allocated(JsonObject run) {
@@ -122,12 +166,12 @@ final class Results {
     }
 
     /** All of them, in the order in which they were measured. */
-    List<Result> all() {
+    public List<Result> all() {
         return results;
     }
 
     /** The layouts that were measured. */
-    List<String> layouts() {
+    public List<String> layouts() {
         TreeSet<String> layouts = new TreeSet<>();
         results.forEach(result -> layouts.add(result.params().get("layout")));
         return List.copyOf(layouts);
@@ -138,20 +182,24 @@ final class Results {
      *
      * @param wishes names and values of parameters in turn; one that a result does not have fits any value
      */
-    OptionalDouble best(String method, String... wishes) {
+    public OptionalDouble best(String method, String... wishes) {
+        return fastest(method, wishes).stream().mapToDouble(Result::nanos).findFirst();
+    }
+
+    /** The result of a method with the best time; wishes are as for {@link #best}. */
+    Optional<Result> fastest(String method, String... wishes) {
         return results.stream()
                 .filter(result -> result.matches(method, wishes))
-                .mapToDouble(Result::nanos)
-                .min();
+                .min(Comparator.comparingDouble(Result::nanos));
     }
 
     /** The fastest read of weights and gradients, in ns: the library's own pass 1 is one too. */
-    OptionalDouble scan(String layout) {
+    public OptionalDouble scan(String layout) {
         return faster(best("scan", "layout", layout), best("measure", "layout", layout));
     }
 
     /** The fastest step of SGD, in ns: the library's own pass 2 is one too. */
-    OptionalDouble sgd(String layout) {
+    public OptionalDouble sgd(String layout) {
         return faster(best("sgd", "layout", layout), best("update", "layout", layout));
     }
 

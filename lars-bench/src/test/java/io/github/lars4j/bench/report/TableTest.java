@@ -1,4 +1,4 @@
-package io.github.lars4j.bench;
+package io.github.lars4j.bench.report;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -19,6 +19,31 @@ class TableTest {
                 Σ longer      -
                 """, table.toString().replace(System.lineSeparator(), "\n"));
         assertThrows(IllegalArgumentException.class, () -> table.add("too few"));
+    }
+
+    @Test
+    void isMarkdownAndHtmlToo() {
+        Table table = new Table(1, "name", "ms");
+        table.add("<a>", "1");
+        assertEquals("""
+                | name | ms |
+                |---|---:|
+                | <a> | 1 |
+                """, table.markdown());
+        assertEquals("""
+                <table>
+                <tr><th class="left">name</th><th>ms</th></tr>
+                <tr><td class="left">&lt;a&gt;</td><td>1</td></tr>
+                </table>
+                """, table.html());
+    }
+
+    @Test
+    void shortTimesHaveDigitsToo() {
+        assertEquals("16.300", Table.millis(16_300_000));
+        assertEquals("0.01630", Table.millis(16_300));
+        assertEquals("0.0000163", Table.millis(16.3));
+        assertEquals("-", Table.millis(Double.NaN));
     }
 
     @Test

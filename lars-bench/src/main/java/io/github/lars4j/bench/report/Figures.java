@@ -1,0 +1,83 @@
+package io.github.lars4j.bench.report;
+
+import io.github.lars4j.bench.report.Results.Result;
+import java.util.Comparator;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/**
+ * What the times of one layout are against each other. What was not measured is NaN.
+ *
+ * @param layout the layout
+ * @param lars time of a step on SIMD kernels in ns
+ * @param scan time of the fastest read of weights and gradients in ns
+ * @param sgd time of the fastest step of SGD in ns
+ * @param update speed of SGD by hand-written SIMD against plain Java's
+ * @param scalar speed of a LARS step on SIMD kernels against the best scalar one
+ * @param naive speed of a LARS step on SIMD kernels against one array operation after another
+ * @param threads speed of a LARS step on all threads against one
+ */
+record Figures(
+        RunFile.Layout layout,
+        double lars,
+        double scan,
+        double sgd,
+        Speed update,
+        Speed scalar,
+        Speed naive,
+        Speed threads) {
+
+    /**
+     * How many times as fast one thing is as another, and between what this lies when each JVM of the one is taken against
+     * each of the other.
+     */
+    record Speed(double value, double low, double high) {
+
+        static Speed of(Optional<Result> fast, Optional<Result> slow) {
+            if (fast.isEmpty() || slow.isEmpty()) {
+                return new Speed(Double.NaN, Double.NaN, Double.NaN);
+            }
+            double value = slow.get().nanos() / fast.get().nanos();
+            return new Speed(
+                    value,
+                    Math.min(value, least(slow.get()) / most(fast.get())),
+                    Math.max(value, most(slow.get()) / least(fast.get())));
+        }
+
+        private static double least(Result result) {
+            return result.forks().stream().mapToDouble(f -> f).min().orElse(result.nanos());
+        }
+
+        private static double most(Result result) {
+            return result.forks().stream().mapToDouble(f -> f).max().orElse(result.nanos());
+        }
+    }
+
+    static Figures of(RunFile run, Results results, RunFile.Layout layout) {
+        String name = layout.name();
+        Optional<Result> lars = Arm.LARS.in(results, name);
+        Optional<Result> scalar = Stream.of(Arm.SCALAR_LARS, Arm.PLAIN_LARS)
+                .flatMap(arm -> arm.in(results, name).stream())
+                .min(Comparator.comparingDouble(Result::nanos));
+        Optional<Result> threads = run.cores() > 1 ? Arm.threads(run.cores()).in(results, name) : Optional.empty();
+        return new Figures(
+                layout,
+                lars.map(Result::nanos).orElse(Double.NaN),
+                results.scan(name).orElse(Double.NaN),
+                results.sgd(name).orElse(Double.NaN),
+                Speed.of(Arm.SGD.in(results, name), Arm.SCALAR_SGD.in(results, name)),
+                Speed.of(lars, scalar),
+                Speed.of(lars, Arm.NAIVE.in(results, name)),
+                Speed.of(threads, lars));
+    }
+
+    /** Time of a LARS step against one of SGD. */
+    double toSgd() {
+        return lars / sgd;
+    }
+
+    /** Time of a LARS step against a read and a step of SGD, one after the other. */
+    double toPasses() {
+        return lars / (scan + sgd);
+    }
+}

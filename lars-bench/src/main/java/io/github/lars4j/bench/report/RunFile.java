@@ -1,0 +1,272 @@
+package io.github.lars4j.bench.report;
+
+import com.google.gson.Gson;
+import com.google.gson.GsonBuilder;
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParseException;
+import com.google.gson.JsonParser;
+import com.google.gson.JsonPrimitive;
+import io.github.lars4j.Layers;
+import io.github.lars4j.bench.arms.Layouts;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Pattern;
+import org.openjdk.jmh.results.RunResult;
+import org.openjdk.jmh.results.format.ResultFormatFactory;
+import org.openjdk.jmh.results.format.ResultFormatType;
+
+/**
+ * One run of the benchmark as {@code results.json} holds it: where it ran, what it was asked, what it measured. Has no
+ * absolute path of the machine, as it is meant to be quoted. Not safe for use by several threads.
+ */
+public final class RunFile {
+
+    /** What JMH's own results are called in the file. */
+    static final String RUNS = "runs";
+
+    /** One layer of so many elements: a point of the sweep over sizes. */
+    static final Pattern ONE_LAYER = Pattern.compile("([1-9][0-9]*)x1");
+
+    private static final Gson GSON = new GsonBuilder().disableHtmlEscaping().create();
+
+    /** Whatever leads to the last name of a path, at the beginning or behind a sign. */
+    private static final Pattern FOLDERS =
+            Pattern.compile("(^|[:=,;@ ])(?:[A-Za-z]:(?=[/\\\\]))?[^:=,;@ ]*[/\\\\](?=[^/\\\\])");
+
+    /**
+     * A layout that was to be measured.
+     *
+     * @param name as the results have it
+     * @param parameters how many, 0 if this is not known
+     * @param tensors into how many they are divided, 0 if this is not known
+     */
+    public record Layout(String name, long parameters, int tensors) {
+
+        /** A layout by its name; a file's name is told without its folder. */
+        public static Layout of(String name, Layers layers) {
+            return new Layout(withoutFolders(name), layers.end(), layers.size());
+        }
+    }
+
+    /**
+     * The first steps of one fresh JVM.
+     *
+     * @param layout what they were taken on
+     * @param kernels what was asked for
+     * @param steps numbers of steps, rising
+     * @param millis time in ms in which so many were taken
+     */
+    public record ColdStart(String layout, String kernels, List<Integer> steps, List<Double> millis) {}
+
+    private final String command;
+    private final int cores;
+    private final Map<String, String> environment;
+    private final List<Layout> layouts;
+    private final List<ColdStart> coldStarts = new ArrayList<>();
+    private final JsonArray runs;
+
+    /**
+     * Begins a run.
+     *
+     * @param command the command line
+     * @param cores threads of the arm that uses all
+     * @param environment what the machine says of itself, by names
+     * @param layouts what is to be measured, the sweep over sizes left out
+     */
+    public RunFile(String command, int cores, Map<String, String> environment, List<Layout> layouts) {
+        this(withoutFolders(command), cores, withoutFolders(environment), layouts, new JsonArray());
+    }
+
+    private RunFile(String command, int cores, Map<String, String> environment, List<Layout> layouts, JsonArray runs) {
+        this.command = command;
+        this.cores = cores;
+        this.environment = Collections.unmodifiableMap(environment);
+        this.layouts = List.copyOf(layouts);
+        this.runs = runs;
+    }
+
+    /**
+     * Reads what {@link #json} wrote, or what JMH's {@code -rf json} did, which knows no environment.
+     *
+     * @throws IllegalArgumentException if it is neither
+     */
+    public static RunFile parse(String json) {
+        Results.parse(json);
+        JsonElement whole = JsonParser.parseString(json);
+        return whole.isJsonArray() ? ofJmh(whole.getAsJsonArray()) : ofFile(whole.getAsJsonObject());
+    }
+
+    private static RunFile ofJmh(JsonArray runs) {
+        JsonArray own = new JsonArray();
+        runs.forEach(run -> own.add(withoutFolders(run.deepCopy())));
+        Results results = Results.of(own);
+        int cores = 1;
+        for (Results.Result result : results.all()) {
+            String threads = result.params().getOrDefault("threads", "1");
+            cores = threads.matches("[1-9][0-9]{0,5}") ? Math.max(cores, Integer.parseInt(threads)) : cores;
+        }
+        List<Layout> layouts = new ArrayList<>();
+        for (String name : results.layouts()) {
+            if (!ONE_LAYER.matcher(name).matches()) {
+                layouts.add(layout(name));
+            }
+        }
+        return new RunFile("", cores, Map.of(), layouts, own);
+    }
+
+    private static Layout layout(String name) {
+        try {
+            return Layout.of(name, Layouts.named(name));
+        } catch (IllegalArgumentException unknown) {
+            return new Layout(name, 0, 0);
+        }
+    }
+
+    private static RunFile ofFile(JsonObject file) {
+        try {
+            Map<String, String> environment = new LinkedHashMap<>();
+            file.getAsJsonObject("environment")
+                    .entrySet()
+                    .forEach(e -> environment.put(e.getKey(), e.getValue().getAsString()));
+            RunFile run = new RunFile(
+                    file.get("command").getAsString(),
+                    file.get("cores").getAsInt(),
+                    environment,
+                    List.of(GSON.fromJson(file.get("layouts"), Layout[].class)),
+                    file.getAsJsonArray(RUNS));
+            run.coldStarts.addAll(List.of(GSON.fromJson(file.get("coldStarts"), ColdStart[].class)));
+            return run;
+        } catch (ClassCastException
+                | IllegalStateException
+                | JsonParseException
+                | NullPointerException
+                | NumberFormatException
+                | UnsupportedOperationException e) {
+            throw new IllegalArgumentException("is no results.json of this benchmark: " + e.getMessage(), e);
+        }
+    }
+
+    /** Adds what JMH measured. */
+    public void add(Collection<RunResult> results) {
+        ByteArrayOutputStream json = new ByteArrayOutputStream();
+        try (PrintStream out = new PrintStream(json, false, StandardCharsets.UTF_8)) {
+            ResultFormatFactory.getInstance(ResultFormatType.JSON, out).writeOut(results);
+        }
+        for (JsonElement run :
+                JsonParser.parseString(json.toString(StandardCharsets.UTF_8)).getAsJsonArray()) {
+            runs.add(withoutFolders(run));
+        }
+    }
+
+    /** Adds a fresh JVM's first steps. */
+    public void add(ColdStart coldStart) {
+        coldStarts.add(coldStart);
+    }
+
+    /** The command line; empty if it is not known. */
+    public String command() {
+        return command;
+    }
+
+    /** How many threads the arm has that uses all. */
+    public int cores() {
+        return cores;
+    }
+
+    /** What the machine says of itself, by names; empty if it is not known. */
+    public Map<String, String> environment() {
+        return environment;
+    }
+
+    /** What was to be measured, the sweep over sizes left out. */
+    public List<Layout> layouts() {
+        return layouts;
+    }
+
+    /** The first steps of fresh JVMs. */
+    public List<ColdStart> coldStarts() {
+        return Collections.unmodifiableList(coldStarts);
+    }
+
+    /** What JMH measured, so far. */
+    public Results results() {
+        return Results.of(runs);
+    }
+
+    /** The file's text: JSON, a line for each run. */
+    public String json() {
+        List<String> lines = new ArrayList<>();
+        runs.forEach(run -> lines.add(GSON.toJson(run)));
+        return """
+                {
+                "command": %s,
+                "cores": %d,
+                "environment": %s,
+                "layouts": %s,
+                "coldStarts": %s,
+                "%s": [
+                %s
+                ]
+                }
+                """.formatted(
+                        GSON.toJson(command),
+                        cores,
+                        GSON.toJson(environment),
+                        GSON.toJson(layouts),
+                        GSON.toJson(coldStarts).replace("},{", "},\n{"),
+                        RUNS,
+                        String.join(",\n", lines));
+    }
+
+    /** Writes the file, so that it is whole at every moment. */
+    public void write(Path file) throws IOException {
+        Path next = file.resolveSibling(file.getFileName() + ".next");
+        Files.writeString(next, json());
+        Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    }
+
+    /** A layout's name, or a flag, with nothing left of a path but its last name. */
+    public static String withoutFolders(String text) {
+        String name = FOLDERS.matcher(text).replaceAll("$1");
+        return name.startsWith("@") ? name.substring(1) : name;
+    }
+
+    private static Map<String, String> withoutFolders(Map<String, String> environment) {
+        Map<String, String> without = new LinkedHashMap<>();
+        environment.forEach((name, value) -> without.put(name, name.equals("flags") ? withoutFolders(value) : value));
+        return without;
+    }
+
+    /** A run of JMH without the places where its JVM, that JVM's libraries, and the layout's file are. */
+    private static JsonElement withoutFolders(JsonElement run) {
+        JsonObject object = run.getAsJsonObject();
+        if (object.has("jvm")) {
+            object.addProperty("jvm", withoutFolders(object.get("jvm").getAsString()));
+        }
+        if (object.has("jvmArgs")) {
+            JsonArray arguments = new JsonArray();
+            object.getAsJsonArray("jvmArgs").forEach(a -> arguments.add(withoutFolders(a.getAsString())));
+            object.add("jvmArgs", arguments);
+        }
+        if (object.has("params") && object.getAsJsonObject("params").has("layout")) {
+            JsonObject params = object.getAsJsonObject("params");
+            params.add(
+                    "layout",
+                    new JsonPrimitive(withoutFolders(params.get("layout").getAsString())));
+        }
+        return object;
+    }
+}
