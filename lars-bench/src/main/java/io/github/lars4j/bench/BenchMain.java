@@ -32,7 +32,7 @@ public final class BenchMain {
               accuracy           norms in float and by this library: how far off they are, and how fast
               large-batch        Fashion-MNIST by LARS and by SGD; --quick, --data DIR, --out DIR, --jobs N
             JMH's options, of which -h shows all
-              lars$              benchmarks by name: scan, sgd, measure, update, lars, passes, scalarLars, naive, norms
+              lars$              by name: scan, sgd, measure, update, lars, passes, scalarLars, naive, norms
               -p layout=resnet50,@net.txt    -p kernels=scalar,vector,auto      -p threads=2
               -p sums=fresh,carried,given   -p onBadGradient=refuse,skipLayer  -p gap=1344 (bytes)
               -f 1 -wi 5 -i 5 -prof gc      forks, warm-up iterations, iterations, bytes allocated

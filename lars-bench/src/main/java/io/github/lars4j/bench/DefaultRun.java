@@ -8,9 +8,9 @@ import io.github.lars4j.bench.report.Results;
 import io.github.lars4j.bench.report.RunFile;
 import io.github.lars4j.bench.report.Table;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.lang.management.ManagementFactory;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -23,7 +23,6 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.openjdk.jmh.results.RunResult;
-import org.openjdk.jmh.runner.Runner;
 import org.openjdk.jmh.runner.RunnerException;
 import org.openjdk.jmh.runner.options.ChainedOptionsBuilder;
 import org.openjdk.jmh.runner.options.OptionsBuilder;
@@ -322,18 +321,9 @@ final class DefaultRun {
         if (arm.kernels() != null) {
             options.param("kernels", arm.kernels()).param("threads", "" + arm.threads());
         }
-        // What the forks print would come here, past the log.
-        PrintStream systemOut = System.out;
-        PrintStream systemErr = System.err;
         Collection<RunResult> measured;
-        try (PrintStream said = new PrintStream(
-                Files.newOutputStream(logs.resolve(log + ".forks.log")), true, StandardCharsets.UTF_8)) {
-            System.setOut(said);
-            System.setErr(said);
-            measured = new Runner(options.build()).run();
-        } finally {
-            System.setOut(systemOut);
-            System.setErr(systemErr);
+        try (OutputStream said = Files.newOutputStream(logs.resolve(log + ".forks.log"))) {
+            measured = QuietRunner.run(options.build(), said);
         }
         synchronized (this) {
             if (!stopped) {

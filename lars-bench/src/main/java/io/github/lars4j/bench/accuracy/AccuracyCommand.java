@@ -4,14 +4,19 @@ import io.github.lars4j.bench.Forks;
 import io.github.lars4j.bench.Machine;
 import io.github.lars4j.bench.QuietRunner;
 import io.github.lars4j.bench.report.Table;
+import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.lang.management.ManagementFactory;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import org.openjdk.jmh.results.RunResult;
 import org.openjdk.jmh.runner.RunnerException;
+import org.openjdk.jmh.runner.options.Options;
 import org.openjdk.jmh.runner.options.OptionsBuilder;
 import org.openjdk.jmh.runner.options.TimeValue;
 
@@ -153,22 +158,24 @@ public final class AccuracyCommand {
     private static double nanos(Norm norm, int elements) throws RunnerException {
         List<String> flags =
                 Forks.flags(elements, ManagementFactory.getRuntimeMXBean().getInputArguments());
-        return QuietRunner.run(new OptionsBuilder()
-                                .include("^" + NormBenchmark.class.getName().replace(".", "\\.") + "\\.norms$")
-                                .param("norm", norm.name())
-                                .param("elements", "" + elements)
-                                .forks(1)
-                                .warmupIterations(4)
-                                .warmupTime(TimeValue.milliseconds(300))
-                                .measurementIterations(5)
-                                .measurementTime(TimeValue.milliseconds(300))
-                                .jvmArgsAppend(flags.toArray(String[]::new))
-                                .build())
-                        .iterator()
-                        .next()
-                        .getPrimaryResult()
-                        .getScore()
-                / elements;
+        Options options = new OptionsBuilder()
+                .include("^" + NormBenchmark.class.getName().replace(".", "\\.") + "\\.norms$")
+                .param("norm", norm.name())
+                .param("elements", "" + elements)
+                .forks(1)
+                .warmupIterations(4)
+                .warmupTime(TimeValue.milliseconds(300))
+                .measurementIterations(5)
+                .measurementTime(TimeValue.milliseconds(300))
+                .jvmArgsAppend(flags.toArray(String[]::new))
+                .build();
+        ByteArrayOutputStream printed = new ByteArrayOutputStream();
+        Collection<RunResult> results = QuietRunner.run(options, printed);
+        if (results.isEmpty()) {
+            throw new RunnerException(norm.name() + " came to no result:" + System.lineSeparator()
+                    + printed.toString(StandardCharsets.UTF_8));
+        }
+        return results.iterator().next().getPrimaryResult().getScore() / elements;
     }
 
     private static String speeds(List<Row> rows) {
