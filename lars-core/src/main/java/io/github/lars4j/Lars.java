@@ -440,7 +440,7 @@ public final class Lars implements AutoCloseable {
                 .trustRatio(treatment.adapt(), hyper.trustCoefficient(), decay, layerRate, ww, scaledGg, scaledWg);
         report.decided(layer, layerRate, ratio);
         double lastRate = state.learningRates[layer];
-        double correction = hyper.momentumCorrection() && state.begun[layer] && lastRate > 0 ? layerRate / lastRate : 1;
+        double correction = hyper.momentumCorrection() && lastRate > 0 ? layerRate / lastRate : 1;
         boolean finite = coefficients.set(
                 layer,
                 hyper,
