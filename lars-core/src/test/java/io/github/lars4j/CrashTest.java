@@ -100,6 +100,9 @@ class CrashTest {
         }
         // No kind of fault that never came to anything.
         seen.forEach((fault, outcomes) -> {
+            System.out.printf(
+                    "%s: no file %d times, the old one %d times, the new one %d times, and no other%n",
+                    fault, outcomes[0], outcomes[1], outcomes[2]);
             assertTrue(outcomes[0] > 50 && outcomes[1] > 500 && outcomes[2] > 50, fault + Arrays.toString(outcomes));
         });
         assertEquals(3, seen.size());
