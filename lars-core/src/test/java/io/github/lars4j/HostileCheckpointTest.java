@@ -301,6 +301,7 @@ class HostileCheckpointTest {
     }
 
     @Test
+    @Tag("no-mutants")
     void refusesTenThousandMutants() throws IOException {
         mutate(10_000);
     }

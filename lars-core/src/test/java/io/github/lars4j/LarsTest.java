@@ -624,6 +624,7 @@ class LarsTest {
     }
 
     @Test
+    @Tag("no-mutants")
     void everyNumberOfThreadsGivesTheSameBits() {
         for (Rule rule : DIALECTS) {
             Lars one = builder(rule).build();
