@@ -551,6 +551,25 @@ class LarsTest {
     }
 
     @Test
+    void carriedSumsOfWholeBlocksAndWithoutMomentum() {
+        Layers whole = Layers.builder().add("a", 8192).add("b", 4096).build();
+        for (double momentum : new double[] {0, 0.9}) {
+            Lars.Builder builder = Lars.builder(whole).learningRate(0.5).momentum(momentum);
+            Lars fresh = builder.build();
+            Lars carried = builder.carrySums(true).build();
+            float[] expected = Random32.normal(1, (int) whole.end(), 1);
+            float[] params = expected.clone();
+            for (int step = 0; step < 4; step++) {
+                float[] gradients = Random32.normal(10 + step, params.length, 1);
+                assertEquals(
+                        fresh.step(expected, gradients).toString(),
+                        carried.step(params, gradients).toString());
+                assertSame(expected, params, "momentum " + momentum + " step " + step);
+            }
+        }
+    }
+
+    @Test
     void carriedSumsAreReallyCarried() {
         Lars lars = builder(Dialects.PAPER).carrySums(true).build();
         float[] params = train(lars, 1);

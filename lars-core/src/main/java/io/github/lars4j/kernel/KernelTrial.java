@@ -136,13 +136,13 @@ final class KernelTrial {
     }
 
     /** This machine, and scratch arrays. */
-    private static final class Here implements Machine {
+    static final class Here implements Machine {
 
         private final float[] weights = new float[LENGTH];
         private final float[] gradients = new float[LENGTH];
-        private final float[] momentum = new float[LENGTH];
+        final float[] momentum = new float[LENGTH];
         private final double[] scratch = new double[Stripes.SCRATCH];
-        private final BlockSums sums = new BlockSums(1);
+        final BlockSums sums = new BlockSums(1);
 
         Here() {
             Arrays.fill(weights, 1);

@@ -22,9 +22,9 @@ class KernelSourceTest {
         assertEquals("scalar kernels: asked for by -Dlars4j.kernels=scalar", scalar.describe());
         KernelSource vector = open("vector");
         assertSame(VectorKernels.INSTANCE, vector.kernels());
-        assertEquals(
-                "vector kernels, " + VectorKernels.bits() + " bits: asked for by -Dlars4j.kernels=vector",
-                vector.describe());
+        assertTrue(
+                vector.describe().matches("vector kernels, (128|256|512) bits: asked for by -Dlars4j.kernels=vector"),
+                vector::describe);
     }
 
     @Test

@@ -1,10 +1,12 @@
 package io.github.lars4j.kernel;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.lars4j.kernel.KernelChoice.Trial;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -165,6 +167,35 @@ class KernelTrialTest {
         };
         assertEquals(Trial.SLOWER, KernelTrial.decide(machine, 1));
         assertEquals(3 * ROUND, machine.runs);
+    }
+
+    @Test
+    void thisMachineTimesRunsAndRests() {
+        KernelTrial.Here here = new KernelTrial.Here();
+        long before = System.nanoTime();
+        long during = here.nanoTime();
+        assertTrue(during - before >= 0 && System.nanoTime() - during >= 0);
+        for (int kernel = 0; kernel < KERNELS; kernel++) {
+            for (boolean vector : new boolean[] {false, true}) {
+                Arrays.fill(here.momentum, 0);
+                here.sums.weights[0] = 0;
+                here.sums.gradients[0] = 0;
+                before = System.nanoTime();
+                long taken = here.time(vector, kernel);
+                assertTrue(taken > 0 && taken <= System.nanoTime() - before);
+                // All weights and gradients are 1, and the updates leave the weights as they are.
+                int length = here.momentum.length;
+                assertEquals(kernel == 2 || kernel == 3 ? 0 : length, here.sums.weights[0]);
+                assertEquals(kernel == 0 ? length : 0, here.sums.gradients[0]);
+                assertEquals(kernel == 2 || kernel == 4 ? 1 : 0, here.momentum[length - 1]);
+            }
+        }
+        before = System.nanoTime();
+        assertTrue(here.rest(3));
+        assertTrue(System.nanoTime() - before >= 3 * MILLISECOND, "at least as long as it was to rest");
+        Thread.currentThread().interrupt();
+        assertFalse(here.rest(1));
+        assertFalse(Thread.interrupted());
     }
 
     @Test
