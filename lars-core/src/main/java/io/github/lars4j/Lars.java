@@ -84,7 +84,6 @@ public final class Lars implements AutoCloseable {
         this.reads = new byte[n];
         this.updates = new boolean[n];
         this.carried = new double[n];
-        Arrays.fill(carried, Double.NaN);
         this.coefficients = new Coefficients(n);
         this.crew = new Crew(builder.parallelism);
         this.measurePass = new MeasurePass(plan, crew);
