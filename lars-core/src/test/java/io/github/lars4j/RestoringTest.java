@@ -1,12 +1,17 @@
 package io.github.lars4j;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.github.lars4j.safetensors.SafeTensorsWriter;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -72,6 +77,25 @@ class RestoringTest {
             assertEquals(
                     expected, lars.measure(params, new float[params.length]).weights(0), 1e-12 * expected);
         }
+    }
+
+    @Test
+    void aFileWithoutAStepLeavesTheStepAsItIs() throws IOException {
+        Path file = folder.resolve("step.safetensors");
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+            new SafeTensorsWriter()
+                    .floats("w.momentum_buffer", List.of(2L), new float[] {3, 4}, 0)
+                    .writeTo(channel);
+        }
+        Lars lars = Lars.builder(Layers.builder().add("w", 2).build())
+                .learningRate(1)
+                .momentum(0.9)
+                .build();
+        lars.step(new float[] {1, 2}, new float[] {1, 1});
+        lars.step(new float[] {1, 2}, new float[] {1, 1});
+        PyTorchState.restore(file, lars);
+        assertEquals(2, lars.steps());
+        assertArrayEquals(new float[] {3, 4}, lars.state().momentum);
     }
 
     @Test
