@@ -84,7 +84,6 @@ public final class Lars implements AutoCloseable {
         this.reads = new byte[n];
         this.updates = new boolean[n];
         this.carried = new double[n];
-        Arrays.fill(carried, Double.NaN);
         this.coefficients = new Coefficients(n);
         this.crew = new Crew(builder.parallelism);
         this.measurePass = new MeasurePass(plan, crew);
@@ -440,7 +439,7 @@ public final class Lars implements AutoCloseable {
                 .trustRatio(treatment.adapt(), hyper.trustCoefficient(), decay, layerRate, ww, scaledGg, scaledWg);
         report.decided(layer, layerRate, ratio);
         double lastRate = state.learningRates[layer];
-        double correction = hyper.momentumCorrection() && state.begun[layer] && lastRate > 0 ? layerRate / lastRate : 1;
+        double correction = hyper.momentumCorrection() && lastRate > 0 ? layerRate / lastRate : 1;
         boolean finite = coefficients.set(
                 layer,
                 hyper,

@@ -135,9 +135,6 @@ public final class LayerSums {
     /** Makes every sum absent. */
     void clear() {
         Arrays.fill(present, (byte) 0);
-        Arrays.fill(ww, 0);
-        Arrays.fill(gg, 0);
-        Arrays.fill(wg, 0);
     }
 
     private boolean has(int layer, byte sum) {

@@ -11,7 +11,7 @@ final class State {
     float[] momentum;
     /** Which layers have taken a step, the first being undampened. */
     final boolean[] begun;
-    /** γ of each layer's last step. */
+    /** γ of each layer's last step; 0 where there was none, or it is not known. */
     final double[] learningRates;
     /** r of each layer's last step. */
     final double[] trustRatios;

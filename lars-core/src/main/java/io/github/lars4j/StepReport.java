@@ -28,7 +28,6 @@ public final class StepReport {
         this.gradientSquares = new double[n];
         this.trustRatios = new double[n];
         this.learningRates = new double[n];
-        begin(0, Double.NaN, Double.NaN, 1);
     }
 
     /** Starts the report of a step: nothing known of any layer yet. */

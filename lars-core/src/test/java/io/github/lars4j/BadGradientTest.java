@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.lars4j.rule.Dialects;
 import io.github.lars4j.rule.Rule;
+import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -225,6 +226,12 @@ class BadGradientTest {
             assertEquals(Outcome.BAD_WEIGHTS, thrown.outcome());
             assertNotEquals(0, params[0]);
         }
+    }
+
+    @Test
+    void everyOutcomeSaysWhatItIs() {
+        assertTrue(Arrays.stream(Outcome.values())
+                .noneMatch(outcome -> outcome.description().isBlank()));
     }
 
     @Test

@@ -210,6 +210,7 @@ class CallsTest {
 
     @Test
     void aFailureOfAnyBlockInPassOneLeavesTheOldState() {
+        int failures = 0;
         for (int threads : new int[] {1, 2, 3, 8}) {
             try (Lars lars = builder().parallelism(threads).build()) {
                 float[] weights = params.clone();
@@ -221,6 +222,7 @@ class CallsTest {
                     assertThrows(IndexOutOfBoundsException.class, () -> lars.step(weights, gradients));
                     sabotage.undo();
                     assertEquals(before, Bits.of(lars, weights), "block " + block + " of " + threads + " threads");
+                    failures++;
                 }
                 float[] expected = params.clone();
                 Lars undisturbed = builder().build();
@@ -230,10 +232,13 @@ class CallsTest {
                 assertSame(expected, weights, "the next step");
             }
         }
+        System.out.println(failures + " failures in pass 1, each left the old state");
     }
 
     @Test
     void aFailureOfAnyBlockInPassTwoRefusesEveryLaterCallUntilRestored() {
+        int refused = 0;
+        int failures = 0;
         for (int threads : new int[] {1, 2, 3, 8}) {
             try (Lars lars = builder().parallelism(threads).build()) {
                 float[] weights = params.clone();
@@ -259,14 +264,17 @@ class CallsTest {
                                 assertThrows(IllegalStateException.class, call.run::run, call.name);
                         assertTrue(thrown.getMessage().contains("restore a snapshot"), thrown::getMessage);
                         assertSame(cause, thrown.getCause(), call.name);
+                        refused++;
                     }
                     lars.restore(snapshot);
                     float[] restored = kept.clone();
                     lars.step(restored, gradients);
                     assertEquals(expected, Bits.of(lars, restored), "block " + block + " of " + threads);
+                    failures++;
                 }
             }
         }
+        System.out.println(failures + " failures in pass 2, and " + refused + " calls after them, each refused");
     }
 
     @Test

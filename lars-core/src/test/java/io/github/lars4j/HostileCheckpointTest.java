@@ -107,6 +107,7 @@ class HostileCheckpointTest {
         for (int length = 0; length < good.length; length++) {
             assertRefused("the first " + length + " bytes", Arrays.copyOf(good, length));
         }
+        System.out.println(good.length + " truncations, each refused");
     }
 
     @Test
@@ -116,6 +117,7 @@ class HostileCheckpointTest {
             flipped[bit / 8] ^= (byte) (1 << bit % 8);
             assertRefused("bit " + bit % 8 + " of byte " + bit / 8, flipped);
         }
+        System.out.println(8 * good.length + " flipped bits, each refused");
     }
 
     @Test
@@ -299,6 +301,7 @@ class HostileCheckpointTest {
     }
 
     @Test
+    @Tag("no-mutants")
     void refusesTenThousandMutants() throws IOException {
         mutate(10_000);
     }
@@ -353,6 +356,9 @@ class HostileCheckpointTest {
             }
         }
         assertEquals(before, SampleRun.bits(lars, params));
+        System.out.printf(
+                "%d mutants: %d refused as damaged, %d as of other layers, %d taken whose sums agree or that have none, %d unchanged%n",
+                files, seen[2], seen[3], seen[0], seen[1]);
         // Good files of other layers are rare; of the other three kinds there are enough.
         assertTrue(seen[0] > 100 && seen[1] > 10 && seen[2] > files / 2, Arrays.toString(seen));
     }

@@ -551,6 +551,118 @@ class LarsTest {
     }
 
     @Test
+    void carriedSumsOfWholeBlocksAndWithoutMomentum() {
+        Layers whole = Layers.builder().add("a", 8192).add("b", 4096).build();
+        for (double momentum : new double[] {0, 0.9}) {
+            Lars.Builder builder = Lars.builder(whole).learningRate(0.5).momentum(momentum);
+            Lars fresh = builder.build();
+            Lars carried = builder.carrySums(true).build();
+            float[] expected = Random32.normal(1, (int) whole.end(), 1);
+            float[] params = expected.clone();
+            for (int step = 0; step < 4; step++) {
+                float[] gradients = Random32.normal(10 + step, params.length, 1);
+                assertEquals(
+                        fresh.step(expected, gradients).toString(),
+                        carried.step(params, gradients).toString());
+                assertSame(expected, params, "momentum " + momentum + " step " + step);
+            }
+        }
+    }
+
+    @Test
+    void carriedSumsAreNotThoseOfOtherWeights() {
+        Lars carried = builder(Dialects.PAPER).carrySums(true).build();
+        train(carried, 1);
+        float[] other = params();
+        LayerSums sums = carried.measure(other, gradients(1));
+        LayerSums expected = builder(Dialects.PAPER).build().measure(other, gradients(1));
+        assertEquals(expected.weights(0), sums.weights(0));
+    }
+
+    @Test
+    void whatIsNotMeasuredThisTimeIsAbsent() {
+        Lars lars = builder(Dialects.OPTAX).build();
+        lars.measure(params(), gradients(0));
+        LayerSums sums = lars.measure(params(), Gradients.of(gradients(0)).missing(0, true));
+        assertFalse(sums.hasWeights(0) || sums.hasGradients(0) || sums.hasProducts(0));
+        assertTrue(sums.hasWeights(1) && sums.hasGradients(1));
+    }
+
+    /** Layers that are several groups where they may be. */
+    private static final Layers LARGE =
+            Layers.builder().add("a", 200_000).add("b", 200_000).build();
+
+    @Test
+    void whatMustWaitForAllSumsDoes() {
+        float[] params = Random32.normal(1, 400_000, 1);
+        float[] gradients = Random32.normal(2, 400_000, 1);
+        float[] expected = params.clone();
+        Lars.Builder clipped = Lars.builder(LARGE).learningRate(0.5).maxGradientNorm(1);
+        clipped.build().step(expected, gradients);
+        float[] skipping = params.clone();
+        clipped.onBadGradient(OnBadGradient.SKIP_LAYER).build().step(skipping, gradients);
+        assertSame(expected, skipping, "clipped by the norm of both");
+        gradients[300_000] = Float.NaN;
+        for (OnBadGradient policy : new OnBadGradient[] {OnBadGradient.THROW, OnBadGradient.REFUSE}) {
+            Lars lars =
+                    Lars.builder(LARGE).learningRate(0.5).onBadGradient(policy).build();
+            float[] untouched = params.clone();
+            try {
+                assertTrue(lars.step(untouched, gradients).refused());
+            } catch (NonFiniteException e) {
+                assertEquals("b", e.layer());
+            }
+            assertSame(params, untouched, policy.name());
+        }
+    }
+
+    @Test
+    void theMostThatCanBeBuilt() {
+        Lars.builder(LAYERS).learningRate(1).parallelism(1024).build().close();
+        int most = Integer.MAX_VALUE - 4096;
+        Lars.builder(Layers.builder().at(most - 1).add("last", 1).build())
+                .learningRate(1)
+                .build()
+                .close();
+        Lars.Builder more =
+                Lars.builder(Layers.builder().at(most).add("beyond", 1).build()).learningRate(1);
+        assertTrue(assertThrows(IllegalArgumentException.class, more::build)
+                .getMessage()
+                .startsWith("layers end at 2147479552"));
+    }
+
+    @Test
+    void aCopyOfAReportHasItsClipAndItsRefusal() {
+        float[] gradients = gradients(0);
+        Lars lars = builder(Dialects.PAPER)
+                .maxGradientNorm(1e-3)
+                .onBadGradient(OnBadGradient.REFUSE)
+                .build();
+        StepReport report = lars.step(params(), gradients);
+        assertTrue(report.clipScale() < 1);
+        assertEquals(report.clipScale(), report.copy().clipScale());
+        gradients[0] = Float.NaN;
+        StepReport refused = lars.step(params(), gradients).copy();
+        assertTrue(refused.refused());
+        assertEquals(1, refused.refusals());
+    }
+
+    @Test
+    void closeEndsTheThreads() {
+        Lars lars = builder(Dialects.PAPER).parallelism(3).build();
+        long before = workers();
+        lars.close();
+        assertEquals(2, before - workers());
+        assertTrue(lars.kernels().contains(" kernels"), lars::kernels);
+    }
+
+    private static long workers() {
+        return Thread.getAllStackTraces().keySet().stream()
+                .filter(thread -> thread.getName().matches("lars4j-\\d+"))
+                .count();
+    }
+
+    @Test
     void carriedSumsAreReallyCarried() {
         Lars lars = builder(Dialects.PAPER).carrySums(true).build();
         float[] params = train(lars, 1);
@@ -624,6 +736,7 @@ class LarsTest {
     }
 
     @Test
+    @Tag("no-mutants")
     void everyNumberOfThreadsGivesTheSameBits() {
         for (Rule rule : DIALECTS) {
             Lars one = builder(rule).build();

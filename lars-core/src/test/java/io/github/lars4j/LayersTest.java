@@ -144,6 +144,8 @@ class LayersTest {
     void equalityIsThatOfTheLayers() {
         assertEquals(network().build(), network().build());
         assertEquals(network().build().hashCode(), network().build().hashCode());
+        assertNotEquals(
+                network().build().hashCode(), network().add("more", 1).build().hashCode());
         assertNotEquals(network().build(), network().treatOneDimensional(P).build());
         assertFalse(network().build().equals(new Object()));
     }

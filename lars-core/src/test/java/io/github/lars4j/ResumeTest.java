@@ -57,5 +57,6 @@ class ResumeTest {
                 }
             }
         }
+        System.out.println(kind + ": resumed after each of 200 steps with the same bits");
     }
 }

@@ -64,6 +64,13 @@ class ScheduleTest {
     }
 
     @Test
+    void afterItsWarmUpAScheduleHasItsOwnBits() {
+        for (int warmup = 0; warmup < 200; warmup++) {
+            assertEquals(0.1, Schedule.constant(0.1).warmup(warmup).rate(warmup));
+        }
+    }
+
+    @Test
     void resumesFromTheStepNumberAlone() {
         Schedule schedule = Schedule.cosine(3, 50).warmup(7).then(40, Schedule.polynomial(1, 2, 20));
         double[] forwards = new double[70];

@@ -13,6 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** {@link Trace}s come to the committed bits in JVMs started in other ways: interpreted, C1, C2, older instruction sets. */
+@Tag("no-mutants")
 class TraceJvmTest {
 
     private static final List<List<String>> JVMS = List.of(

@@ -12,6 +12,7 @@ import org.junit.jupiter.api.Test;
 
 /** Every {@link Trace} comes to the committed bits, whichever way it is run. */
 @Tag("bits")
+@Tag("no-mutants")
 class TraceTest {
 
     /** Where the run is about a vector width, the scalar kernels have nothing to say. */

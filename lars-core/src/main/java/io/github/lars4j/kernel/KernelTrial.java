@@ -43,23 +43,28 @@ final class KernelTrial {
     /** Work between two rests, in nanoseconds. */
     private static final long SLICE = 2_000_000;
 
-    private final float[] weights = new float[Stripes.BLOCK];
-    private final float[] gradients = new float[Stripes.BLOCK];
-    private final float[] momentum = new float[Stripes.BLOCK];
-    private final double[] scratch = new double[Stripes.SCRATCH];
-    private final BlockSums sums = new BlockSums(1);
+    /** What the trial needs of a machine. */
+    interface Machine {
+        /** Runs a kernel once, the vector one or the scalar one, and returns the nanoseconds that it took. */
+        long time(boolean vector, int kernel);
 
-    private KernelTrial() {
-        Arrays.fill(weights, 1);
-        Arrays.fill(gradients, 1);
+        /** Time that goes by, in nanoseconds. */
+        long nanoTime();
+
+        /** Does nothing for so many milliseconds; false where it was interrupted. */
+        boolean rest(long millis);
     }
+
+    private KernelTrial() {}
 
     /** Runs the trial, which takes some tenths of a second, and seconds where the vector kernels do not win. */
     static Trial run() {
-        if (!slept(DELAY)) {
+        Here here = new Here();
+        if (!here.rest(DELAY) || linkError() != null) {
             return Trial.SLOWER;
         }
-        return linkError() == null ? new KernelTrial().decide() : Trial.SLOWER;
+        // A lone processor is the trainer's too.
+        return decide(here, Runtime.getRuntime().availableProcessors() > 1 ? 1 : 9);
     }
 
     /** Why the vector kernels do not link against this JDK; {@code null} where they do. The module must be there. */
@@ -74,7 +79,7 @@ final class KernelTrial {
 
         /** Runs every kernel, because a method links what it calls only when it comes to it. */
         private static String error() {
-            KernelTrial once = new KernelTrial();
+            Here once = new Here();
             try {
                 for (int kernel = 0; kernel < KERNELS; kernel++) {
                     once.run(VectorKernels.INSTANCE, kernel);
@@ -86,45 +91,38 @@ final class KernelTrial {
         }
     }
 
-    private Trial decide() {
-        // A lone processor is the trainer's too.
-        int rest = Runtime.getRuntime().availableProcessors() > 1 ? 1 : 9;
+    /**
+     * The trial itself.
+     *
+     * @param rest how long to rest after a slice of work, as a multiple of it
+     */
+    static Trial decide(Machine machine, int rest) {
         int wins = 0;
         for (long spent = 0; spent < BUDGET; ) {
-            long start = System.nanoTime();
+            long start = machine.nanoTime();
             long slice = 0;
             while (slice < SLICE) {
-                wins = vectorWins() ? wins + 1 : 0;
+                wins = vectorWins(machine) ? wins + 1 : 0;
                 if (wins == WINS) {
                     return Trial.FASTER;
                 }
-                slice = System.nanoTime() - start;
+                slice = machine.nanoTime() - start;
             }
             spent += slice;
-            if (!slept(rest * slice / 1_000_000)) {
+            if (!machine.rest(rest * slice / 1_000_000)) {
                 return Trial.SLOWER;
             }
         }
         return Trial.SLOWER;
     }
 
-    /** Whether nobody interrupted the trial. */
-    private static boolean slept(long millis) {
-        try {
-            Thread.sleep(millis);
-            return true;
-        } catch (InterruptedException e) {
-            return false;
-        }
-    }
-
-    private boolean vectorWins() {
+    private static boolean vectorWins(Machine machine) {
         long scalarTotal = 0;
         long vectorTotal = 0;
         boolean eachCloseEnough = true;
         for (int kernel = 0; kernel < KERNELS; kernel++) {
-            long scalar = fastest(ScalarKernels.INSTANCE, kernel);
-            long vector = fastest(VectorKernels.INSTANCE, kernel);
+            long scalar = fastest(machine, false, kernel);
+            long vector = fastest(machine, true, kernel);
             scalarTotal += scalar;
             vectorTotal += vector;
             eachCloseEnough &= vector <= SLACK * scalar;
@@ -132,33 +130,70 @@ final class KernelTrial {
         return eachCloseEnough && vectorTotal < scalarTotal;
     }
 
-    private long fastest(Kernels kernels, int kernel) {
+    private static long fastest(Machine machine, boolean vector, int kernel) {
         long fastest = Long.MAX_VALUE;
         for (int run = 0; run < RUNS; run++) {
-            long start = System.nanoTime();
-            run(kernels, kernel);
-            fastest = Math.min(fastest, System.nanoTime() - start);
+            fastest = Math.min(fastest, machine.time(vector, kernel));
         }
         return fastest;
     }
 
-    private void run(Kernels kernels, int kernel) {
-        for (int length : LENGTHS) {
-            run(kernels, kernel, length);
-        }
-    }
+    /** This machine, and scratch arrays. */
+    static final class Here implements Machine {
 
-    /** Runs one kernel, with coefficients that leave the weights where they are. */
-    private void run(Kernels kernels, int kernel, int length) {
-        switch (kernel) {
-            case 0 -> kernels.measure(weights, gradients, 0, length, scratch, sums, 0);
-            case 1 -> sums.weights[0] = kernels.squares(weights, 0, length, scratch);
-            case 2 -> kernels.update(weights, gradients, momentum, 0, length, 1, 0, 0.5f, 0, 0);
-            case 3 -> kernels.update(weights, gradients, 0, length, 1, 0, 0);
-            case 4 ->
-                sums.weights[0] =
-                        kernels.updateAndSquare(weights, gradients, momentum, 0, length, 1, 0, 0.5f, 0, 0, scratch);
-            default -> throw new AssertionError(kernel);
+        private final float[] weights = new float[Stripes.BLOCK];
+        private final float[] gradients = new float[Stripes.BLOCK];
+        final float[] momentum = new float[Stripes.BLOCK];
+        private final double[] scratch = new double[Stripes.SCRATCH];
+        final BlockSums sums = new BlockSums(1);
+
+        Here() {
+            Arrays.fill(weights, 1);
+            Arrays.fill(gradients, 1);
+        }
+
+        @Override
+        public long time(boolean vector, int kernel) {
+            Kernels kernels = vector ? VectorKernels.INSTANCE : ScalarKernels.INSTANCE;
+            long start = System.nanoTime();
+            run(kernels, kernel);
+            return System.nanoTime() - start;
+        }
+
+        @Override
+        public long nanoTime() {
+            return System.nanoTime();
+        }
+
+        @Override
+        public boolean rest(long millis) {
+            try {
+                Thread.sleep(millis);
+                return true;
+            } catch (InterruptedException e) {
+                return false;
+            }
+        }
+
+        /** Runs one kernel. */
+        void run(Kernels kernels, int kernel) {
+            for (int length : LENGTHS) {
+                run(kernels, kernel, length);
+            }
+        }
+
+        /** Runs one kernel, with coefficients that leave the weights where they are. */
+        private void run(Kernels kernels, int kernel, int length) {
+            switch (kernel) {
+                case 0 -> kernels.measure(weights, gradients, 0, length, scratch, sums, 0);
+                case 1 -> sums.weights[0] = kernels.squares(weights, 0, length, scratch);
+                case 2 -> kernels.update(weights, gradients, momentum, 0, length, 1, 0, 0.5f, 0, 0);
+                case 3 -> kernels.update(weights, gradients, 0, length, 1, 0, 0);
+                case 4 ->
+                    sums.weights[0] =
+                            kernels.updateAndSquare(weights, gradients, momentum, 0, length, 1, 0, 0.5f, 0, 0, scratch);
+                default -> throw new AssertionError(kernel);
+            }
         }
     }
 }

@@ -63,7 +63,6 @@ final class Json {
         at++;
         if (!takeIf('}')) {
             do {
-                skipWhiteSpace();
                 String key = string();
                 if (members.containsKey(key)) {
                     throw unexpected("key \"" + key + "\" once only");

@@ -18,10 +18,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** {@link ShortRun} in JVMs started in other ways: which kernels it ran on, that it said so once, and the same bits. */
+@Tag("no-mutants")
 class KernelJvmTest {
 
     private static final String WITH_MODULE = "--add-modules=jdk.incubator.vector";

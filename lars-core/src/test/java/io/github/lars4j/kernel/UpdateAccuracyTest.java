@@ -48,8 +48,8 @@ class UpdateAccuracyTest {
 
     @Test
     @Tag("slow")
-    void withinTheBoundInAMillionCases() {
-        check(1_000_000);
+    void withinTheBoundInAMillionCasesOfEachKind() {
+        check(4_000_000);
     }
 
     private void check(int cases) {

@@ -16,6 +16,7 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -24,6 +25,7 @@ import org.junit.jupiter.api.Test;
  * <p>They are counted over windows of steps, and one window must be free of them. What the JVM itself allocates now and then
  * (it compiles, and takes back what it had compiled) spares most windows; what a step allocates spares none.
  */
+@Tag("no-mutants")
 class AllocationTest {
 
     private static final String KERNELS = "lars4j.kernels";

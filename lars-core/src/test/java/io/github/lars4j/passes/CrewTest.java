@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.Arrays;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -142,9 +143,18 @@ class CrewTest {
     }
 
     @Test
+    void someRounds() {
+        everyRoundIsWhole(1000);
+    }
+
+    @Test
+    @Tag("no-mutants")
     void manyRounds() {
+        everyRoundIsWhole(100_000);
+    }
+
+    private static void everyRoundIsWhole(int rounds) {
         for (int size : new int[] {2, 8}) {
-            int rounds = 100_000;
             // Not atomic: a round must happen before the next in every thread, and all of it before the caller goes on.
             int[] counts = new int[size];
             int[] sum = {0};

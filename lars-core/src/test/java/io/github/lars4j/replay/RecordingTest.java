@@ -10,6 +10,7 @@ import io.github.lars4j.safetensors.SafeTensorsFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.ClosedChannelException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -77,6 +78,15 @@ class RecordingTest {
             List.of("\\\"name\\\": \\\"bn1.bias\\\"", "\\\"name\\\": 1", "\"name\" must be a string"),
             List.of("\\\"shape\\\": [8, 3, 3, 3]", "\\\"shape\\\": 216", "found 216.0 where an array must be"),
             List.of(
+                    "\"params_f32\":",
+                    "\"params_f33\":",
+                    "tensor \"params_f32\" is not there; it must be F32 [7, 1086]"),
+            List.of(
+                    "\\\"length\\\": 216",
+                    "\\\"length\\\": 216, \\\"depth\\\": 1",
+                    "\"depth\" is not known for dialect \"seed\""),
+            List.of("[[0, 1], ", "[[9007199254740992, 1], ", "[9007199254740992, 1] is not among 6 steps"),
+            List.of(
                     "\"params_f64\":",
                     "\"params_f65\":",
                     "tensor \"params_f64\" is not there; it must be F64 [7, 1086]"),
@@ -137,6 +147,84 @@ class RecordingTest {
                 assertTrue(refused.getMessage().contains("at element 0 params_initial is"), refused::getMessage);
             }
         }
+    }
+
+    @Test
+    void zeroIsARateAndALayer() throws IOException {
+        open(edited("\"learning_rates\":\"[4.0, ", "\"learning_rates\":\"[0.0, "));
+        try (Recording recording = Recording.open(edited("[[0, 1], ", "[[0, 0], "))) {
+            assertTrue(recording.isMissing(0, 0));
+            assertFalse(recording.isMissing(0, 1));
+        }
+    }
+
+    @Test
+    void aReplayTellsWhatWasReplayedAndHowFarBothRunsWereOff() throws IOException {
+        Path file = RecordingsTest.file("seed-4");
+        Recording recording = Recording.open(file);
+        assertEquals(file.toString(), recording.name());
+        assertEquals("seed", recording.dialect());
+        Replay replay = Replay.of(recording);
+        recording.close();
+        assertThrows(ClosedChannelException.class, () -> recording.gradients(0, new float[recording.elements()]));
+        assertEquals(file.toString(), replay.recording());
+        assertEquals("seed", replay.dialect());
+        assertTrue(replay.toString().endsWith(": holds"), replay::toString);
+        double recorded = 0;
+        for (Replay.Distance d : replay.distances()) {
+            recorded = Math.max(recorded, d.recorded());
+            // The largest momentum is 2²³ to 2²⁴ times its ulp.
+            assertTrue(
+                    d.momentum() >= 0x1p23 * d.momentumRelative() * (1 - 1e-6)
+                            && d.momentum() <= 0x1p24 * d.momentumRelative() * (1 + 1e-6),
+                    d::toString);
+        }
+        assertTrue(recorded > 0.1 && recorded < 100, "the float32 run was off by " + recorded + " ulp");
+        assertTrue(replay.worstWeights().weights() > 0.1, replay::toString);
+    }
+
+    private static Replay.Distance distance(double weights, double recorded, double momentumRelative) {
+        return new Replay.Distance(3, "layer", weights, recorded, 0, momentumRelative);
+    }
+
+    @Test
+    void theBarHoldsToItsEdges() {
+        assertTrue(distance(8, 100, 0).holds());
+        assertFalse(distance(Math.nextUp(8.0), 100, 0).holds());
+        assertTrue(distance(7, 2.5, 0).holds());
+        assertFalse(distance(Math.nextUp(7.0), 2.5, 0).holds());
+        assertTrue(distance(0, 0, 1e-5).holds());
+        assertFalse(distance(0, 0, Math.nextUp(1e-5)).holds());
+        assertFalse(distance(Double.NaN, 0, 0).holds());
+        assertFalse(distance(0, 0, Double.NaN).holds());
+        Replay.Distance good = distance(1, 0, 0);
+        Replay.Distance bad = new Replay.Distance(4, "other", 9, 1, 0, 2e-6);
+        assertEquals(
+                "r (d): weights 9.00 ulp (other, step 4), buffer 0.00 ulp, 2.0e-06 of its largest (other, step 4): FAILS,"
+                        + " first at step 4 in layer other: weights 9.00 ulp, the recorded float32 run 1.00 ulp,"
+                        + " buffer 2.0e-06",
+                new Replay("r", "d", "k", List.of(good, bad)).toString());
+    }
+
+    @Test
+    void jsonSaysWhereAndWhat() throws IOException {
+        says("here: expected ',' at character 2, found its end", "[1");
+        says("here: expected ',' at character 3, found \"2]\"", "[1 2]");
+        says("here: expected one of \"\\/bfnrtu at character 2, found \"x\"\"", "\"\\x\"");
+        assertEquals("a b", Json.parse("", "\"a b\""));
+        Json.parse("", "[".repeat(8) + "1" + "]".repeat(8));
+        Json.parse("", "{\"a\":".repeat(8) + "1" + "}".repeat(8));
+        says(
+                "here: expected at most 8 levels at character 9, found \"1]]]]]]]]]\"",
+                "[".repeat(9) + "1" + "]".repeat(9));
+        says("here: expected at most 8 levels at character 45, found \"1}\"", "{\"a\":".repeat(9) + "1}");
+    }
+
+    private static void says(String message, String malformed) {
+        assertEquals(
+                message,
+                assertThrows(SafeTensorsException.class, () -> Json.parse("here", malformed))
+                        .getMessage());
     }
 
     @Test

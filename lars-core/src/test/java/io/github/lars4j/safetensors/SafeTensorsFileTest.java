@@ -220,6 +220,33 @@ class SafeTensorsFileTest {
     }
 
     @Test
+    void givesUpOnAChannelThatGivesNothing() {
+        TricklingChannel channel = new TricklingChannel(SMALL, 0);
+        SafeTensorsException thrown =
+                assertThrows(SafeTensorsException.class, () -> SafeTensorsFile.open("f", channel));
+        assertEquals(
+                "f: the file ends at byte 0, it had " + SMALL.length + " bytes when it was opened",
+                thrown.getMessage());
+        assertEquals(1, channel.closed);
+    }
+
+    @Test
+    void readsDoublesThatAreNotTheFirst() throws Exception {
+        String header = "{" + entry("before", "F64", "[1]", "[0,8]") + "," + entry("d", "F64", "[2]", "[8,24]") + "}";
+        // 2.0, 1.0, -0.0
+        int[] data = {0, 0, 0, 0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f, 0, 0, 0, 0, 0, 0, 0, 0x80};
+        try (SafeTensorsFile file = open(bytes(header, data))) {
+            double[] doubles = {9, 9, 9};
+            file.readDoubles("d", doubles, 0);
+            assertArrayEquals(new double[] {1, -0.0, 9}, doubles);
+            file.readDoubles("d", 1, doubles, 0, 1);
+            assertArrayEquals(new double[] {-0.0, -0.0, 9}, doubles);
+            file.readDoubles("before", doubles, 2);
+            assertArrayEquals(new double[] {-0.0, -0.0, 2}, doubles);
+        }
+    }
+
+    @Test
     void handsOnTheBytes() throws Exception {
         try (SafeTensorsFile file = open(SMALL)) {
             ByteArrayOutputStream whole = new ByteArrayOutputStream();
@@ -329,6 +356,16 @@ class SafeTensorsFileTest {
         TricklingChannel channel = new TricklingChannel(new byte[20], 20);
         assertThrows(SafeTensorsException.class, () -> SafeTensorsFile.open("f", channel));
         assertEquals(1, channel.closed);
+    }
+
+    @Test
+    void tellsOfAChannelThatCannotEvenBeClosed() {
+        IOException onClose = new IOException("cannot be closed");
+        TricklingChannel channel = new TricklingChannel(new byte[20], 20);
+        channel.onClose = onClose;
+        SafeTensorsException refused =
+                assertThrows(SafeTensorsException.class, () -> SafeTensorsFile.open("f", channel));
+        assertArrayEquals(new Throwable[] {onClose}, refused.getSuppressed());
     }
 
     @Test

@@ -12,6 +12,7 @@ import java.nio.channels.Channels;
 import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Random;
@@ -153,6 +154,18 @@ class SafeTensorsWriterTest {
                 assertEquals(Float.floatToRawIntBits(floats[1 + i]), Float.floatToRawIntBits(readFloats[i]));
                 assertEquals(Double.doubleToRawLongBits(doubles[1 + i]), Double.doubleToRawLongBits(readDoubles[i]));
             }
+        }
+    }
+
+    @Test
+    void keepsBytesAcrossChunks() throws Exception {
+        byte[] data = new byte[200_001];
+        new Random(3).nextBytes(data);
+        SafeTensorsWriter writer = new SafeTensorsWriter().bytes("b", Dtype.U8, List.of(200_000L), data, 1);
+        try (SafeTensorsFile file = read(write(writer))) {
+            byte[] back = new byte[200_000];
+            file.readBytes("b", back, 0);
+            assertArrayEquals(Arrays.copyOfRange(data, 1, data.length), back);
         }
     }
 

@@ -1,5 +1,6 @@
 package io.github.lars4j.safetensors;
 
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.MappedByteBuffer;
 import java.nio.channels.FileChannel;
@@ -13,6 +14,8 @@ final class TricklingChannel extends FileChannel {
     private byte[] content;
     private final int mostBytes;
     int closed;
+    /** Thrown on closing; {@code null} for nothing. */
+    IOException onClose;
 
     TricklingChannel(byte[] content, int mostBytes) {
         this.content = content.clone();
@@ -54,8 +57,11 @@ final class TricklingChannel extends FileChannel {
     }
 
     @Override
-    protected void implCloseChannel() {
+    protected void implCloseChannel() throws IOException {
         closed++;
+        if (onClose != null) {
+            throw onClose;
+        }
     }
 
     @Override

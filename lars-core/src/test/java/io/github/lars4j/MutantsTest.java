@@ -1,0 +1,100 @@
+package io.github.lars4j;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import javax.xml.parsers.DocumentBuilderFactory;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.w3c.dom.Element;
+import org.w3c.dom.NodeList;
+
+/**
+ * PIT's report names no mutant that survived but those that {@code docs/mutants.md} lists with a reason, by method and
+ * mutator, with their number. Fewer may survive: how some end depends on the machine and its load.
+ */
+@Tag("mutants")
+class MutantsTest {
+
+    private static final Path LIST = Path.of("..", "docs", "mutants.md");
+
+    /** A row of the list: {@code | `Plan.share` | MATH 3, NEGATE 1 | reason |}. */
+    private static final Pattern ROW =
+            Pattern.compile("\\| `([^`]+)` \\| ([A-Z_]+ \\d+(?:, [A-Z_]+ \\d+)*) \\| [^|]+ \\|");
+
+    private static final Pattern KIND = Pattern.compile("([A-Z_]+) (\\d+)");
+
+    private static final Set<String> KILLED = Set.of("KILLED", "TIMED_OUT", "MEMORY_ERROR", "RUN_ERROR");
+
+    @Test
+    void everySurvivorIsListed() throws Exception {
+        NodeList mutants = DocumentBuilderFactory.newInstance()
+                .newDocumentBuilder()
+                .parse(Path.of(System.getProperty("mutants.report")).toFile())
+                .getElementsByTagName("mutation");
+        Map<String, int[]> killed = new TreeMap<>();
+        Map<String, Integer> survivors = new TreeMap<>();
+        for (int i = 0; i < mutants.getLength(); i++) {
+            Element mutant = (Element) mutants.item(i);
+            String type = text(mutant, "mutatedClass");
+            int[] counts = killed.computeIfAbsent(type.substring(0, type.lastIndexOf('.')), key -> new int[2]);
+            counts[1]++;
+            if (KILLED.contains(mutant.getAttribute("status"))) {
+                counts[0]++;
+            } else {
+                survivors.merge(name(mutant), 1, Integer::sum);
+            }
+        }
+        killed.forEach(
+                (name, counts) -> System.out.println(name + ": " + counts[0] + " of " + counts[1] + " mutants killed"));
+        Map<String, Integer> listed = listed();
+        List<String> missing = new ArrayList<>();
+        survivors.forEach((name, number) -> {
+            if (number > listed.getOrDefault(name, 0)) {
+                missing.add(name + " " + number);
+            }
+        });
+        assertEquals(List.of(), missing, "survivors that " + LIST + " does not list");
+    }
+
+    /** As it is listed, {@code Plan.share MATH}; what lambdas do is the method's that they are in. */
+    private static String name(Element mutant) {
+        String type = text(mutant, "mutatedClass");
+        String method = text(mutant, "mutatedMethod").replaceFirst("^lambda\\$(.*)\\$\\d+$", "$1");
+        String mutator = text(mutant, "mutator");
+        return type.substring(type.lastIndexOf('.') + 1).replace('$', '.')
+                + "." + method + " "
+                + mutator.substring(mutator.lastIndexOf('.') + 1)
+                        .replaceFirst("Mutator$", "")
+                        .replaceAll("(?<=[a-z])(?=[A-Z])", "_")
+                        .toUpperCase(Locale.ROOT);
+    }
+
+    private static String text(Element mutant, String tag) {
+        return mutant.getElementsByTagName(tag).item(0).getTextContent();
+    }
+
+    private static Map<String, Integer> listed() throws Exception {
+        Map<String, Integer> listed = new HashMap<>();
+        for (String line : Files.readAllLines(LIST)) {
+            Matcher row = ROW.matcher(line);
+            if (row.matches()) {
+                Matcher kind = KIND.matcher(row.group(2));
+                while (kind.find()) {
+                    listed.merge(row.group(1) + " " + kind.group(1), Integer.parseInt(kind.group(2)), Integer::sum);
+                }
+            }
+        }
+        return listed;
+    }
+}
