@@ -195,11 +195,24 @@ final class Ratios {
 
     private OptionalDouble gaps(String method, String layout) {
         return spread(results.all().stream()
-                .filter(fits(method, layout, "1")
-                        .and(r -> r.params().get("kernels").equals("vector")))
-                .filter(r -> r.params().get("sums").equals("fresh")
-                        && r.params().get("onBadGradient").equals("skipLayer"))
-                .mapToDouble(Results.Result::nanos));
+                .filter(fits(method, layout, "1"))
+                .map(r -> r.params().get("gap"))
+                .distinct()
+                .map(gap -> results.best(
+                        method,
+                        "layout",
+                        layout,
+                        "kernels",
+                        "vector",
+                        "sums",
+                        "fresh",
+                        "onBadGradient",
+                        "skipLayer",
+                        "threads",
+                        "1",
+                        "gap",
+                        gap))
+                .flatMapToDouble(OptionalDouble::stream));
     }
 
     private OptionalDouble allocated(String layout, String threads) {

@@ -9,7 +9,10 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -101,5 +104,17 @@ class RatiosTest {
         assertTrue(results.all().stream()
                 .filter(result -> result.method().equals("scan"))
                 .allMatch(result -> Double.isNaN(result.error())));
+    }
+
+    @Test
+    void medianOfRepeatedTimesCounts() throws Exception {
+        Results once = Results.parse(json());
+        List<Results.Result> repeated = new ArrayList<>(once.all());
+        for (double nanos : new double[] {7e6, 7.4e6}) {
+            repeated.add(new Results.Result(
+                    "scan", Map.of("layout", "resnet50", "gap", "0", "kernels", "vector"), nanos, 0, 0, List.of(), 1));
+        }
+        assertEquals(
+                7.4e6, new Results(repeated).best("scan", "layout", "resnet50").orElseThrow());
     }
 }

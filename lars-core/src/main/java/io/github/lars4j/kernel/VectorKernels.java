@@ -112,9 +112,9 @@ public final class VectorKernels implements Kernels {
                 wg1 = w1.fma(g1, wg1);
             }
             if (GROUP == STRIPES && end == from + length) {
-                // No tail comes to these stripes any more, so the first level of the fold is an addition of vectors: in
-                // a
-                // small layer, folding is what takes longest.
+                // Without a tail the first level of the fold is an addition of vectors. Of a small layer's time,
+                // folding
+                // takes the most.
                 ww0.add(ww1).intoArray(scratch, 0);
                 gg0.add(gg1).intoArray(scratch, STRIPES);
                 wg0.add(wg1).intoArray(scratch, 2 * STRIPES);
@@ -217,10 +217,10 @@ public final class VectorKernels implements Kernels {
             FloatVector w = FloatVector.fromArray(FLOATS, weights, whole);
             FloatVector in =
                     FloatVector.fromArray(FLOATS, gradients, whole).mul(a).add(w.mul(b));
-            FloatVector vv =
+            FloatVector moved =
                     FloatVector.fromArray(FLOATS, momentum, whole).mul(m).add(in);
-            vv.intoArray(momentum, whole);
-            w.sub(in.mul(p).add(vv.mul(v))).intoArray(weights, whole);
+            moved.intoArray(momentum, whole);
+            w.sub(in.mul(p).add(moved.mul(v))).intoArray(weights, whole);
         }
         if (whole < from + length) {
             ScalarKernels.INSTANCE.update(weights, gradients, momentum, whole, from + length - whole, a, b, m, p, v);

@@ -17,7 +17,7 @@ public final class LargeBatchCommand {
     private static final int MOST_JOBS = 1024;
 
     /** The batch size of the charts that show one alone, if the plan has it. */
-    private static final int SHOWN_BATCH = 8192;
+    static final int SHOWN_BATCH = 8192;
 
     private static final Duration BETWEEN_CHECKPOINTS = Duration.ofSeconds(10);
 

@@ -14,6 +14,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 
 /** Measured times of {@link StepBenchmark}, from the JSON that JMH writes. Immutable. */
 public final class Results {
@@ -178,12 +179,24 @@ public final class Results {
     }
 
     /**
-     * The time of a method in ns, the best where several results fit.
+     * The time of a method in ns, the best where it was measured with several parameters that fit. Of what was measured
+     * repeatedly the median counts.
      *
      * @param wishes names and values of parameters in turn; one that a result does not have fits any value
      */
     public OptionalDouble best(String method, String... wishes) {
-        return fastest(method, wishes).stream().mapToDouble(Result::nanos).findFirst();
+        return results.stream()
+                .filter(result -> result.matches(method, wishes))
+                .collect(Collectors.groupingBy(Result::params))
+                .values()
+                .stream()
+                .mapToDouble(Results::median)
+                .min();
+    }
+
+    private static double median(List<Result> repeated) {
+        double[] nanos = repeated.stream().mapToDouble(Result::nanos).sorted().toArray();
+        return (nanos[nanos.length / 2] + nanos[(nanos.length - 1) / 2]) / 2;
     }
 
     /** The result of a method with the best time; wishes are as for {@link #best}. */

@@ -1,0 +1,42 @@
+package io.github.lars4j.bench.largebatch;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+/** The table and the charts of the README are those of the committed experiment. */
+class CommittedExperimentTest {
+
+    private static final Path FOLDER = Path.of("..", "docs", "results", "large-batch");
+
+    @Test
+    void readmeShowsTheTableOfTheCommittedResults() throws IOException {
+        String readme = Files.readString(Path.of("..", "README.md"));
+        String start = "<!-- large-batch -->\n";
+        String table =
+                readme.substring(readme.indexOf(start) + start.length(), readme.indexOf("<!-- /large-batch -->"));
+        assertEquals(Charts.table(Plan.full(), results()), table);
+        assertTrue(Files.readString(FOLDER.resolve("table.md")).startsWith(table), "table.md");
+    }
+
+    @Test
+    void chartsAreThoseOfTheCommittedResults() throws IOException {
+        Results results = results();
+        Map<String, String> charts = Map.of(
+                "accuracy.svg", Charts.accuracy(Plan.full(), results),
+                "loss.svg", Charts.loss(results, LargeBatchCommand.SHOWN_BATCH),
+                "trust-ratios.svg", Charts.trustRatios(results, LargeBatchCommand.SHOWN_BATCH));
+        for (Map.Entry<String, String> chart : charts.entrySet()) {
+            assertEquals(chart.getValue(), Files.readString(FOLDER.resolve(chart.getKey())), chart.getKey());
+        }
+    }
+
+    private static Results results() throws IOException {
+        return new Results(FOLDER.resolve("results.json"), Plan.full());
+    }
+}
