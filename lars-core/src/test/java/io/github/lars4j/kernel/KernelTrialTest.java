@@ -183,11 +183,17 @@ class KernelTrialTest {
                 before = System.nanoTime();
                 long taken = here.time(vector, kernel);
                 assertTrue(taken > 0 && taken <= System.nanoTime() - before);
-                // All weights and gradients are 1, and the updates leave the weights as they are.
-                int length = here.momentum.length;
-                assertEquals(kernel == 2 || kernel == 3 ? 0 : length, here.sums.weights[0]);
-                assertEquals(kernel == 0 ? length : 0, here.sums.gradients[0]);
-                assertEquals(kernel == 2 || kernel == 4 ? 1 : 0, here.momentum[length - 1]);
+                // All weights and gradients are 1, and the updates leave the weights as they are. First a block with a
+                // tail, then a small layer, which leaves its sums and moves its momentum a second time.
+                int small = Stripes.STRIPES;
+                int tail = Stripes.BLOCK - 6;
+                assertEquals(kernel == 2 || kernel == 3 ? 0 : small, here.sums.weights[0]);
+                assertEquals(kernel == 0 ? small : 0, here.sums.gradients[0]);
+                boolean moves = kernel == 2 || kernel == 4;
+                assertEquals(moves ? 1.5f : 0, here.momentum[small - 1]);
+                assertEquals(moves ? 1 : 0, here.momentum[small]);
+                assertEquals(moves ? 1 : 0, here.momentum[tail]);
+                assertEquals(0, here.momentum[tail + 1]);
             }
         }
         before = System.nanoTime();
