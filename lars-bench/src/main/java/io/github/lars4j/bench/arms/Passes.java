@@ -20,7 +20,6 @@ final class Passes implements AutoCloseable {
     private final Layers layers;
     private final boolean readWeights;
     private final boolean readGradients;
-    private final boolean squareWhileWriting;
     private final boolean allSumsFirst;
     private final Crew crew;
     private final int threads;
@@ -43,7 +42,6 @@ final class Passes implements AutoCloseable {
         this.layers = layers;
         this.readWeights = known.equals("fresh");
         this.readGradients = !known.equals("given");
-        this.squareWhileWriting = !readWeights;
         this.allSumsFirst = allSumsFirst;
         this.threads = threads;
         this.crew = new Crew(threads);
@@ -101,7 +99,8 @@ final class Passes implements AutoCloseable {
         float decay = (float) StepBenchmark.DECAY;
         for (int i = from; i < to; i += CHUNK) {
             int end = Math.min(to, i + CHUNK);
-            if (squareWhileWriting) {
+            // Who does not read the weights in pass 1 has their squares from the step before.
+            if (!readWeights) {
                 own[0] += VectorArms.sgdAndSquare(weights, gradients, momentum, i, end, rate, kept, decay);
             } else {
                 VectorArms.sgd(weights, gradients, momentum, i, end, rate, kept, decay);
