@@ -42,8 +42,9 @@ import java.util.TreeMap;
  *   <li>a tensor {@code <layer>} for each layer, F32 and of the layer's shape, if weights were handed in,
  *   <li>a tensor {@code lars4j.checksum}, U8 of 8 bytes, at the end: two CRC-32, little-endian, the first over the file's
  *       bytes up to the data, the second over all bytes before this tensor,
- *   <li>metadata: step number, refusals, whether weights are there, rule and hyperparameters by their names, and {@code layer.<index>} for each layer
- *       (offset, shape, decay, adapt, rate factor, begun, last learning rate, last trust ratio, name).
+ *   <li>metadata: step number, refusals, whether weights are there, rule and hyperparameters by their names, and {@code
+ *       layer.<index>} for each layer (offset, shape, decay, adapt, rate factor, begun, last learning rate, last trust
+ *       ratio, name).
  * </ul>
  *
  * <p>What is between layers in the arrays is neither saved nor restored.

@@ -123,9 +123,9 @@ final class VectorArms {
     }
 
     /**
-     * A step of SGD over {@code [from, to)}, with Nesterov's momentum and decay, in one pass: {@code d = g + βw;  v = μv + d;  w = w - γ(d + μv)}.
-     * Multiplications and additions are not fused: that was not seen to be faster. All loads come before the stores, as in
-     * the kernels of the library.
+     * A step of SGD over {@code [from, to)}, with Nesterov's momentum and decay, in one pass: {@code d = g + βw;  v = μv +
+     * d;  w = w - γ(d + μv)}. Multiplications and additions are not fused: that was not seen to be faster. All loads come
+     * before the stores, as in the kernels of the library.
      */
     static void sgd(
             float[] weights,
