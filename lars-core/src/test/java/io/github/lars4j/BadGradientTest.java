@@ -92,6 +92,7 @@ class BadGradientTest {
                 Layers.builder().add("a", 70_000).add("b", 5).add("c", 40_000).build();
         int n = (int) layers.end();
         Random random = new Random(7);
+        int tried = 0;
         for (Rule rule : LarsTest.DIALECTS) {
             try (Lars lars =
                     builder(layers).rule(rule).parallelism(3).carrySums(true).build()) {
@@ -99,18 +100,26 @@ class BadGradientTest {
                 float[] gradients = Random32.normal(2, n, 1);
                 lars.step(params, gradients);
                 String before = Bits.of(lars, params, gradients);
-                for (int k = 0; k < 20; k++) {
+                for (int k = 0; k < 60; k++) {
+                    boolean inWeights = k % 2 == 1;
+                    float[] array = inWeights ? params : gradients;
                     int e = random.nextInt(n);
-                    float kept = gradients[e];
-                    gradients[e] = BAD[k % 3];
+                    float kept = array[e];
+                    array[e] = BAD[k % 3];
+                    if (inWeights) {
+                        lars.weightsChanged();
+                    }
                     NonFiniteException thrown =
                             assertThrows(NonFiniteException.class, () -> lars.step(params, gradients));
-                    gradients[e] = kept;
+                    array[e] = kept;
                     assertEquals(e < 70_000 ? "a" : e < 70_005 ? "b" : "c", thrown.layer());
+                    assertEquals(inWeights ? Outcome.BAD_WEIGHTS : Outcome.BAD_GRADIENT, thrown.outcome());
                     assertEquals(before, Bits.of(lars, params, gradients));
+                    tried++;
                 }
             }
         }
+        System.out.println(tried + " values that are not finite in large layers, each refused with nothing changed");
     }
 
     @Test
