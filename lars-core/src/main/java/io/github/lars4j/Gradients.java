@@ -83,9 +83,9 @@ public final class Gradients {
         return missing.get(layer);
     }
 
-    /** Number of layers up to the last missing one. */
-    int missingLength() {
-        return missing.length();
+    /** The first missing layer from {@code layer} on; negative where there is none. */
+    int nextMissing(int layer) {
+        return missing.nextSetBit(layer);
     }
 
     double[] squares() {

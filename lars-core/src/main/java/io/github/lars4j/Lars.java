@@ -78,7 +78,7 @@ public final class Lars implements AutoCloseable {
             lengths[i] = (int) layers.get(i).length();
         }
         boolean allSumsFirst = onBadGradient != OnBadGradient.SKIP_LAYER || maxGradientNorm < Double.POSITIVE_INFINITY;
-        this.plan = Plan.of(offsets, lengths, allSumsFirst, builder.parallelism);
+        this.plan = Plan.of(offsets, lengths, allSumsFirst, builder.parallelism, builder.grain);
         this.sums = new LayerSums(layers);
         this.report = new StepReport(layers);
         this.reads = new byte[n];
@@ -282,9 +282,10 @@ public final class Lars implements AutoCloseable {
                         + layers.get(i).name() + "\"; a sum of squares must be 0 or more");
             }
         }
-        if (gradients.missingLength() > layers.size()) {
-            throw new IllegalArgumentException("missing has layer " + (gradients.missingLength() - 1)
-                    + "; it must be in [0, " + layers.size() + ")");
+        int beyond = gradients.nextMissing(layers.size());
+        if (beyond >= 0) {
+            throw new IllegalArgumentException(
+                    "missing has layer " + beyond + "; it must be in [0, " + layers.size() + ")");
         }
     }
 
@@ -553,9 +554,14 @@ public final class Lars implements AutoCloseable {
         Objects.requireNonNull(snapshot, "snapshot");
         snapshot.layers().requireSameTensors("snapshot", state.layers);
         turns.enter("restore", true, true);
-        state.take(snapshot.state());
-        forgetCarried();
-        turns.leave(Turns.Phase.IDLE);
+        try {
+            state.take(snapshot.state());
+            forgetCarried();
+            turns.leave(Turns.Phase.IDLE);
+        } catch (Throwable t) {
+            turns.broken(t);
+            throw t;
+        }
     }
 
     /** Which kernels steps run on now, their vector width, and why these. */
@@ -612,6 +618,7 @@ public final class Lars implements AutoCloseable {
         private boolean carrySums;
         private float[] momentumBuffer;
         private int parallelism = 1;
+        private Plan.Grain grain = Plan.Grain.USUAL;
 
         private Hyperparameters hyperparameters;
 
@@ -710,6 +717,12 @@ public final class Lars implements AutoCloseable {
         /** Threads that share a step, the caller counted in: 1 to 1024; 1 by default. The same bits for every number. */
         public Builder parallelism(int threads) {
             this.parallelism = threads;
+            return this;
+        }
+
+        /** For tests: a fine grain gives a small layout many groups and many shares. */
+        Builder grain(Plan.Grain grain) {
+            this.grain = grain;
             return this;
         }
 

@@ -1,5 +1,6 @@
 package io.github.lars4j;
 
+import io.github.lars4j.passes.Plan;
 import io.github.lars4j.rule.Rule;
 import io.github.lars4j.rule.Treatment;
 import java.io.IOException;
@@ -25,9 +26,10 @@ final class Trace {
     static final int TRACES = 52;
     static final int STEPS = 50;
 
-    /** Layers of these are long enough that both passes over one end before the next begins, at 1 thread and at 8. */
+    /** Has ten blocks or more for each of eight threads to share. */
     private static final int LONG = 50;
 
+    /** Large enough for several groups and shares as steps usually have them. */
     private static final int HUGE = 51;
 
     /** Greatest shift of the arrays' elements. */
@@ -80,6 +82,15 @@ final class Trace {
         return Kernel.with(way.kernels, () -> new Run(way).hash());
     }
 
+    /** The order of work, as the optimizer tells it. */
+    String order(Way way) {
+        return Kernel.with(way.kernels, () -> {
+            try (Lars lars = new Run(way).lars) {
+                return lars.toString();
+            }
+        });
+    }
+
     private final class Run {
 
         private final Random random = new Random(seed);
@@ -125,6 +136,8 @@ final class Trace {
                 builder.nesterov(nesterov && dampening == 0).dampening(dampening);
             }
             builder.momentumCorrection(random.nextBoolean() && rule.entry() == Rule.Entry.VELOCITY);
+            // Where the policy allows it, a fused run has several groups; several blocks make several shares.
+            builder.grain(seed == HUGE ? Plan.Grain.USUAL : new Plan.Grain(seed == LONG ? 4096 : 128, 1));
             lars = builder.parallelism(way.threads).carrySums(way.carry).build();
         }
 

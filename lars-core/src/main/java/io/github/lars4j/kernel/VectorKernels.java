@@ -112,9 +112,8 @@ public final class VectorKernels implements Kernels {
                 wg1 = w1.fma(g1, wg1);
             }
             if (GROUP == STRIPES && end == from + length) {
-                // Without a tail the first level of the fold is an addition of vectors. Of a small layer's time,
-                // folding
-                // takes the most.
+                // Folding takes most of a small layer's time. Without a tail, its first level is an addition of
+                // vectors.
                 ww0.add(ww1).intoArray(scratch, 0);
                 gg0.add(gg1).intoArray(scratch, STRIPES);
                 wg0.add(wg1).intoArray(scratch, 2 * STRIPES);
@@ -177,9 +176,8 @@ public final class VectorKernels implements Kernels {
             float v) {
         int lanes = FLOATS.length();
         int whole = from + (length & -(4 * lanes));
-        // Everything is loaded before anything is stored: a store that lies just ahead of a load modulo 4 KiB holds it
-        // up,
-        // which arrays allocated one after the other bring about.
+        // Everything is loaded before anything is stored: a store that lies just ahead of a load modulo 4 KiB, as it
+        // does in arrays allocated one after the other, holds the load up.
         for (int i = from; i < whole; i += 4 * lanes) {
             FloatVector w0 = FloatVector.fromArray(FLOATS, weights, i);
             FloatVector w1 = FloatVector.fromArray(FLOATS, weights, i + lanes);

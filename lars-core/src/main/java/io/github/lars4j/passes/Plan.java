@@ -14,13 +14,19 @@ import java.util.Arrays;
 public final class Plan {
 
     /**
-     * Elements of a group for each thread, where a group need not hold everything: the weights and gradients of as many
-     * (1 MiB) are still in a core's L2 cache when pass 2 comes to them.
+     * How finely the work is divided.
+     *
+     * @param group elements of a group for each thread, where a group need not hold everything
+     * @param share elements for which a further thread is woken
      */
-    static final int GROUP_ELEMENTS = 1 << 17;
+    public record Grain(int group, int share) {
 
-    /** Elements for which a further thread is woken: a few microseconds of work, more than waking one costs. */
-    static final int SHARE_ELEMENTS = 1 << 13;
+        /**
+         * The weights and gradients of a group (1 MiB) are still in a core's L2 cache when pass 2 comes to them; a share is a
+         * few microseconds of work, more than waking a thread costs.
+         */
+        public static final Grain USUAL = new Grain(1 << 17, 1 << 13);
+    }
 
     private final int threads;
     private final int[] offsets;
@@ -46,16 +52,16 @@ public final class Plan {
      * @param allSumsFirst whether all sums are needed before the first write: then everything is one group
      * @param threads threads that share the work, at least 1
      */
-    public static Plan of(int[] offsets, int[] lengths, boolean allSumsFirst, int threads) {
+    public static Plan of(int[] offsets, int[] lengths, boolean allSumsFirst, int threads, Grain grain) {
         int layers = offsets.length;
         int[] firstBlock = new int[layers + 1];
         for (int i = 0; i < layers; i++) {
             firstBlock[i + 1] = firstBlock[i] + Math.ceilDiv(lengths[i], Stripes.BLOCK);
         }
-        int[] groups = groups(lengths, allSumsFirst ? Long.MAX_VALUE : (long) GROUP_ELEMENTS * threads);
+        int[] groups = groups(lengths, allSumsFirst ? Long.MAX_VALUE : (long) grain.group * threads);
         int[] shares = new int[(groups.length - 1) * threads + 1];
         for (int g = 0; g + 1 < groups.length; g++) {
-            share(lengths, firstBlock, groups[g], groups[g + 1], threads, shares, g * threads);
+            share(lengths, firstBlock, groups[g], groups[g + 1], threads, grain.share, shares, g * threads);
         }
         shares[shares.length - 1] = firstBlock[layers];
         return new Plan(threads, offsets.clone(), lengths.clone(), firstBlock, groups, shares);
@@ -78,19 +84,20 @@ public final class Plan {
     }
 
     /** Cuts the blocks of layers {@code [first, last)} into contiguous shares of about equally many elements. */
-    private static void share(int[] lengths, int[] firstBlock, int first, int last, int threads, int[] shares, int at) {
+    private static void share(
+            int[] lengths, int[] firstBlock, int first, int last, int threads, int grain, int[] shares, int at) {
         long elements = 0;
         for (int i = first; i < last; i++) {
             elements += lengths[i];
         }
-        long used = Math.clamp(elements / SHARE_ELEMENTS, 1, threads);
+        long used = Math.clamp(elements / grain, 1, threads);
         int thread = 0;
         shares[at] = firstBlock[first];
         long done = 0;
         for (int i = first; i < last; i++) {
             for (int b = firstBlock[i]; b < firstBlock[i + 1]; b++) {
                 int length = Math.min(Stripes.BLOCK, lengths[i] - (b - firstBlock[i]) * Stripes.BLOCK);
-                while (thread + 1 < used && done + length / 2 >= elements * (thread + 1) / used) {
+                while (done + length / 2 >= elements * (thread + 1) / used) {
                     shares[at + ++thread] = b;
                 }
                 done += length;

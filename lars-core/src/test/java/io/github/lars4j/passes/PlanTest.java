@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -16,7 +17,7 @@ class PlanTest {
 
     /** A plan of layers that lie one after the other, with a gap of 3 before each. */
     private static Plan plan(boolean allSumsFirst, int threads, int... lengths) {
-        return Plan.of(offsets(lengths), lengths, allSumsFirst, threads);
+        return Plan.of(offsets(lengths), lengths, allSumsFirst, threads, Plan.Grain.USUAL);
     }
 
     private static int[] offsets(int... lengths) {
@@ -99,6 +100,18 @@ class PlanTest {
         assertEquals(List.of(2, 2, 0, 0), shares(plan(true, 4, 4 * BLOCK)), "two blocks are worth waking a thread");
         assertEquals(List.of(3, 0), shares(plan(true, 2, 3 * BLOCK)), "fewer are not");
         assertEquals(List.of(1, 0, 0, 0, 0), shares(plan(true, 5, 7)));
+        int[] lengths = new int[32];
+        Arrays.fill(lengths, BLOCK + 1);
+        lengths[31] = 16 * BLOCK;
+        assertEquals(List.of(46, 32), shares(plan(true, 2, lengths)), "of elements, whatever the blocks hold");
+    }
+
+    @Test
+    void aFineGrainGivesSmallLayoutsManyGroupsAndShares() {
+        int[] lengths = {700, 1300, 3 * BLOCK, 5};
+        Plan plan = Plan.of(offsets(lengths), lengths, false, 2, new Plan.Grain(1000, 1));
+        assertEquals(List.of(0, 2, 3, 4), groups(plan));
+        assertEquals(List.of(1, 1), shares(plan));
     }
 
     private static List<Integer> shares(Plan plan) {
@@ -170,7 +183,7 @@ class PlanTest {
     @Test
     void noIndexOverflowsWhereTheLargestLayoutEnds() {
         int end = Integer.MAX_VALUE - BLOCK;
-        Plan plan = Plan.of(new int[] {end - BLOCK - 1}, new int[] {BLOCK + 1}, true, 1);
+        Plan plan = Plan.of(new int[] {end - BLOCK - 1}, new int[] {BLOCK + 1}, true, 1, Plan.Grain.USUAL);
         assertEquals(end - 1, plan.from(0, 1));
         assertEquals(end - 1, plan.to(0, 0));
         assertEquals(end, plan.to(0, 1));

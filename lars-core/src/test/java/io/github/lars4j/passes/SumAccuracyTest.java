@@ -27,7 +27,7 @@ class SumAccuracyTest {
 
     /** The sums that pass 1 takes of one layer, the first {@code length} elements of two arrays. */
     private static Sums measure(float[] weights, float[] gradients, int length) {
-        Plan plan = Plan.of(new int[1], new int[] {length}, true, 1);
+        Plan plan = Plan.of(new int[1], new int[] {length}, true, 1, Plan.Grain.USUAL);
         try (Crew crew = new Crew(1)) {
             MeasurePass pass = new MeasurePass(plan, crew);
             pass.run(ScalarKernels.INSTANCE, weights, gradients, new byte[] {MeasurePass.BOTH}, 0);
