@@ -244,6 +244,28 @@ class PyTorchStateTest {
     }
 
     @Test
+    void sumsThatWereCarriedAreNotThoseOfTheWeightsTaken() throws IOException {
+        float[] taken = Random32.normal(1, 22, 1);
+        float[] gradients = Random32.normal(2, 22, 1);
+        Path file = folder.resolve("checkpoint.safetensors");
+        Checkpoint.save(file, builder().build(), taken);
+        Lars carried = builder().carrySums(true).build();
+        Lars fresh = builder().build();
+        float[] params = Random32.normal(3, 22, 1);
+        carried.step(params, gradients);
+        PyTorchState.restore(file, carried, params);
+        carried.step(params, gradients);
+        fresh.step(taken, gradients);
+        Bits.assertSame(layersOf(taken), layersOf(params), "weights");
+    }
+
+    private static float[] layersOf(float[] array) {
+        float[] values = array.clone();
+        Arrays.fill(values, 15, 16, 0);
+        return values;
+    }
+
+    @Test
     void aStateWithoutMomentumLeavesBuffersInTheFile() throws IOException {
         Path file = written(new SafeTensorsWriter()
                 .metadata("step", "5")

@@ -108,6 +108,26 @@ class KernelBitsTest {
         }
     }
 
+    @Test
+    void nothingIsReadBehindTheEndOfAnArray() {
+        double[] scratch = new double[Stripes.SCRATCH];
+        BlockSums sums = new BlockSums(1);
+        for (Kernels kernels : new Kernels[] {ScalarKernels.INSTANCE, VectorKernels.INSTANCE}) {
+            for (int length = 0; length <= 200; length++) {
+                int from = length % 3;
+                float[] w = new float[from + length];
+                float[] g = new float[from + length];
+                float[] v = new float[from + length];
+                kernels.measure(w, g, from, length, scratch, sums, 0);
+                kernels.squares(w, from, length, scratch);
+                kernels.update(w, g, v, from, length, 1, 1, 1, 1, 1);
+                kernels.updateAndSquare(w, g, v, from, length, 1, 1, 1, 1, 1, scratch);
+                kernels.update(w, g, from, length, 1, 1, 1);
+                tried++;
+            }
+        }
+    }
+
     private static void check(Kind kind, int from, int length, float[] coefficients) {
         for (Kernels kernels : new Kernels[] {ScalarKernels.INSTANCE, VectorKernels.INSTANCE}) {
             long seed = ((long) kind.ordinal() << 32) + from * 100_000L + length;
