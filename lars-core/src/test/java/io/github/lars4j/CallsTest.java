@@ -21,7 +21,9 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.IntConsumer;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -410,18 +412,40 @@ class CallsTest {
     void twoThreadsThatRaceTakeOneStepAtATime() throws Exception {
         Layers layers = Layers.builder().add("w", 40).build();
         float[] w = Random32.normal(1, 40, 1);
-        float[] g = Random32.normal(2, 40, 1e-6);
+        float[] g = Random32.normal(2, 40, 1);
         float[] expected = w.clone();
-        Lars lars = Lars.builder(layers).learningRate(0.5).momentum(0.5).build();
-        Lars alone = Lars.builder(layers).learningRate(0.5).momentum(0.5).build();
-        int calls = 50_000;
+        Lars lars = Lars.builder(layers).learningRate(0.01).momentum(0.5).build();
+        Lars alone = Lars.builder(layers).learningRate(0.01).momentum(0.5).build();
+        int taken = race(20_000, racer -> lars.step(w, g));
+        assertEquals(taken, lars.steps());
+        for (int i = 0; i < taken; i++) {
+            alone.step(expected, g);
+        }
+        assertEquals(Bits.of(alone, expected), Bits.of(lars, w));
+    }
+
+    /** Whoever has a turn has it alone. A turn is so short here that two threads ask for one at the same instant, often. */
+    @Test
+    void twoThreadsThatRaceHaveOneTurnAtATime() throws Exception {
+        Turns turns = new Turns();
+        AtomicInteger inside = new AtomicInteger();
+        race(1_000_000, racer -> {
+            turns.enter("step", false);
+            assertEquals(1, inside.incrementAndGet(), "threads that have a turn");
+            inside.decrementAndGet();
+            turns.leave(Turns.Phase.IDLE);
+        });
+    }
+
+    /** Has two threads make so many calls each; returns how many were let in. */
+    private static int race(int calls, IntConsumer call) throws Exception {
         CyclicBarrier start = new CyclicBarrier(2);
         Callable<Integer> racer = () -> {
             int taken = 0;
             start.await();
             for (int i = 0; i < calls; i++) {
                 try {
-                    lars.step(w, g);
+                    call.accept(i);
                     taken++;
                 } catch (IllegalStateException refused) {
                     assertEquals("step was called while another call was under way", refused.getMessage());
@@ -431,14 +455,9 @@ class CallsTest {
         };
         FutureTask<Integer> other = new FutureTask<>(racer);
         new Thread(other).start();
-        int taken = racer.call();
-        taken += other.get();
-        assertEquals(taken, lars.steps());
-        for (int i = 0; i < taken; i++) {
-            alone.step(expected, g);
-        }
-        assertEquals(Bits.of(alone, expected), Bits.of(lars, w));
-        System.out.println(taken + " steps taken by two threads that race, " + (2 * calls - taken) + " refused");
+        int taken = racer.call() + other.get();
+        System.out.println(taken + " turns taken by two threads that race, " + (2 * calls - taken) + " refused");
+        return taken;
     }
 
     @Test

@@ -220,7 +220,11 @@ class KnownFaultsTest {
                     new float[] {1, 1, 1, 1},
                     Gradients.of(new float[] {64, 64, 64, 64}).scale(1 / 32.0));
             double d = 2 + 0.25 * 1;
-            double in = rule.entry().in(0.5, report.trustRatio(0));
+            double in = switch (rule.entry()) {
+                case VELOCITY -> 0.5 * report.trustRatio(0);
+                case GRADIENT -> report.trustRatio(0);
+                case UPDATE -> 1;
+            };
             assertEquals(in * d, lars.snapshot().state().momentum[0], 1e-6, rule.toString());
             assertNotEquals(1, report.trustRatio(0));
         }

@@ -588,9 +588,11 @@ class LarsTest {
         assertTrue(sums.hasWeights(1) && sums.hasGradients(1));
     }
 
-    /** Layers that are several groups where they may be. */
-    private static final Layers LARGE =
-            Layers.builder().add("a", 200_000).add("b", 200_000).build();
+    /** Layers that are several groups where they may be, and no trust ratio makes good for a gradient's scale. */
+    private static final Layers LARGE = Layers.builder()
+            .add("a", 200_000, Treatment.PLAIN)
+            .add("b", 200_000, Treatment.PLAIN)
+            .build();
 
     @Test
     void whatMustWaitForAllSumsDoes() {

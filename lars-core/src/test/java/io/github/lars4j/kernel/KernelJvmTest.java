@@ -18,6 +18,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -28,8 +29,16 @@ class KernelJvmTest {
 
     private static final String WITH_MODULE = "--add-modules=jdk.incubator.vector";
 
+    private static int same;
+    private static int refused;
+
     @TempDir
     Path temp;
+
+    @AfterAll
+    static void count() {
+        System.out.printf("%d JVMs came to the same bits, %d refused what they cannot do%n", same, refused);
+    }
 
     @Test
     void withoutTheModule() throws Exception {
@@ -97,22 +106,15 @@ class KernelJvmTest {
         assertTrue(run.kernels().startsWith("scalar kernels: " + reason), run::toString);
         run.same(run.kernels());
         run.logged(1);
-        Run forced = run(WITH_MODULE, patch, "-Dlars4j.kernels=vector");
-        assertNotEquals(0, forced.status, forced::toString);
-        assertTrue(
-                forced.err.contains(
-                        "java.lang.IllegalStateException: -Dlars4j.kernels=vector cannot be met: " + reason),
-                forced::toString);
+        run(WITH_MODULE, patch, "-Dlars4j.kernels=vector")
+                .refused("java.lang.IllegalStateException: -Dlars4j.kernels=vector cannot be met: " + reason);
     }
 
     @Test
     void wrongProperty() throws Exception {
         for (String property : List.of("-Dlars4j.kernels=simd", "-Dlars4j.vectorBits=64")) {
-            Run run = run(WITH_MODULE, property);
-            assertNotEquals(0, run.status, run::toString);
-            assertTrue(
-                    run.err.contains("java.lang.IllegalArgumentException: " + property.replace("=", " is \"")),
-                    run::toString);
+            run(WITH_MODULE, property)
+                    .refused("java.lang.IllegalArgumentException: " + property.replace("=", " is \""));
         }
     }
 
@@ -162,6 +164,13 @@ class KernelJvmTest {
         void same(String kernels) {
             assertEquals("hash " + ShortRun.EXPECTED + "\nkernels " + kernels + "\n", out.replace("\r", ""), err);
             assertEquals(0, status, err);
+            same++;
+        }
+
+        void refused(String message) {
+            assertNotEquals(0, status, err);
+            assertTrue(err.contains(message), err);
+            refused++;
         }
 
         String kernels() {
