@@ -205,8 +205,9 @@ public final class Layers implements Iterable<Layer> {
             for (long dimension : shape) {
                 dimensions.add(dimension);
             }
+            Layer layer = new Layer(name, next, dimensions, Layer.elements(name, dimensions), Treatment.FULL);
             shaped.set(layers.size());
-            return add(new Layer(name, next, dimensions, Layer.elements(name, dimensions), Treatment.FULL));
+            return add(layer);
         }
 
         private Builder add(Layer layer) {
