@@ -4,7 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 
-/** The checks that hyperparameters share. */
+/** The checks that arguments share. Internal: may change at any time. */
 public final class Checks {
 
     private Checks() {}
