@@ -106,6 +106,7 @@ public final class Checkpoint {
 
     static void save(Disk disk, Path file, Lars lars, float[] params) throws IOException {
         Objects.requireNonNull(file, "file");
+        Objects.requireNonNull(lars, "lars");
         Turns.Phase before = lars.turns().enter("save", true);
         try {
             State state = lars.state();
@@ -241,6 +242,7 @@ public final class Checkpoint {
     }
 
     private Restored restore(Lars lars, float[] params, boolean partial) throws IOException {
+        Objects.requireNonNull(lars, "lars");
         Turns.Phase before = lars.turns().enter("restore", true, true);
         boolean writing = false;
         try {

@@ -1,5 +1,6 @@
 package io.github.lars4j;
 
+import io.github.lars4j.rule.Checks;
 import io.github.lars4j.rule.Treatment;
 import java.util.List;
 import java.util.Objects;
@@ -18,12 +19,13 @@ public record Layer(String name, long offset, List<Long> shape, long length, Tre
     /**
      * Checks the values.
      *
+     * @throws NullPointerException if a value, or a dimension, is {@code null}
      * @throws IllegalArgumentException if a value is out of its range, naming it
      */
     public Layer {
         Objects.requireNonNull(name, "name");
         Objects.requireNonNull(treatment, "treatment");
-        shape = List.copyOf(Objects.requireNonNull(shape, "shape"));
+        shape = Checks.copyOf("shape of layer \"" + name + "\"", shape);
         if (offset < 0) {
             throw new IllegalArgumentException(
                     "offset of layer \"" + name + "\" is " + offset + "; it must be 0 or more");

@@ -1,5 +1,6 @@
 package io.github.lars4j;
 
+import io.github.lars4j.rule.Checks;
 import io.github.lars4j.rule.Treatment;
 import java.util.ArrayList;
 import java.util.BitSet;
@@ -27,18 +28,20 @@ public final class Layers implements Iterable<Layer> {
      * Layers in an order, which is that of their indices.
      *
      * @param layers in the order of their indices; their places need not be in order
+     * @throws NullPointerException if {@code layers}, or one of them, is {@code null}
      * @throws IllegalArgumentException if there are none, two have one name, or two overlap
      */
     public Layers(List<Layer> layers) {
-        this.layers = List.copyOf(Objects.requireNonNull(layers, "layers"));
+        this.layers = Checks.copyOf("layers", layers);
         if (this.layers.isEmpty()) {
             throw new IllegalArgumentException("layers is empty; at least one layer is needed");
         }
         this.indices = new HashMap<>();
-        for (int i = 0; i < layers.size(); i++) {
-            if (indices.put(layers.get(i).name(), i) != null) {
+        for (int i = 0; i < this.layers.size(); i++) {
+            String name = this.layers.get(i).name();
+            if (indices.put(name, i) != null) {
                 throw new IllegalArgumentException(
-                        "name \"" + layers.get(i).name() + "\" is given to two layers; names must be unique");
+                        "name \"" + name + "\" is given to two layers; names must be unique");
             }
         }
         List<Layer> placed = new ArrayList<>(this.layers);
@@ -205,8 +208,9 @@ public final class Layers implements Iterable<Layer> {
             for (long dimension : shape) {
                 dimensions.add(dimension);
             }
+            Layer layer = new Layer(name, next, dimensions, Layer.elements(name, dimensions), Treatment.FULL);
             shaped.set(layers.size());
-            return add(new Layer(name, next, dimensions, Layer.elements(name, dimensions), Treatment.FULL));
+            return add(layer);
         }
 
         private Builder add(Layer layer) {

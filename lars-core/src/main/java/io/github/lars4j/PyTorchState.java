@@ -58,6 +58,7 @@ public final class PyTorchState {
 
     private static Restored read(Path file, Lars lars, float[] params) throws IOException {
         Objects.requireNonNull(file, "file");
+        Objects.requireNonNull(lars, "lars");
         Turns.Phase before = lars.turns().enter("restore", true, true);
         boolean writing = false;
         try {

@@ -1,8 +1,10 @@
 package io.github.lars4j;
 
+import io.github.lars4j.rule.Checks;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 
 /**
@@ -15,11 +17,20 @@ import java.util.TreeMap;
  */
 public record Restored(List<String> taken, Map<String, String> leftInFile, List<String> leftWithout) {
 
-    /** Copies the lists. */
+    /**
+     * Copies the lists and the map.
+     *
+     * @throws NullPointerException if an argument, an element, a key or a value is {@code null}
+     */
     public Restored {
-        taken = List.copyOf(taken);
-        leftInFile = Collections.unmodifiableMap(new TreeMap<>(leftInFile));
-        leftWithout = List.copyOf(leftWithout);
+        taken = Checks.copyOf("taken", taken);
+        Map<String, String> left = new TreeMap<>();
+        Objects.requireNonNull(leftInFile, "leftInFile").forEach((name, why) -> {
+            Objects.requireNonNull(name, "leftInFile has the name null; no name may be null");
+            left.put(name, Objects.requireNonNull(why, () -> "leftInFile is null for \"" + name + "\"; none may be"));
+        });
+        leftInFile = Collections.unmodifiableMap(left);
+        leftWithout = Checks.copyOf("leftWithout", leftWithout);
     }
 
     /** Whether the whole file was taken, and every layer had something in it. */

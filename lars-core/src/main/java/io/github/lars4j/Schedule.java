@@ -64,7 +64,7 @@ public interface Schedule {
      */
     default Schedule warmup(long warmup) {
         Checks.atLeast(0, "warmup", warmup);
-        return step -> step < warmup ? rate(0) * (step + 1) / (warmup + 1) : rate(step - warmup);
+        return step -> step < warmup ? rate(0) * (step + 1) / (warmup + 1.0) : rate(step - warmup);
     }
 
     /** This schedule for {@code steps} steps, then another from its own step 0. */

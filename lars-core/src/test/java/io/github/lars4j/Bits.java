@@ -2,10 +2,17 @@ package io.github.lars4j;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import java.io.IOException;
+import java.lang.reflect.Field;
+import java.lang.reflect.Modifier;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.stream.Stream;
 
 /** Whether everything is as it was, to the bit. */
 final class Bits {
@@ -36,6 +43,35 @@ final class Bits {
             digest.update(bytes(array));
         }
         return HexFormat.of().formatHex(digest.digest());
+    }
+
+    /** Everything that an object's fields hold; two levels down as their toString tells it. */
+    static String fields(Object object) throws IllegalAccessException {
+        StringBuilder text = new StringBuilder();
+        for (Field field : object.getClass().getDeclaredFields()) {
+            if (!Modifier.isStatic(field.getModifiers())) {
+                field.setAccessible(true);
+                String value = Arrays.deepToString(new Object[] {field.get(object)});
+                text.append(field.getName()).append(' ').append(value).append('\n');
+            }
+        }
+        return text.toString();
+    }
+
+    /** Every file of a folder: its name and a SHA-256 over its bytes. */
+    static String files(Path folder) throws IOException {
+        StringBuilder text = new StringBuilder();
+        try (Stream<Path> files = Files.list(folder)) {
+            for (Path file : files.sorted().toList()) {
+                text.append(file.getFileName()).append(' ');
+                text.append(
+                        Files.isDirectory(file)
+                                ? "[" + files(file) + "]"
+                                : HexFormat.of().formatHex(sha256().digest(Files.readAllBytes(file))));
+                text.append('\n');
+            }
+        }
+        return text.toString();
     }
 
     private static byte[] bytes(float[] array) {

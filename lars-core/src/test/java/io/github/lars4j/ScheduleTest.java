@@ -50,6 +50,14 @@ class ScheduleTest {
     }
 
     @Test
+    void aWarmupMayBeTheLongest() {
+        Schedule schedule = Schedule.constant(4).warmup(Long.MAX_VALUE);
+        assertEquals(0x1p-61, schedule.rate(0));
+        assertEquals(2, schedule.rate(1L << 62));
+        assertEquals(4, schedule.rate(Long.MAX_VALUE));
+    }
+
+    @Test
     void oneAfterAnother() {
         assertRates(
                 Schedule.constant(1).then(2, Schedule.polynomial(8, 1, 2)).then(3, Schedule.constant(5)),

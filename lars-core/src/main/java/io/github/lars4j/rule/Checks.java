@@ -1,6 +1,10 @@
 package io.github.lars4j.rule;
 
-/** The checks that hyperparameters share. */
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+
+/** The checks that arguments share. Internal: may change at any time. */
 public final class Checks {
 
     private Checks() {}
@@ -29,6 +33,21 @@ public final class Checks {
             throw new IllegalArgumentException(name + " is " + value + "; it must be finite and more than 0");
         }
         return value;
+    }
+
+    /**
+     * Copies a list.
+     *
+     * @return the copy, immutable
+     * @throws NullPointerException if the list or an element is {@code null}
+     */
+    public static <T> List<T> copyOf(String name, List<T> list) {
+        List<T> copy = new ArrayList<>(Objects.requireNonNull(list, name));
+        int at = copy.indexOf(null);
+        if (at >= 0) {
+            throw new NullPointerException(name + " is null at " + at + "; no element may be null");
+        }
+        return List.copyOf(copy);
     }
 
     /**

@@ -2,7 +2,7 @@ package io.github.lars4j.rule;
 
 /**
  * What pass 2 multiplies by, for every layer: {@code p = A g + B w;  v = M v + p;  w = w - (P p + V v)}, and without
- * momentum {@code w = w - P p}. Computed in double, rounded to float once.
+ * momentum {@code w = w - P p}. Computed in double, rounded to float once. Internal: may change at any time.
  */
 public final class Coefficients {
     /** A: gradient into the momentum. */

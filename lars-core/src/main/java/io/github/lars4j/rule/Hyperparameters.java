@@ -54,6 +54,7 @@ public record Hyperparameters(
 
     /** These with another rule; momentum correction is kept where the other rule has a use for it. */
     public Hyperparameters withRule(Rule other) {
+        Objects.requireNonNull(other, "rule");
         return new Hyperparameters(
                 other,
                 trustCoefficient,

@@ -4,7 +4,8 @@ import java.util.Objects;
 
 /**
  * What one LARS is and another is not: the trust ratio of a layer, from three sums over it. A pure function; every
- * published LARS is a value of it (see {@link Dialects}).
+ * published LARS is a value of it (see {@link Dialects}). Its methods take every number as it is, and give what the
+ * formulas give.
  *
  * <p>Notation: w weights, g gradient, ‖·‖ the Euclidean norm over a layer, β weight decay, η trust coefficient, γ learning
  * rate, r trust ratio.

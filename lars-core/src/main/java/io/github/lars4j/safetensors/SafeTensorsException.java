@@ -2,6 +2,7 @@ package io.github.lars4j.safetensors;
 
 import java.io.IOException;
 import java.util.List;
+import java.util.Objects;
 
 /**
  * A safetensors file is malformed, or ended before the place where its own header says it ends.
@@ -41,6 +42,7 @@ public final class SafeTensorsException extends IOException {
      * @return the string in quotes: one line, its beginning only, nothing that a terminal would obey
      */
     public static String quote(String text) {
+        Objects.requireNonNull(text, "text");
         StringBuilder quoted = new StringBuilder("\"");
         for (int i = 0; i < Math.min(text.length(), QUOTED_CHARS); i++) {
             char c = text.charAt(i);

@@ -58,7 +58,7 @@ public final class SafeTensorsFile implements AutoCloseable {
      * @throws IOException if the file cannot be opened or read
      */
     public static SafeTensorsFile open(Path file) throws IOException {
-        return open(file.toString(), FileChannel.open(file, StandardOpenOption.READ));
+        return open(Objects.requireNonNull(file, "file").toString(), FileChannel.open(file, StandardOpenOption.READ));
     }
 
     /** Takes over the channel: closes it if the file is refused. */
@@ -123,6 +123,7 @@ public final class SafeTensorsFile implements AutoCloseable {
      * @throws IOException if reading fails
      */
     public void readFloats(String name, float[] destination, int offset) throws IOException {
+        Objects.requireNonNull(destination, "destination");
         TensorInfo tensor = tensor(name, Dtype.F32);
         int count = countThatFits(tensor, tensor.elementCount(), destination.length, offset);
         readFloats(tensor, 0, FloatBuffer.wrap(destination, offset, count));
@@ -142,6 +143,7 @@ public final class SafeTensorsFile implements AutoCloseable {
      * @throws IOException if reading fails
      */
     public void readFloats(String name, long first, float[] destination, int offset, int count) throws IOException {
+        Objects.requireNonNull(destination, "destination");
         TensorInfo tensor = tensor(name, Dtype.F32);
         checkRange(tensor, first, count);
         countThatFits(tensor, count, destination.length, offset);
@@ -168,6 +170,7 @@ public final class SafeTensorsFile implements AutoCloseable {
      * @throws IOException if reading fails
      */
     public void readDoubles(String name, double[] destination, int offset) throws IOException {
+        Objects.requireNonNull(destination, "destination");
         TensorInfo tensor = tensor(name, Dtype.F64);
         int count = countThatFits(tensor, tensor.elementCount(), destination.length, offset);
         readDoubles(tensor, 0, DoubleBuffer.wrap(destination, offset, count));
@@ -187,6 +190,7 @@ public final class SafeTensorsFile implements AutoCloseable {
      * @throws IOException if reading fails
      */
     public void readDoubles(String name, long first, double[] destination, int offset, int count) throws IOException {
+        Objects.requireNonNull(destination, "destination");
         TensorInfo tensor = tensor(name, Dtype.F64);
         checkRange(tensor, first, count);
         countThatFits(tensor, count, destination.length, offset);
@@ -214,6 +218,7 @@ public final class SafeTensorsFile implements AutoCloseable {
      * @throws IOException if reading fails
      */
     public void readBytes(String name, byte[] destination, int offset) throws IOException {
+        Objects.requireNonNull(destination, "destination");
         TensorInfo tensor = tensor(name);
         int count = countThatFits(tensor, tensor.byteLength(), destination.length, offset);
         ByteBuffer target = ByteBuffer.wrap(destination, offset, count);
@@ -243,6 +248,7 @@ public final class SafeTensorsFile implements AutoCloseable {
      * @throws IOException if reading fails, or the sink does
      */
     public void copyTo(long begin, long end, ByteSink sink) throws IOException {
+        Objects.requireNonNull(sink, "sink");
         if (begin < 0 || begin > end || end > size) {
             throw new IllegalArgumentException(
                     "begin is " + begin + " and end is " + end + ", allowed is 0 <= begin <= end <= " + size);

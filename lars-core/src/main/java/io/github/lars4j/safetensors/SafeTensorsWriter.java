@@ -12,6 +12,7 @@ import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
@@ -69,7 +70,7 @@ public final class SafeTensorsWriter {
                 Dtype.F32,
                 shape,
                 Float.BYTES,
-                data.length,
+                Objects.requireNonNull(data, "data").length,
                 offset,
                 (first, chunk) -> chunk.asFloatBuffer()
                         .put(data, offset + Math.toIntExact(first / Float.BYTES), chunk.remaining() / Float.BYTES));
@@ -92,7 +93,7 @@ public final class SafeTensorsWriter {
                 Dtype.F64,
                 shape,
                 Double.BYTES,
-                data.length,
+                Objects.requireNonNull(data, "data").length,
                 offset,
                 (first, chunk) -> chunk.asDoubleBuffer()
                         .put(data, offset + Math.toIntExact(first / Double.BYTES), chunk.remaining() / Double.BYTES));
@@ -116,7 +117,7 @@ public final class SafeTensorsWriter {
                 dtype,
                 shape,
                 Byte.BYTES,
-                data.length,
+                Objects.requireNonNull(data, "data").length,
                 offset,
                 (first, chunk) -> chunk.duplicate().put(data, offset + Math.toIntExact(first), chunk.remaining()));
     }
@@ -146,6 +147,7 @@ public final class SafeTensorsWriter {
      * @throws IOException if the channel fails, or takes no bytes at all
      */
     public void writeTo(WritableByteChannel channel) throws IOException {
+        Objects.requireNonNull(channel, "channel");
         List<Entry> ordered = inDataOrder();
         byte[] header = header(ordered);
         ByteBuffer chunk = ByteBuffer.allocate(CHUNK_BYTES).order(ByteOrder.LITTLE_ENDIAN);
@@ -167,7 +169,8 @@ public final class SafeTensorsWriter {
             throw new IllegalArgumentException("name is " + SafeTensorsException.quote(name)
                     + ", allowed is one that no tensor has yet, and not \"" + Header.METADATA_KEY + "\"");
         }
-        List<Long> copy = List.copyOf(shape);
+        Objects.requireNonNull(dtype, "dtype");
+        List<Long> copy = TensorInfo.copyOf(shape);
         long bytes = TensorInfo.byteLength(name, dtype, copy);
         long count = bytes / unitBytes;
         if (count > length) {
@@ -276,7 +279,7 @@ public final class SafeTensorsWriter {
 
     private static String requireEncodable(String argument, String text) {
         // An encoder refuses surrogates without their pair; String.getBytes would write '?' in their place.
-        if (!StandardCharsets.UTF_8.newEncoder().canEncode(text)) {
+        if (!StandardCharsets.UTF_8.newEncoder().canEncode(Objects.requireNonNull(text, argument))) {
             throw new IllegalArgumentException(argument + " is " + SafeTensorsException.quote(text)
                     + ", allowed are strings without lone surrogates");
         }

@@ -1,6 +1,8 @@
 package io.github.lars4j.safetensors;
 
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 
 /**
  * What a header says of one tensor. Immutable, so safe to share between threads.
@@ -18,12 +20,19 @@ public record TensorInfo(String name, Dtype dtype, List<Long> shape, long begin,
     /**
      * Creates a description whose parts agree with one another.
      *
-     * @throws IllegalArgumentException if a dimension is negative, the size in bits of {@code shape} and {@code dtype}
-     *     overflows a long or is no whole number of bytes, {@code begin} is not in 0 to {@code end}, or {@code end -
-     *     begin} is not the size in bytes
+     * @throws NullPointerException if an argument, or a dimension, is {@code null}
+     * @throws IllegalArgumentException if the name is {@code __metadata__}, a dimension is negative, the size in bits of
+     *     {@code shape} and {@code dtype} overflows a long or is no whole number of bytes, {@code begin} is not in 0 to
+     *     {@code end}, or {@code end - begin} is not the size in bytes
      */
     public TensorInfo {
-        shape = List.copyOf(shape);
+        Objects.requireNonNull(name, "name");
+        Objects.requireNonNull(dtype, "dtype");
+        shape = copyOf(shape);
+        if (name.equals(Header.METADATA_KEY)) {
+            throw new IllegalArgumentException(
+                    "name is \"" + Header.METADATA_KEY + "\", allowed is any other: it is that of the metadata");
+        }
         long bytes = byteLength(name, dtype, shape);
         if (begin < 0 || begin > end) {
             throw new IllegalArgumentException("tensor " + SafeTensorsException.quote(name) + ": data_offsets is ["
@@ -57,6 +66,16 @@ public record TensorInfo(String name, Dtype dtype, List<Long> shape, long begin,
      */
     public long byteLength() {
         return end - begin;
+    }
+
+    /** Copies a shape; refuses {@code null} in it. */
+    static List<Long> copyOf(List<Long> shape) {
+        List<Long> copy = new ArrayList<>(Objects.requireNonNull(shape, "shape"));
+        int at = copy.indexOf(null);
+        if (at >= 0) {
+            throw new NullPointerException("shape is null at " + at + ", allowed is 0 to " + Long.MAX_VALUE);
+        }
+        return List.copyOf(copy);
     }
 
     /** The bytes that a tensor takes; refuses what {@link #TensorInfo} refuses of a shape. */
