@@ -21,8 +21,8 @@ import java.util.stream.Stream;
 
 /**
  * Renders a report in headless Chromium, on a laptop and on a phone, light and dark, and writes the four screenshots.
- * Fails if the page is wider than the screen, if text of a picture is cut off or lies upon other text, or if light and dark
- * look the same. Needs a Java from 17 and a Chromium or Chrome on the path:
+ * Fails if the page is wider than the screen, if text of a picture is cut off or lies upon other text, or if light and
+ * dark look the same. Needs a Java from 17 and a Chromium or Chrome on the path:
  *
  * <pre>java lars-bench/src/test/browser/Screenshots.java REPORT.html FOLDER</pre>
  */

@@ -6,8 +6,8 @@ import java.nio.file.Path;
 import java.util.UUID;
 
 /**
- * Replaces a file as a whole: whenever the machine dies, the file is afterwards the one before or the new one, and the new
- * one if the call had returned.
+ * Replaces a file as a whole: whenever the machine dies, the file is afterwards the one before or the new one, and the
+ * new one if the call had returned.
  */
 final class AtomicSave {
 

@@ -18,8 +18,8 @@ import java.util.TreeMap;
 
 /**
  * The state of an optimizer in a file, to resume from: momentum, which layers have begun, step number, hyperparameters,
- * rule, layout and treatments, and the weights if they are handed in. Not the schedule, which is a function of the step.
- * A resumed run goes on with the bits of one that was never stopped.
+ * rule, layout and treatments, and the weights if they are handed in. Not the schedule, which is a function of the
+ * step. A resumed run goes on with the bits of one that was never stopped.
  *
  * <pre>{@code
  * Path file = Path.of("run.safetensors");
@@ -30,8 +30,8 @@ import java.util.TreeMap;
  * }
  * }</pre>
  *
- * <p>Saving replaces the file as a whole: if the process or the machine dies meanwhile, the file is the one before or the
- * new one, and the new one once {@code save} has returned. What it may leave behind is a file of the same name with
+ * <p>Saving replaces the file as a whole: if the process or the machine dies meanwhile, the file is the one before or
+ * the new one, and the new one once {@code save} has returned. What it may leave behind is a file of the same name with
  * {@code .tmp} behind it, which can be deleted. Arrays are streamed, not copied. The same state gives the same bytes.
  *
  * <p>The file is a safetensors file that any safetensors library reads, with the names that PyTorch users expect (see
@@ -40,8 +40,8 @@ import java.util.TreeMap;
  * <ul>
  *   <li>a tensor {@code <layer>.momentum_buffer} for each layer, F32 and of the layer's shape, if there is momentum,
  *   <li>a tensor {@code <layer>} for each layer, F32 and of the layer's shape, if weights were handed in,
- *   <li>a tensor {@code lars4j.checksum}, U8 of 8 bytes, at the end: two CRC-32, little-endian, the first over the file's
- *       bytes up to the data, the second over all bytes before this tensor,
+ *   <li>a tensor {@code lars4j.checksum}, U8 of 8 bytes, at the end: two CRC-32, little-endian, the first over the
+ *       file's bytes up to the data, the second over all bytes before this tensor,
  *   <li>metadata: step number, refusals, whether weights are there, rule and hyperparameters by their names, and {@code
  *       layer.<index>} for each layer (offset, shape, decay, adapt, rate factor, begun, last learning rate, last trust
  *       ratio, name).
@@ -97,8 +97,8 @@ public final class Checkpoint {
      * @throws IllegalArgumentException if {@code params} is too short or the momentum's array, the names of two tensors
      *     would be the same (layers {@code a} and {@code a.momentum_buffer}), or a name is not Unicode
      * @throws IllegalStateException if the call may not come now: during another, or after a step that broke off
-     * @throws IOException if writing fails. The file is the one before then; or, if all but the last force of the folder
-     *     went well, the new one
+     * @throws IOException if writing fails. The file is the one before then; or, if all but the last force of the
+     *     folder went well, the new one
      */
     public static void save(Path file, Lars lars, float[] params) throws IOException {
         save(Disk.REAL, file, lars, Objects.requireNonNull(params, "params"));
@@ -205,26 +205,29 @@ public final class Checkpoint {
     }
 
     /**
-     * Goes back to the state and the weights: what {@link Lars#restore(Snapshot)} restores, and {@code params}. Everything
-     * is checked before anything is changed, the whole file and its checksum too, which reads it twice. Layers are told by
-     * their names, and may lie elsewhere in the arrays. The momentum is written into the optimizer's array, or the caller's
-     * if there is one. Mends an optimizer whose step broke off.
+     * Goes back to the state and the weights: what {@link Lars#restore(Snapshot)} restores, and {@code params}.
+     * Everything is checked before anything is changed, the whole file and its checksum too, which reads it twice.
+     * Layers are told by their names, and may lie elsewhere in the arrays. The momentum is written into the optimizer's
+     * array, or the caller's if there is one. Mends an optimizer whose step broke off.
      *
      * @param params takes the weights, at least {@link Layers#end} elements; written in the layers alone
      * @throws NullPointerException if an argument is {@code null}
      * @throws IllegalArgumentException if the layers differ by name or length, with all differences in the message, the
      *     file has no weights, or {@code params} is too short or the momentum's array; nothing has changed then
      * @throws IllegalStateException if the call may not come now: during another; nothing has changed then
-     * @throws SafeTensorsException if the file is damaged, or is not what it was when it was loaded; nothing has changed
-     *     then
-     * @throws IOException if reading fails. Nothing has changed then, or, if it failed at the second reading, the optimizer
-     *     asks for another restore
+     * @throws SafeTensorsException if the file is damaged, or is not what it was when it was loaded; nothing has
+     *     changed then
+     * @throws IOException if reading fails. Nothing has changed then, or, if it failed at the second reading, the
+     *     optimizer asks for another restore
      */
     public void restore(Lars lars, float[] params) throws IOException {
         restore(lars, Objects.requireNonNull(params, "params"), false);
     }
 
-    /** Goes back to the state of some layers without their weights; otherwise as {@link #restoreMatching(Lars, float[])}. */
+    /**
+     * Goes back to the state of some layers without their weights; otherwise as {@link #restoreMatching(Lars,
+     * float[])}.
+     */
     public Restored restoreMatching(Lars lars) throws IOException {
         return restore(lars, null, true);
     }

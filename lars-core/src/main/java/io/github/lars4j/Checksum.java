@@ -14,12 +14,12 @@ import java.util.List;
 import java.util.zip.CRC32;
 
 /**
- * The sums that a checkpoint ends with: a tensor of two CRC-32, little-endian, the first over the file's bytes up to the
- * data, the second over all bytes before this tensor. At the end, so that they need not be known before the data is
+ * The sums that a checkpoint ends with: a tensor of two CRC-32, little-endian, the first over the file's bytes up to
+ * the data, the second over all bytes before this tensor. At the end, so that they need not be known before the data is
  * written, and nothing is summed that holds them; two, so that a header can be trusted without reading the data.
  *
- * <p>They are there for files that were torn, cut or have rotted, and see every flipped bit and every burst of up to 32;
- * against forgery no sum without a key would help. CRC-32, because Python's {@code zlib} has it.
+ * <p>They are there for files that were torn, cut or have rotted, and see every flipped bit and every burst of up to
+ * 32; against forgery no sum without a key would help. CRC-32, because Python's {@code zlib} has it.
  */
 final class Checksum {
 

@@ -13,7 +13,9 @@ import java.nio.file.StandardOpenOption;
 /** What saving needs of a file system, and what it may rely on when the machine dies. */
 interface Disk {
 
-    /** A new, empty file; an error if there is one of this name. Neither its name nor its bytes survive a crash as yet. */
+    /**
+     * A new, empty file; an error if there is one of this name. Neither its name nor its bytes survive a crash as yet.
+     */
     Output create(Path file) throws IOException;
 
     /** Gives a file another's name, in place of that one: after a crash the name means the one or the other. */

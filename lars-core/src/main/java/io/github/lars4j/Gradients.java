@@ -5,8 +5,8 @@ import java.util.BitSet;
 import java.util.Objects;
 
 /**
- * What a trainer hands in besides the weights: the gradients, and what it knows of them. Only read by the optimizer. Made
- * once and set anew before each step; not safe for use by several threads.
+ * What a trainer hands in besides the weights: the gradients, and what it knows of them. Only read by the optimizer.
+ * Made once and set anew before each step; not safe for use by several threads.
  */
 public final class Gradients {
 
@@ -55,10 +55,11 @@ public final class Gradients {
     }
 
     /**
-     * Hands in Σg² of every layer, which saves reading the gradients for it; {@code null} hands in none. What is handed in
-     * is taken at its word: a NaN that it does not show is not seen.
+     * Hands in Σg² of every layer, which saves reading the gradients for it; {@code null} hands in none. What is handed
+     * in is taken at its word: a NaN that it does not show is not seen.
      *
-     * @param squares the sum of squares of what the array holds, before {@link #scale}, by layer index; kept, not copied
+     * @param squares the sum of squares of what the array holds, before {@link #scale}, by layer index; kept, not
+     *     copied
      */
     public Gradients squares(double[] squares) {
         this.squares = squares;

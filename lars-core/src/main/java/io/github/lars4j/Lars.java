@@ -17,19 +17,19 @@ import java.util.Objects;
 import java.util.function.DoubleSupplier;
 
 /**
- * Layer-wise adaptive rate scaling: SGD with momentum, each layer's learning rate scaled by its trust ratio (You, Gitman and
- * Ginsburg, <i>Large Batch Training of Convolutional Networks</i>, 2017).
+ * Layer-wise adaptive rate scaling: SGD with momentum, each layer's learning rate scaled by its trust ratio (You,
+ * Gitman and Ginsburg, <i>Large Batch Training of Convolutional Networks</i>, 2017).
  *
  * <p>A step is two passes over flat arrays with the rule between them: pass 1 takes three sums of every layer, the rule
  * makes coefficients of them, pass 2 updates weights and momentum. {@link #step} does both; {@link #measure} and {@link
  * #update} are the halves, with {@link LayerSums} between them.
  *
- * <p>Everything computed is the same bits on every machine, with scalar and with vector kernels, at every vector width and
- * for every number of threads. After the first step none allocates.
+ * <p>Everything computed is the same bits on every machine, with scalar and with vector kernels, at every vector width
+ * and for every number of threads. After the first step none allocates.
  *
  * <p>Sums are taken in double, and elements updated in float. From what exact arithmetic makes of the same numbers and
- * trust ratio, a weight is off by at most 8.01 · 2⁻²⁴ of the sum of its terms' magnitudes, an element of the momentum by
- * 4.01 · 2⁻²⁴, and each by a few of the least floats beside ({@code StepAccuracyTest} derives it).
+ * trust ratio, a weight is off by at most 8.01 · 2⁻²⁴ of the sum of its terms' magnitudes, an element of the momentum
+ * by 4.01 · 2⁻²⁴, and each by a few of the least floats beside ({@code StepAccuracyTest} derives it).
  *
  * <p>One call at a time: a call while another is under way throws an {@link IllegalStateException} and changes nothing.
  */
@@ -106,8 +106,8 @@ public final class Lars implements AutoCloseable {
      * @param gradients laid out as the weights are; only read
      * @return the report of this step, live until the next
      * @throws NullPointerException if an argument is {@code null}
-     * @throws IllegalArgumentException if an array is too short or passed twice, or the schedule gives a rate that is not
-     *     finite and 0 or more; nothing has changed then
+     * @throws IllegalArgumentException if an array is too short or passed twice, or the schedule gives a rate that is
+     *     not finite and 0 or more; nothing has changed then
      * @throws NonFiniteException under {@link OnBadGradient#THROW}, if anything is not finite; nothing has changed then
      * @throws IllegalStateException if the call may not come now; nothing has changed then
      */
@@ -144,8 +144,8 @@ public final class Lars implements AutoCloseable {
     }
 
     /**
-     * The first half of a step: takes the sums of every layer and changes nothing. {@link #update} is to follow, or {@link
-     * #discard}, or another {@code measure}.
+     * The first half of a step: takes the sums of every layer and changes nothing. {@link #update} is to follow, or
+     * {@link #discard}, or another {@code measure}.
      *
      * @param params weights; only read
      * @param gradients laid out as the weights are; only read
@@ -184,8 +184,8 @@ public final class Lars implements AutoCloseable {
      * @param sums sums of every layer that has a gradient: those that {@link #measure} returned, with others added to
      *     them perhaps, or the trainer's own
      * @return the report of this step, live until the next
-     * @throws IllegalArgumentException if an array is too short or passed twice, the sums are of other layers, or one that
-     *     is needed is absent; nothing has changed then
+     * @throws IllegalArgumentException if an array is too short or passed twice, the sums are of other layers, or one
+     *     that is needed is absent; nothing has changed then
      * @throws NonFiniteException under {@link OnBadGradient#THROW}, if anything is not finite; nothing has changed then
      * @throws IllegalStateException if the call may not come now; nothing has changed then
      */
@@ -501,8 +501,8 @@ public final class Lars implements AutoCloseable {
     }
 
     /**
-     * Says that the weights were changed by somebody else since the last step (restored, clipped, averaged): carried sums
-     * are then measured anew. Needed only where sums are carried; a different array is noticed without it.
+     * Says that the weights were changed by somebody else since the last step (restored, clipped, averaged): carried
+     * sums are then measured anew. Needed only where sums are carried; a different array is noticed without it.
      */
     public void weightsChanged() {
         turns.enter("weightsChanged", false);
@@ -549,10 +549,12 @@ public final class Lars implements AutoCloseable {
     }
 
     /**
-     * Goes back to a state: momentum, step number, refusals, which layers have begun, hyperparameters and treatments. The
-     * schedule stays, and so do the weights, which are the trainer's to restore. Mends an optimizer whose step broke off.
+     * Goes back to a state: momentum, step number, refusals, which layers have begun, hyperparameters and treatments.
+     * The schedule stays, and so do the weights, which are the trainer's to restore. Mends an optimizer whose step
+     * broke off.
      *
-     * @throws IllegalArgumentException if its layers differ from these by number, name or length; nothing has changed then
+     * @throws IllegalArgumentException if its layers differ from these by number, name or length; nothing has changed
+     *     then
      */
     public void restore(Snapshot snapshot) {
         Objects.requireNonNull(snapshot, "snapshot");
@@ -599,11 +601,14 @@ public final class Lars implements AutoCloseable {
     }
 
     /**
-     * Builds an optimizer. Every value has a default but the learning rate; all are checked by {@link #build}, together.
+     * Builds an optimizer. Every value has a default but the learning rate; all are checked by {@link #build},
+     * together.
      */
     public static final class Builder {
 
-        /** A little less than a float[] can hold, so that an index one block beyond the last element is still an int. */
+        /**
+         * A little less than a float[] can hold, so that an index one block beyond the last element is still an int.
+         */
         private static final int MOST_ELEMENTS = Integer.MAX_VALUE - Stripes.BLOCK;
 
         private static final int MOST_THREADS = 1024;
@@ -665,7 +670,10 @@ public final class Lars implements AutoCloseable {
             return this;
         }
 
-        /** δ, what is left out of a gradient on its way into the momentum, but on a layer's first step: finite; 0 by default. */
+        /**
+         * δ, what is left out of a gradient on its way into the momentum, but on a layer's first step: finite; 0 by
+         * default.
+         */
         public Builder dampening(double dampening) {
             this.dampening = dampening;
             return this;
@@ -685,8 +693,8 @@ public final class Lars implements AutoCloseable {
 
         /**
          * Scales all gradients down so that their norm over all layers is at most {@code norm}: more than 0; no clip by
-         * default. What is scaled is what the rule sees. Costs no pass over memory, but all sums are needed before the first
-         * write.
+         * default. What is scaled is what the rule sees. Costs no pass over memory, but all sums are needed before the
+         * first write.
          */
         public Builder maxGradientNorm(double norm) {
             this.maxGradientNorm = norm;
@@ -700,9 +708,9 @@ public final class Lars implements AutoCloseable {
         }
 
         /**
-         * Whether pass 2 takes the next step's Σw² while it writes, so that pass 1 need not read the weights; off by default.
-         * The same bits, less time, but only where the rule needs no Σw·g. The price is a duty: who changes weights between
-         * steps must call {@link Lars#weightsChanged}.
+         * Whether pass 2 takes the next step's Σw² while it writes, so that pass 1 need not read the weights; off by
+         * default. The same bits, less time, but only where the rule needs no Σw·g. The price is a duty: who changes
+         * weights between steps must call {@link Lars#weightsChanged}.
          */
         public Builder carrySums(boolean carry) {
             this.carrySums = carry;
@@ -710,15 +718,17 @@ public final class Lars implements AutoCloseable {
         }
 
         /**
-         * Keeps the momentum in the caller's array: laid out as the weights are, written by every step. It is used as it
-         * stands, and its layers count as begun. By default the optimizer has an array of its own, all zero.
+         * Keeps the momentum in the caller's array: laid out as the weights are, written by every step. It is used as
+         * it stands, and its layers count as begun. By default the optimizer has an array of its own, all zero.
          */
         public Builder momentumBuffer(float[] buffer) {
             this.momentumBuffer = Objects.requireNonNull(buffer, "momentumBuffer");
             return this;
         }
 
-        /** Threads that share a step, the caller counted in: 1 to 1024; 1 by default. The same bits for every number. */
+        /**
+         * Threads that share a step, the caller counted in: 1 to 1024; 1 by default. The same bits for every number.
+         */
         public Builder parallelism(int threads) {
             this.parallelism = threads;
             return this;
@@ -734,7 +744,8 @@ public final class Lars implements AutoCloseable {
          * Builds the optimizer.
          *
          * @throws IllegalArgumentException if a value is out of its range or does not go with another, naming it
-         * @throws IllegalStateException if no learning rate was given, or the kernels that a property asks for cannot run
+         * @throws IllegalStateException if no learning rate was given, or the kernels that a property asks for cannot
+         *     run
          */
         public Lars build() {
             if (schedule == null) {

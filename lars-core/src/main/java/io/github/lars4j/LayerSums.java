@@ -4,8 +4,8 @@ import java.util.Arrays;
 import java.util.Objects;
 
 /**
- * The seam between the passes: all that LARS must know of each layer, Σw², Σg² and Σw·g. Sums over parts of a layer, from
- * several optimizers or machines, add up to those of the whole.
+ * The seam between the passes: all that LARS must know of each layer, Σw², Σg² and Σw·g. Sums over parts of a layer,
+ * from several optimizers or machines, add up to those of the whole.
  *
  * <p>A sum that was not measured is absent, not 0. Not safe for use by several threads.
  */

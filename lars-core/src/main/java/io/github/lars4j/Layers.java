@@ -15,8 +15,8 @@ import java.util.regex.Pattern;
 /**
  * Where the layers lie in the flat arrays, and how each is treated. Immutable, and safe for use by several threads.
  *
- * <p>Weights, gradients and momentum have this same layout. Gaps between layers are allowed and never touched, so several
- * optimizers over one array can serve as parameter groups.
+ * <p>Weights, gradients and momentum have this same layout. Gaps between layers are allowed and never touched, so
+ * several optimizers over one array can serve as parameter groups.
  */
 public final class Layers implements Iterable<Layer> {
 
@@ -180,8 +180,8 @@ public final class Layers implements Iterable<Layer> {
     }
 
     /**
-     * Lists layers one after the other, each behind the one before unless told otherwise. The {@code treat} methods change
-     * the layers added so far and no later ones; where none is called, nothing is excluded.
+     * Lists layers one after the other, each behind the one before unless told otherwise. The {@code treat} methods
+     * change the layers added so far and no later ones; where none is called, nothing is excluded.
      */
     public static final class Builder {
 

@@ -19,7 +19,10 @@ public final class NonFiniteException extends ArithmeticException {
         return layer;
     }
 
-    /** What of it is not finite: {@link Outcome#BAD_GRADIENT}, {@link Outcome#BAD_WEIGHTS} or {@link Outcome#BAD_COEFFICIENT}. */
+    /**
+     * What of it is not finite: {@link Outcome#BAD_GRADIENT}, {@link Outcome#BAD_WEIGHTS} or {@link
+     * Outcome#BAD_COEFFICIENT}.
+     */
     public Outcome outcome() {
         return outcome;
     }

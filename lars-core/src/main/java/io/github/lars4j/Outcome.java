@@ -13,7 +13,9 @@ public enum Outcome {
     BAD_COEFFICIENT("a trust ratio or rate that is not finite"),
     /** Left alone because the whole step was refused on account of another layer. */
     HELD_BACK("been held back with the whole step"),
-    /** It was finite and was updated, and is no longer finite. Seen at once only where the sums of weights are carried. */
+    /**
+     * It was finite and was updated, and is no longer finite. Seen at once only where the sums of weights are carried.
+     */
     OVERFLOWED("become non-finite in the update");
 
     private final String description;

@@ -14,12 +14,12 @@ import java.util.Objects;
 import java.util.TreeMap;
 
 /**
- * The state of a PyTorch optimizer, from a safetensors file: for each layer a tensor {@code <layer>.momentum_buffer}, and
- * the weights as a tensor {@code <layer>}. {@code docs/pytorch-state.md} has the lines of Python that write such a file, and
- * those that read a {@link Checkpoint}, which has the same names.
+ * The state of a PyTorch optimizer, from a safetensors file: for each layer a tensor {@code <layer>.momentum_buffer},
+ * and the weights as a tensor {@code <layer>}. {@code docs/pytorch-state.md} has the lines of Python that write such a
+ * file, and those that read a {@link Checkpoint}, which has the same names.
  *
- * <p>Only numbers are taken. What a momentum means depends on the optimizer that gathered it, so the rule that is built here
- * must be that one's; hyperparameters and treatments stay those of the optimizer.
+ * <p>Only numbers are taken. What a momentum means depends on the optimizer that gathered it, so the rule that is built
+ * here must be that one's; hyperparameters and treatments stay those of the optimizer.
  */
 public final class PyTorchState {
 
@@ -34,23 +34,23 @@ public final class PyTorchState {
     }
 
     /**
-     * Takes the momentum and the weights. As in PyTorch, a layer without {@code momentum_buffer} has not begun: its momentum
-     * is 0 and its first step undampened. The step number is that of the file's metadata {@code step}, or stays. A checksum
-     * is checked if the file has one. Everything is checked before anything is changed.
+     * Takes the momentum and the weights. As in PyTorch, a layer without {@code momentum_buffer} has not begun: its
+     * momentum is 0 and its first step undampened. The step number is that of the file's metadata {@code step}, or
+     * stays. A checksum is checked if the file has one. Everything is checked before anything is changed.
      *
      * @param file the file; tensors of other names are left in it
      * @param lars the optimizer; no other call may be under way
      * @param params takes the weights, at least {@link Layers#end} elements; written in the layers alone
-     * @return taken: the layers that had a {@code momentum_buffer}; left in the file: tensors, by name; left without: layers
-     *     that had none
+     * @return taken: the layers that had a {@code momentum_buffer}; left in the file: tensors, by name; left without:
+     *     layers that had none
      * @throws NullPointerException if an argument is {@code null}
      * @throws IllegalArgumentException if a layer's weights are missing, a tensor is not F32, has another length or a
-     *     momentum that is not finite, with all of these in the message, or {@code params} is too short or the momentum's
-     *     array; nothing has changed then
+     *     momentum that is not finite, with all of these in the message, or {@code params} is too short or the
+     *     momentum's array; nothing has changed then
      * @throws IllegalStateException if the call may not come now: during another; nothing has changed then
      * @throws SafeTensorsException if the file is not a safetensors file, or damaged; nothing has changed then
-     * @throws IOException if reading fails. Nothing has changed then, or, if it failed at the second reading, the optimizer
-     *     asks for another restore
+     * @throws IOException if reading fails. Nothing has changed then, or, if it failed at the second reading, the
+     *     optimizer asks for another restore
      */
     public static Restored restore(Path file, Lars lars, float[] params) throws IOException {
         return read(file, lars, Objects.requireNonNull(params, "params"));
@@ -139,7 +139,9 @@ public final class PyTorchState {
                 : "its length is " + tensor.elementCount() + ", the optimizer's " + layer.length();
     }
 
-    /** What is not finite in a momentum. Weights that are not are seen by the next step; a momentum would spoil them. */
+    /**
+     * What is not finite in a momentum. Weights that are not are seen by the next step; a momentum would spoil them.
+     */
     private static String nonFinite(SafeTensorsFile open, String name) throws IOException {
         long length = open.tensors().get(name).elementCount();
         float[] chunk = new float[(int) Math.min(CHUNK, length)];

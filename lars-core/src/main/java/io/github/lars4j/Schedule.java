@@ -4,8 +4,9 @@ import io.github.lars4j.rule.Checks;
 import java.util.Objects;
 
 /**
- * The learning rate as a function of the step, and of nothing else: a run that resumes at step n goes on as if it had never
- * stopped. Any function will do; those given here use {@link StrictMath}, so that they give the same bits everywhere.
+ * The learning rate as a function of the step, and of nothing else: a run that resumes at step n goes on as if it had
+ * never stopped. Any function will do; those given here use {@link StrictMath}, so that they give the same bits
+ * everywhere.
  */
 @FunctionalInterface
 public interface Schedule {
@@ -59,8 +60,8 @@ public interface Schedule {
     }
 
     /**
-     * This schedule behind a linear warm-up: {@code warmup} steps climb evenly towards its first rate, never 0, and then it
-     * runs from its own step 0.
+     * This schedule behind a linear warm-up: {@code warmup} steps climb evenly towards its first rate, never 0, and
+     * then it runs from its own step 0.
      */
     default Schedule warmup(long warmup) {
         Checks.atLeast(0, "warmup", warmup);

@@ -42,12 +42,12 @@ public final class Snapshot {
 
     /**
      * This state for another rule. Rules keep their momentum in different units: with the learning rate in it, with the
-     * trust ratio, with both, with neither. Each layer's momentum is multiplied by what the other rule's would have been at
-     * the layer's last step. That is exact where rate and ratio have stood still, and an approximation where they moved.
-     * Rules that enter at the same place keep the same momentum, whatever their ratios.
+     * trust ratio, with both, with neither. Each layer's momentum is multiplied by what the other rule's would have
+     * been at the layer's last step. That is exact where rate and ratio have stood still, and an approximation where
+     * they moved. Rules that enter at the same place keep the same momentum, whatever their ratios.
      *
-     * @throws IllegalArgumentException if a layer's factor is zero or not finite, or makes its momentum overflow: it cannot
-     *     be recovered
+     * @throws IllegalArgumentException if a layer's factor is zero or not finite, or makes its momentum overflow: it
+     *     cannot be recovered
      */
     public Snapshot convertedTo(Rule rule) {
         Objects.requireNonNull(rule, "rule");

@@ -28,7 +28,10 @@ final class State {
         this.trustRatios = new double[layers.size()];
     }
 
-    /** Whether {@link #momentum} is in use; an array that the caller handed in stays with a state that has no use for it. */
+    /**
+     * Whether {@link #momentum} is in use; an array that the caller handed in stays with a state that has no use for
+     * it.
+     */
     boolean hasMomentum() {
         return hyperparameters.momentum() != 0;
     }
@@ -57,7 +60,10 @@ final class State {
         takeAllButMomentum(other, from);
     }
 
-    /** Takes over what another state knows, of each layer {@code i} what it knows of its own {@code from[i]}; of -1 nothing. */
+    /**
+     * Takes over what another state knows, of each layer {@code i} what it knows of its own {@code from[i]}; of -1
+     * nothing.
+     */
     void takeAllButMomentum(State other, int[] from) {
         layers = layers.withTreatmentsOf(other.layers, from);
         hyperparameters = other.hyperparameters;

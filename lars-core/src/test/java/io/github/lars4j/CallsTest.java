@@ -257,8 +257,8 @@ class CallsTest {
     }
 
     /**
-     * A failure of any block, in any thread, leaves the old state, or an optimizer that refuses every call but a restore,
-     * with the cause; and that only where something was written.
+     * A failure of any block, in any thread, leaves the old state, or an optimizer that refuses every call but a
+     * restore, with the cause; and that only where something was written.
      */
     @Test
     void aFailureOfAnyBlockLeavesTheOldStateOrRefusesEveryLaterCall() {
@@ -407,7 +407,10 @@ class CallsTest {
         lars.step(params, gradients);
     }
 
-    /** Two threads step without agreeing on turns: each call steps, or is refused, and what comes of it is that many steps. */
+    /**
+     * Two threads step without agreeing on turns: each call steps, or is refused, and what comes of it is that many
+     * steps.
+     */
     @Test
     void twoThreadsThatRaceTakeOneStepAtATime() throws Exception {
         Layers layers = Layers.builder().add("w", 40).build();
@@ -424,7 +427,9 @@ class CallsTest {
         assertEquals(Bits.of(alone, expected), Bits.of(lars, w));
     }
 
-    /** Whoever has a turn has it alone. A turn is so short here that two threads ask for one at the same instant, often. */
+    /**
+     * Whoever has a turn has it alone. A turn is so short here that two threads ask for one at the same instant, often.
+     */
     @Test
     void twoThreadsThatRaceHaveOneTurnAtATime() throws Exception {
         Turns turns = new Turns();

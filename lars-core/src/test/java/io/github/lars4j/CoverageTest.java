@@ -18,8 +18,8 @@ import org.w3c.dom.NodeList;
 
 /**
  * JaCoCo's report names no line that was not reached, wholly and by every branch, but those that {@code uncovered.txt}
- * lists with a reason, each as often as it is there; and that lists none that was reached. Lines are known by their text,
- * which stays while others move.
+ * lists with a reason, each as often as it is there; and that lists none that was reached. Lines are known by their
+ * text, which stays while others move.
  */
 @Tag("coverage")
 class CoverageTest {

@@ -27,8 +27,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Files that are damaged, or made to do harm: each is refused with the one exception, the optimizer stays as it was, and
- * what is allocated meanwhile is bounded by the file's size.
+ * Files that are damaged, or made to do harm: each is refused with the one exception, the optimizer stays as it was,
+ * and what is allocated meanwhile is bounded by the file's size.
  */
 class HostileCheckpointTest {
 

@@ -31,8 +31,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Every public parameter's bad values: a specific exception that names the argument and the value, and nothing changed. A
- * public parameter without a row fails the test.
+ * Every public parameter's bad values: a specific exception that names the argument and the value, and nothing changed.
+ * A public parameter without a row fails the test.
  */
 class MisuseTest extends MisuseTable {
 
@@ -344,6 +344,8 @@ class MisuseTest extends MisuseTable {
                     g,
                     buffer);
             bad(1, () -> call.accept(w, Gradients.of(g).missing(2, true)), "missing has layer 2", "[0, 2)");
+            int most = Integer.MAX_VALUE;
+            bad(1, () -> call.accept(w, Gradients.of(g).missing(most, true)), "missing has layer 2147483647");
             bad(1, () -> call.accept(w, Gradients.of(g).squares(new double[3])), "squares has length 3", "2");
             bad(1, () -> call.accept(w, Gradients.of(g).squares(new double[] {1, -2})), "squares is -2.0", "\"b\"");
         });

@@ -7,8 +7,8 @@ import java.util.Arrays;
 import java.util.BitSet;
 
 /**
- * LARS as its papers and their users write it down: in double, a formula at a time. The oracle; of the main code it uses
- * the records that hold hyperparameters and layers, none that computes.
+ * LARS as its papers and their users write it down: in double, a formula at a time. The oracle; of the main code it
+ * uses the records that hold hyperparameters and layers, none that computes.
  */
 public final class PlainLars {
 

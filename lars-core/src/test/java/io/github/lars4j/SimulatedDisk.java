@@ -11,8 +11,8 @@ import java.util.Map;
 import java.util.Random;
 
 /**
- * A disk in memory that dies or fails when told to. What was not forced is at its mercy then: of each write, any part may
- * be there or not, whatever came before or after it; and so may each change of a name, though never half of one.
+ * A disk in memory that dies or fails when told to. What was not forced is at its mercy then: of each write, any part
+ * may be there or not, whatever came before or after it; and so may each change of a name, though never half of one.
  */
 final class SimulatedDisk implements Disk {
 

@@ -10,8 +10,8 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * Every element after a step of every dialect against its formula in exact arithmetic: of the weights, the gradient and the
- * momentum as they lie in memory, the hyperparameters as they were given, and the trust ratio as it was reported.
+ * Every element after a step of every dialect against its formula in exact arithmetic: of the weights, the gradient and
+ * the momentum as they lie in memory, the hyperparameters as they were given, and the trust ratio as it was reported.
  *
  * <p><b>The bound.</b> What {@code UpdateAccuracyTest} derives, with one rounding more for each coefficient, which is
  * computed in double and rounded to float: u = 2⁻²⁴(1 + 2⁻²⁰) has room for the double's. With γₖ = ku / (1 - ku), h =

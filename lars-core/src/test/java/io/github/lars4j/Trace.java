@@ -17,9 +17,10 @@ import java.util.List;
 import java.util.Random;
 
 /**
- * A random training run of {@link #STEPS} steps: layout, rule, hyperparameters, policy, and at every step gradients, scale,
- * rate, and which layers have none. All of it follows from the seed by the arithmetic that {@link Random} is specified to
- * do. {@link #hash} runs it in one of the ways that must not change a bit; what it must come to is committed.
+ * A random training run of {@link #STEPS} steps: layout, rule, hyperparameters, policy, and at every step gradients,
+ * scale, rate, and which layers have none. All of it follows from the seed by the arithmetic that {@link Random} is
+ * specified to do. {@link #hash} runs it in one of the ways that must not change a bit; what it must come to is
+ * committed.
  */
 final class Trace {
 
@@ -307,8 +308,8 @@ final class Trace {
     }
 
     /**
-     * Runs traces in a JVM of its own and prints how many came to what is committed; status 1 where any did not. Without
-     * arguments it prints what they come to.
+     * Runs traces in a JVM of its own and prints how many came to what is committed; status 1 where any did not.
+     * Without arguments it prints what they come to.
      *
      * @param args the kernels, how many traces, and how many ways of each
      */

@@ -12,7 +12,9 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@link Trace}s come to the committed bits in JVMs started in other ways: interpreted, C1, C2, older instruction sets. */
+/**
+ * {@link Trace}s come to the committed bits in JVMs started in other ways: interpreted, C1, C2, older instruction sets.
+ */
 @Tag("no-mutants")
 class TraceJvmTest {
 

@@ -29,8 +29,8 @@ import org.openjdk.jmh.runner.options.OptionsBuilder;
 import org.openjdk.jmh.runner.options.TimeValue;
 
 /**
- * What runs without a command: a selection that ends within five minutes, and what it means; with {@code --out} what the
- * pictures need too, within eight. Whoever stops it gets what was measured until then.
+ * What runs without a command: a selection that ends within five minutes, and what it means; with {@code --out} what
+ * the pictures need too, within eight. Whoever stops it gets what was measured until then.
  */
 final class DefaultRun {
 
@@ -74,8 +74,8 @@ final class DefaultRun {
     static final Timing TABLES = new Timing(2, 3, 400, 5, 300);
 
     /**
-     * The timing of the sweep over sizes, which shows a course rather than small differences. A vector kernel that is not
-     * compiled yet is a hundred times slower, so the warm-up is no shorter.
+     * The timing of the sweep over sizes, which shows a course rather than small differences. A vector kernel that is
+     * not compiled yet is a hundred times slower, so the warm-up is no shorter.
      */
     static final Timing SWEEP = new Timing(1, 3, 500, 3, 200);
 

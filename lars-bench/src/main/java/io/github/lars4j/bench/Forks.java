@@ -51,8 +51,8 @@ public final class Forks {
     }
 
     /**
-     * Flags for forks that measure layouts of at most so many parameters. The heap has its full size from the start, and a
-     * collector that places arrays one after the other.
+     * Flags for forks that measure layouts of at most so many parameters. The heap has its full size from the start,
+     * and a collector that places arrays one after the other.
      *
      * @param chosen the flags that the user chose, which are left to the user
      */

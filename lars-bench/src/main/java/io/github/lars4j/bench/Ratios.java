@@ -16,11 +16,11 @@ import java.util.stream.DoubleStream;
 
 /**
  * The ratios that the project has set itself as targets, from one run's JSON, in one file or several. {@code scan} and
- * {@code sgd} are each the fastest code of the run that does their job for their layout: {@code measure} is a scan too, and
- * {@code update} a step of SGD. {@code lars} runs on vector kernels and one thread unless said.
+ * {@code sgd} are each the fastest code of the run that does their job for their layout: {@code measure} is a scan too,
+ * and {@code update} a step of SGD. {@code lars} runs on vector kernels and one thread unless said.
  *
- * <p>The ceiling of a ratio is what it would be if a step were {@code passes}, its sums in any order and without a rule. What
- * misses its target, but is close to its ceiling, has nothing more to gain.
+ * <p>The ceiling of a ratio is what it would be if a step were {@code passes}, its sums in any order and without a
+ * rule. What misses its target, but is close to its ceiling, has nothing more to gain.
  */
 final class Ratios {
 

@@ -30,7 +30,8 @@ public record KernelChoice(boolean vector, boolean waits, String reason) {
      *
      * @param wish value of the property; {@code null} where it is not set
      * @param module whether module {@code jdk.incubator.vector} is there
-     * @param linkError why the vector kernels do not link against it; {@code null} where they do, or where it is not there
+     * @param linkError why the vector kernels do not link against it; {@code null} where they do, or where it is not
+     *     there
      * @param jvm name of the JVM, as in {@code java.vm.name}
      * @param mode how the JVM runs, as in {@code java.vm.info}
      */

@@ -7,7 +7,8 @@ import java.lang.System.Logger.Level;
 
 /**
  * Gathers the facts of this JVM, has {@link KernelChoice} choose, and hands out the kernels that were chosen. Where the
- * choice waits for {@link KernelTrial}, that runs in a daemon thread, once in a JVM, and steps go over when it has ended.
+ * choice waits for {@link KernelTrial}, that runs in a daemon thread, once in a JVM, and steps go over when it has
+ * ended.
  */
 public final class KernelSource {
 
@@ -26,8 +27,8 @@ public final class KernelSource {
     }
 
     /**
-     * The kernels for this JVM and its properties. Logs one line where nobody asked for the scalar kernels and it must be
-     * they, and does not repeat it.
+     * The kernels for this JVM and its properties. Logs one line where nobody asked for the scalar kernels and it must
+     * be they, and does not repeat it.
      *
      * @throws IllegalArgumentException if a property has a value that it cannot have
      * @throws IllegalStateException if the vector kernels are asked for and cannot run

@@ -4,15 +4,15 @@ import io.github.lars4j.kernel.KernelChoice.Trial;
 import java.util.Arrays;
 
 /**
- * Tries the vector kernels against the scalar ones on scratch arrays. Until C2 has compiled them they are far slower than
- * the scalar ones, and on some machines they stay so; since both give the same bits, steps can begin on the scalar kernels
- * and go over when this has seen the others to be faster.
+ * Tries the vector kernels against the scalar ones on scratch arrays. Until C2 has compiled them they are far slower
+ * than the scalar ones, and on some machines they stay so; since both give the same bits, steps can begin on the scalar
+ * kernels and go over when this has seen the others to be faster.
  */
 final class KernelTrial {
 
     /**
-     * A block with a tail, and a small layer without one: C2 leaves out what it has not seen, and whoever comes there first
-     * would wait for the interpreter.
+     * A block with a tail, and a small layer without one: C2 leaves out what it has not seen, and whoever comes there
+     * first would wait for the interpreter.
      */
     private static final int[] LENGTHS = {Stripes.BLOCK - 5, Stripes.STRIPES};
 
@@ -26,8 +26,8 @@ final class KernelTrial {
     private static final int WINS = 2;
 
     /**
-     * How much slower a single kernel may be, while all together are faster: some scalar ones are vectorised by the JIT and
-     * just as fast, so that noise decides.
+     * How much slower a single kernel may be, while all together are faster: some scalar ones are vectorised by the JIT
+     * and just as fast, so that noise decides.
      */
     private static final double SLACK = 1.25;
 
@@ -35,8 +35,8 @@ final class KernelTrial {
     private static final long BUDGET = 3_000_000_000L;
 
     /**
-     * Milliseconds before the trial begins: until then C2 has the trainer's first steps to compile, scalar kernels among
-     * them, and the trial would stand in their way (seen: 1000 short steps took 230 ms instead of 140).
+     * Milliseconds before the trial begins: until then C2 has the trainer's first steps to compile, scalar kernels
+     * among them, and the trial would stand in their way (seen: 1000 short steps took 230 ms instead of 140).
      */
     private static final long DELAY = 300;
 

@@ -3,16 +3,17 @@ package io.github.lars4j.kernel;
 /**
  * The array code of a LARS step: one block of one layer at a time.
  *
- * <p>Two implementations, {@link ScalarKernels} (the reference, and the fallback) and {@link VectorKernels} (SIMD). Given
- * the same arguments they write the same bits, any NaN counting as equal to any NaN.
+ * <p>Two implementations, {@link ScalarKernels} (the reference, and the fallback) and {@link VectorKernels} (SIMD).
+ * Given the same arguments they write the same bits, any NaN counting as equal to any NaN.
  *
- * <p><b>The summation order is the contract.</b> A sum is taken in double, in which the square of a float and the product
- * of two floats are exact. Within a block, element {@code i} goes to stripe {@code i mod 16}; every stripe starts at
- * +0.0; {@link Stripes#fold} adds the stripes up in one fixed tree. There is no unordered reduction, and no fused
- * multiply-add where it could change a bit, so every vector width and every machine gives the same sum.
+ * <p><b>The summation order is the contract.</b> A sum is taken in double, in which the square of a float and the
+ * product of two floats are exact. Within a block, element {@code i} goes to stripe {@code i mod 16}; every stripe
+ * starts at +0.0; {@link Stripes#fold} adds the stripes up in one fixed tree. There is no unordered reduction, and no
+ * fused multiply-add where it could change a bit, so every vector width and every machine gives the same sum.
  *
- * <p>The methods trust their arguments: ranges are checked once a step by the caller, who also makes sure that the arrays
- * are distinct. Implementations hold no state and may be used by several threads at once, each with its own scratch.
+ * <p>The methods trust their arguments: ranges are checked once a step by the caller, who also makes sure that the
+ * arrays are distinct. Implementations hold no state and may be used by several threads at once, each with its own
+ * scratch.
  */
 public sealed interface Kernels permits ScalarKernels, VectorKernels {
 
@@ -64,8 +65,8 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
             float v);
 
     /**
-     * As {@link #update(float[], float[], float[], int, int, float, float, float, float, float)}, and then {@link #squares}
-     * of the weights written.
+     * As {@link #update(float[], float[], float[], int, int, float, float, float, float, float)}, and then {@link
+     * #squares} of the weights written.
      *
      * @param scratch as for {@link #measure}
      * @return the sum of squares of the new weights

@@ -10,9 +10,9 @@ public final class Stripes {
     public static final int SCRATCH = 3 * STRIPES;
 
     /**
-     * Elements of a block, the unit of summation and of work; a multiple of {@link #STRIPES}. Only a layer's last block is
-     * shorter. Large enough to hide the cost of folding, small enough that a block's weights, gradient and momentum stay
-     * in the L1 or L2 cache of every current core.
+     * Elements of a block, the unit of summation and of work; a multiple of {@link #STRIPES}. Only a layer's last block
+     * is shorter. Large enough to hide the cost of folding, small enough that a block's weights, gradient and momentum
+     * stay in the L1 or L2 cache of every current core.
      */
     public static final int BLOCK = 4096;
 

@@ -9,14 +9,14 @@ import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * {@link Kernels} by SIMD. The only class that knows {@code jdk.incubator.vector}: it is loaded only where that module is
- * there.
+ * {@link Kernels} by SIMD. The only class that knows {@code jdk.incubator.vector}: it is loaded only where that module
+ * is there.
  *
- * <p>A fused multiply-add stands in the sums alone. There it changes no bit: the product of two floats is exact in double,
- * so there is nothing to round before the addition. It is a quarter faster from cache.
+ * <p>A fused multiply-add stands in the sums alone. There it changes no bit: the product of two floats is exact in
+ * double, so there is nothing to round before the addition. It is a quarter faster from cache.
  *
- * <p>No vector crosses a method of our own, not even a private one: where C2 takes a call for rare it does not inline it,
- * and each vector that crosses becomes an object (seen: 15 times slower). The API's own methods are always inlined.
+ * <p>No vector crosses a method of our own, not even a private one: where C2 takes a call for rare it does not inline
+ * it, and each vector that crosses becomes an object (seen: 15 times slower). The API's own methods are always inlined.
  */
 public final class VectorKernels implements Kernels {
 
@@ -32,18 +32,22 @@ public final class VectorKernels implements Kernels {
             VectorSpecies.of(float.class, VectorShape.forBitSize(DOUBLES.vectorBitSize() / 2));
 
     private static final int LANES = DOUBLES.length();
-    /** Two accumulators a sum are in flight at once; narrow vectors go over the block, then in cache, more than once. */
+    /**
+     * Two accumulators a sum are in flight at once; narrow vectors go over the block, then in cache, more than once.
+     */
     private static final int GROUP = 2 * LANES;
 
     /**
-     * Elements that one turn of a sum's loop takes. Left to itself, C2 unrolls a smaller body eight times and loads out of
-     * order, which the hardware's prefetcher does not follow (seen: from memory twice as slow).
+     * Elements that one turn of a sum's loop takes. Left to itself, C2 unrolls a smaller body eight times and loads out
+     * of order, which the hardware's prefetcher does not follow (seen: from memory twice as slow).
      */
     private static final int STEP = 2 * STRIPES;
 
     private VectorKernels() {}
 
-    /** The width asked for, else the hardware's; the stripes leave room for no more than 512 bits and no less than 128. */
+    /**
+     * The width asked for, else the hardware's; the stripes leave room for no more than 512 bits and no less than 128.
+     */
     private static int chosenBits() {
         int asked = KernelChoice.vectorBits();
         return asked != 0 ? asked : Math.clamp(DoubleVector.SPECIES_PREFERRED.vectorBitSize(), 128, 512);

@@ -4,8 +4,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * The threads that share a pass: the caller and as many daemon threads as are wanted beside it. They wait between passes,
- * at first awake, then parked. One caller at a time.
+ * The threads that share a pass: the caller and as many daemon threads as are wanted beside it. They wait between
+ * passes, at first awake, then parked. One caller at a time.
  */
 public final class Crew implements AutoCloseable {
 

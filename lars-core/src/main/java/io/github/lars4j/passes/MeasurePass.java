@@ -66,7 +66,10 @@ public final class MeasurePass implements Crew.Task {
         }
     }
 
-    /** Measures blocks of a layer of which something is read, with what each block needs in local variables, as in {@link UpdatePass}. */
+    /**
+     * Measures blocks of a layer of which something is read, with what each block needs in local variables, as in
+     * {@link UpdatePass}.
+     */
     private void measure(int layer, int block, int end, double[] stripes) {
         Kernels kernels = this.kernels;
         float[] weights = this.weights;

@@ -7,9 +7,9 @@ import java.util.Arrays;
  * The order of work of one step, computed once from the layout: which blocks there are, which layers finish both passes
  * before the next begin, and which thread does which block.
  *
- * <p>Layers are cut into blocks, numbered in layer order. Consecutive layers form a group: pass 1 goes over a whole group,
- * then the rule, then pass 2. A group's blocks are dealt out in one contiguous share to each thread, the same share in
- * both passes. The order changes time, never a bit of the result.
+ * <p>Layers are cut into blocks, numbered in layer order. Consecutive layers form a group: pass 1 goes over a whole
+ * group, then the rule, then pass 2. A group's blocks are dealt out in one contiguous share to each thread, the same
+ * share in both passes. The order changes time, never a bit of the result.
  */
 public final class Plan {
 
@@ -22,8 +22,8 @@ public final class Plan {
     public record Grain(int group, int share) {
 
         /**
-         * The weights and gradients of a group (1 MiB) are still in a core's L2 cache when pass 2 comes to them; a share is a
-         * few microseconds of work, more than waking a thread costs.
+         * The weights and gradients of a group (1 MiB) are still in a core's L2 cache when pass 2 comes to them; a
+         * share is a few microseconds of work, more than waking a thread costs.
          */
         public static final Grain USUAL = new Grain(1 << 17, 1 << 13);
     }

@@ -75,8 +75,8 @@ public final class UpdatePass implements Crew.Task {
     }
 
     /**
-     * Updates blocks of one layer. What each block needs is in local variables: the arrays stream through caches and TLB,
-     * and whatever else a block touches has to be fetched anew (seen: half as slow again from memory).
+     * Updates blocks of one layer. What each block needs is in local variables: the arrays stream through caches and
+     * TLB, and whatever else a block touches has to be fetched anew (seen: half as slow again from memory).
      */
     private void update(int layer, int block, int end, double[] stripes) {
         Kernels kernels = this.kernels;

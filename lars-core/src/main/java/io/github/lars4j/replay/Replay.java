@@ -34,8 +34,8 @@ public record Replay(String recording, String dialect, String kernels, List<Dist
     static final double MOST_OF_MOMENTUM = 1e-5;
 
     /**
-     * Where a layer stood after a step, against the truth. An ulp is that of a float as large as the truth's largest in the
-     * layer: after this step for weights, up to this step for momentum.
+     * Where a layer stood after a step, against the truth. An ulp is that of a float as large as the truth's largest in
+     * the layer: after this step for weights, up to this step for momentum.
      *
      * @param step index of the step
      * @param layer name of the layer

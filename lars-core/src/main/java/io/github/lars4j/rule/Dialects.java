@@ -14,9 +14,9 @@ public final class Dialects {
     public static final Rule PAPER = new Rule(Ratio.SUM, Entry.VELOCITY, ZeroNorm.ONE, false, true, 0);
 
     /**
-     * The PyTorch optimizer of the widely copied "Discriminative learning rate using LARS" snippet: the ratio multiplies
-     * the momentum on its way out. Kept exactly, including what hurts: a layer of zeros never trains, and a tiny gradient
-     * without decay makes the layer explode.
+     * The PyTorch optimizer of the widely copied "Discriminative learning rate using LARS" snippet: the ratio
+     * multiplies the momentum on its way out. Kept exactly, including what hurts: a layer of zeros never trains, and a
+     * tiny gradient without decay makes the layer explode.
      */
     public static final Rule SNIPPET = new Rule(Ratio.SUM, Entry.UPDATE, ZeroNorm.FORMULA, false, true, 1e-15);
 

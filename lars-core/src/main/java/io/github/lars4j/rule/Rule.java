@@ -7,13 +7,14 @@ import java.util.Objects;
  * published LARS is a value of it (see {@link Dialects}). Its methods take every number as it is, and give what the
  * formulas give.
  *
- * <p>Notation: w weights, g gradient, ‖·‖ the Euclidean norm over a layer, β weight decay, η trust coefficient, γ learning
- * rate, r trust ratio.
+ * <p>Notation: w weights, g gradient, ‖·‖ the Euclidean norm over a layer, β weight decay, η trust coefficient, γ
+ * learning rate, r trust ratio.
  *
  * @param ratio the formula of the trust ratio
  * @param entry where the ratio and the learning rate enter
  * @param zeroNorm what holds when a norm is zero
- * @param clip whether the ratio is clipped so that the layer's rate γr never exceeds γ·1: {@code r = min(r/γ, 1)} (LARC)
+ * @param clip whether the ratio is clipped so that the layer's rate γr never exceeds γ·1: {@code r = min(r/γ, 1)}
+ *     (LARC)
  * @param adaptWithoutDecay whether layers are adapted while their weight decay is 0 too
  * @param epsilon ε, added to the ratio's denominator: finite, 0 or more; an ε of 0 is 0
  */

@@ -21,9 +21,9 @@ public record TensorInfo(String name, Dtype dtype, List<Long> shape, long begin,
      * Creates a description whose parts agree with one another.
      *
      * @throws NullPointerException if an argument, or a dimension, is {@code null}
-     * @throws IllegalArgumentException if the name is {@code __metadata__}, a dimension is negative, the size in bits of
-     *     {@code shape} and {@code dtype} overflows a long or is no whole number of bytes, {@code begin} is not in 0 to
-     *     {@code end}, or {@code end - begin} is not the size in bytes
+     * @throws IllegalArgumentException if the name is {@code __metadata__}, a dimension is negative, the size in bits
+     *     of {@code shape} and {@code dtype} overflows a long or is no whole number of bytes, {@code begin} is not in 0
+     *     to {@code end}, or {@code end - begin} is not the size in bytes
      */
     public TensorInfo {
         Objects.requireNonNull(name, "name");

@@ -1,8 +1,8 @@
 package io.github.lars4j.kernel;
 
 /**
- * What the kernels must compute, stated in the plainest way and calling none of their code: the order of the sums as the
- * contract has it, and the update one rounding at a time.
+ * What the kernels must compute, stated in the plainest way and calling none of their code: the order of the sums as
+ * the contract has it, and the update one rounding at a time.
  */
 public final class KernelOracle {
 
@@ -20,7 +20,9 @@ public final class KernelOracle {
         return tree(stripes, 0, 1);
     }
 
-    /** The stripes that lie {@code step} apart from {@code first} on: each is added to the one half of all stripes away. */
+    /**
+     * The stripes that lie {@code step} apart from {@code first} on: each is added to the one half of all stripes away.
+     */
     private static double tree(double[] stripes, int first, int step) {
         return step == STRIPES
                 ? stripes[first]

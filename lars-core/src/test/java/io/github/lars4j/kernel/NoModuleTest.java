@@ -9,7 +9,9 @@ import io.github.lars4j.Layers;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** A JVM that was started without the module. The line that is logged is {@link KernelJvmTest}'s: it comes once a JVM. */
+/**
+ * A JVM that was started without the module. The line that is logged is {@link KernelJvmTest}'s: it comes once a JVM.
+ */
 @Tag("no-module")
 class NoModuleTest {
 

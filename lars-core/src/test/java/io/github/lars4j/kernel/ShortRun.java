@@ -12,8 +12,8 @@ import java.util.HexFormat;
 import java.util.Random;
 
 /**
- * A few steps on three layers, and the hash of all that came of them: the same on every JVM and with all kernels. Its main
- * method is for JVMs of the tests' own.
+ * A few steps on three layers, and the hash of all that came of them: the same on every JVM and with all kernels. Its
+ * main method is for JVMs of the tests' own.
  */
 final class ShortRun {
 

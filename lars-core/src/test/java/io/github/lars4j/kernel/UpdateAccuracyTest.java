@@ -11,15 +11,15 @@ import org.junit.jupiter.api.Test;
  * The update of one element against exact arithmetic.
  *
  * <p><b>The bound.</b> Let u = 2⁻²⁴, γₖ = ku / (1 - ku), and h = 2⁻¹⁵⁰, half the least float. Without overflow a float
- * product is xy(1 + d) + e with |d| ≤ u, |e| ≤ h, one of the two being 0, and a sum is (x + y)(1 + d): sums that underflow
- * are exact. A term that goes through k roundings is thus off by at most γₖ of its magnitude, and every product on its way
- * adds h, multiplied by what comes after. With S = |Ag| + |Bw|:
+ * product is xy(1 + d) + e with |d| ≤ u, |e| ≤ h, one of the two being 0, and a sum is (x + y)(1 + d): sums that
+ * underflow are exact. A term that goes through k roundings is thus off by at most γₖ of its magnitude, and every
+ * product on its way adds h, multiplied by what comes after. With S = |Ag| + |Bw|:
  *
  * <ul>
  *   <li>p = Ag + Bw: two roundings and two products, so off by at most γ₂S + 2h(1 + u);
  *   <li>v' = Mv + p: one rounding and one product more, so by at most γ₃(|Mv| + S) + 3h(1 + γ₃);
- *   <li>w' = w - (Pp + Vv'): Pp has four roundings after the addition, Vv' has five, the subtraction is one more, so w' is
- *       off by at most γ₆(|w| + |P|S + |V|(|Mv| + S)) + (2 + 2|P| + 3|V|)h(1 + γ₆);
+ *   <li>w' = w - (Pp + Vv'): Pp has four roundings after the addition, Vv' has five, the subtraction is one more, so w'
+ *       is off by at most γ₆(|w| + |P|S + |V|(|Mv| + S)) + (2 + 2|P| + 3|V|)h(1 + γ₆);
  *   <li>without momentum, w' = w - Pp: by at most γ₄(|w| + |P|S) + (1 + 2|P|)h(1 + γ₄).
  * </ul>
  *

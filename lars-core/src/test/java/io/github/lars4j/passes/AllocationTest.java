@@ -22,8 +22,8 @@ import org.junit.jupiter.api.Test;
 /**
  * Bytes allocated by steps after the first, by the caller and by the optimizer's own threads.
  *
- * <p>They are counted over windows of steps, and one window must be free of them. What the JVM itself allocates now and then
- * (it compiles, and takes back what it had compiled) spares most windows; what a step allocates spares none.
+ * <p>They are counted over windows of steps, and one window must be free of them. What the JVM itself allocates now and
+ * then (it compiles, and takes back what it had compiled) spares most windows; what a step allocates spares none.
  */
 @Tag("no-mutants")
 class AllocationTest {

@@ -5,7 +5,8 @@ import java.util.Arrays;
 
 /**
  * Exact sums of products of floats. A product of two floats is an integer of at most 48 bits times 2^e with e at least
- * -298, so the sum is one integer in units of 2^-298, held in pieces of 32 bits whose carries wait until it is asked for.
+ * -298, so the sum is one integer in units of 2^-298, held in pieces of 32 bits whose carries wait until it is asked
+ * for.
  */
 final class ExactSum {
 

@@ -31,8 +31,8 @@ class NormAccuracyTest {
     }
 
     /**
-     * Of random weights and random gradients of two layers, and of all gradients, with a scale that is a power of two; half
-     * of all are of a few elements, where ties are near.
+     * Of random weights and random gradients of two layers, and of all gradients, with a scale that is a power of two;
+     * half of all are of a few elements, where ties are near.
      */
     private void norms(int steps) {
         Random random = new Random(12);

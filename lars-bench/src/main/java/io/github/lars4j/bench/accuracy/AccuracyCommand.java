@@ -20,7 +20,10 @@ import org.openjdk.jmh.runner.options.Options;
 import org.openjdk.jmh.runner.options.OptionsBuilder;
 import org.openjdk.jmh.runner.options.TimeValue;
 
-/** The command {@code accuracy}: how far off the norms of {@link Norm} are on {@link HardVector}s, and how fast they are. */
+/**
+ * The command {@code accuracy}: how far off the norms of {@link Norm} are on {@link HardVector}s, and how fast they
+ * are.
+ */
 public final class AccuracyCommand {
 
     private static final int FAILED = 1;
@@ -194,7 +197,10 @@ public final class AccuracyCommand {
         return table + "Wrong: off by " + (int) WRONG_ULPS + " ulp or more, so that a digit is lost.\n";
     }
 
-    /** What the figures say, in three sentences; of rows and verdicts in the order of {@link Norm#all} and of the vectors. */
+    /**
+     * What the figures say, in three sentences; of rows and verdicts in the order of {@link Norm#all} and of the
+     * vectors.
+     */
     static String conclusion(List<Row> rows) {
         Row loop = rows.getFirst();
         Row simd = rows.get(1);

@@ -3,8 +3,9 @@ package io.github.lars4j.bench.accuracy;
 import java.math.BigInteger;
 
 /**
- * The exact Euclidean norm of floats. The square of a float is an integer of at most 48 bits times a power of two, so the
- * sum of squares is a whole number of 2^-298; its root is cut off far behind the last place of any float. Immutable.
+ * The exact Euclidean norm of floats. The square of a float is an integer of at most 48 bits times a power of two, so
+ * the sum of squares is a whole number of 2^-298; its root is cut off far behind the last place of any float.
+ * Immutable.
  */
 final class ExactNorm {
 

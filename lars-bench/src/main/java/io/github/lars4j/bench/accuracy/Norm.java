@@ -7,8 +7,8 @@ import io.github.lars4j.bench.ChosenKernels;
 import java.util.List;
 
 /**
- * A way to compute the Euclidean norm of floats. The same objects are judged for their errors and measured for their speed.
- * Not safe for use by several threads.
+ * A way to compute the Euclidean norm of floats. The same objects are judged for their errors and measured for their
+ * speed. Not safe for use by several threads.
  */
 sealed interface Norm {
 

@@ -24,8 +24,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * The layouts that are measured: the tensors of real networks by name, uniform ones such as {@code 4096x100}, and those of
- * a file.
+ * The layouts that are measured: the tensors of real networks by name, uniform ones such as {@code 4096x100}, and those
+ * of a file.
  */
 public final class Layouts {
 
@@ -54,18 +54,18 @@ public final class Layouts {
     }
 
     /**
-     * The layers of a layout. One-dimensional tensors of a network are plain, as trainers treat them; the layers of a uniform
-     * layout are all adapted.
+     * The layers of a layout. One-dimensional tensors of a network are plain, as trainers treat them; the layers of a
+     * uniform layout are all adapted.
      *
-     * <p>A file is a safetensors file, whose header alone is read, or a list of tensors, one a line: the name, and the shape
-     * ({@code 64x3x7x7}, {@code 64,3,7,7} or {@code [64, 3, 7, 7]}) or the element count, or both. Blank lines, and what
-     * follows a {@code #}, are skipped. A number alone is the one dimension of a tensor, unless the list has nothing else:
-     * then the shapes are not known, and all layers are adapted.
+     * <p>A file is a safetensors file, whose header alone is read, or a list of tensors, one a line: the name, and the
+     * shape ({@code 64x3x7x7}, {@code 64,3,7,7} or {@code [64, 3, 7, 7]}) or the element count, or both. Blank lines,
+     * and what follows a {@code #}, are skipped. A number alone is the one dimension of a tensor, unless the list has
+     * nothing else: then the shapes are not known, and all layers are adapted.
      *
      * @param name one of {@link #NETWORKS}, or ELEMENTSxLAYERS, or @FILE
      * @param notes is told, in a line, what of a file is left out or not known
-     * @throws IllegalArgumentException if it is none of them, or the file can't be read or is neither, saying in one line
-     *     what is wrong where
+     * @throws IllegalArgumentException if it is none of them, or the file can't be read or is neither, saying in one
+     *     line what is wrong where
      */
     public static Layers named(String name, Consumer<String> notes) {
         if (name.startsWith("@")) {

@@ -1,9 +1,9 @@
 package io.github.lars4j.bench.arms;
 
 /**
- * LARS as people write it by hand after the PyTorch snippet: an array for each tensor, one operation after another, each
- * with its result in a new array. It leaves out that the snippet adds the decay into the caller's gradient, which makes it
- * a pass of its own there too.
+ * LARS as people write it by hand after the PyTorch snippet: an array for each tensor, one operation after another,
+ * each with its result in a new array. It leaves out that the snippet adds the decay into the caller's gradient, which
+ * makes it a pass of its own there too.
  */
 public final class NaiveLars {
 

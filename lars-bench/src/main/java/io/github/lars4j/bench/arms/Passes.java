@@ -6,14 +6,14 @@ import io.github.lars4j.passes.Crew;
 import java.util.Arrays;
 
 /**
- * What a LARS whose sums are in double has to do to its arrays, and no more: the three sums in whatever order is fastest,
- * and a step of SGD. There is no rule between them; all layers get the same rate.
+ * What a LARS whose sums are in double has to do to its arrays, and no more: the three sums in whatever order is
+ * fastest, and a step of SGD. There is no rule between them; all layers get the same rate.
  */
 final class Passes implements AutoCloseable {
 
     /**
-     * Elements of one call. One call for everything would wait long for its compiled code, which counts calls, and costs are
-     * no less.
+     * Elements of one call. One call for everything would wait long for its compiled code, which counts calls, and
+     * costs are no less.
      */
     static final int CHUNK = 16_384;
 

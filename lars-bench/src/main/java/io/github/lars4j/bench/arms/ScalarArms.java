@@ -12,8 +12,9 @@ final class ScalarArms {
     private ScalarArms() {}
 
     /**
-     * Reads {@code [from, to)} of both arrays once, and adds up what it reads only so that it must be read. The JIT keeps
-     * float sums in order, one addition after another, but vectorises sums of int; so it counts whole units of 1/1024.
+     * Reads {@code [from, to)} of both arrays once, and adds up what it reads only so that it must be read. The JIT
+     * keeps float sums in order, one addition after another, but vectorises sums of int; so it counts whole units of
+     * 1/1024.
      *
      * @return the sum of those elements of both, each cut to whole units, modulo 2^32 of them
      */

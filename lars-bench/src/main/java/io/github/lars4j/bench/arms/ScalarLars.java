@@ -7,11 +7,11 @@ import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.rule.Rule;
 
 /**
- * The whole step in plain Java, as fast as it was made without SIMD by hand and without the library's order of summation:
- * what SIMD has to beat. Two passes, the sums in double; for rules that need no Σw·g.
+ * The whole step in plain Java, as fast as it was made without SIMD by hand and without the library's order of
+ * summation: what SIMD has to beat. Two passes, the sums in double; for rules that need no Σw·g.
  *
- * <p>The JIT does not vectorise a sum of floating-point numbers, but it does vectorise many sums that lie side by side in
- * an array.
+ * <p>The JIT does not vectorise a sum of floating-point numbers, but it does vectorise many sums that lie side by side
+ * in an array.
  */
 final class ScalarLars {
 
@@ -29,7 +29,8 @@ final class ScalarLars {
     /**
      * Makes one whose momentum is at its first step.
      *
-     * @param allSumsFirst whether all sums are taken before the first write; otherwise each layer finishes before the next
+     * @param allSumsFirst whether all sums are taken before the first write; otherwise each layer finishes before the
+     *     next
      */
     ScalarLars(Layers layers, Hyperparameters hyper, double rate, boolean allSumsFirst) {
         this.layers = layers;

@@ -31,10 +31,10 @@ import org.openjdk.jmh.annotations.Warmup;
 /**
  * One step over all tensors of a network, and what it consists of. Every arm uses Nesterov's momentum and weight decay.
  *
- * <p>The state is stationary. The gradient is the same at every step, so the momentum goes to a constant, ten times what
- * comes in; the learning rate is so small that an update is less than half an ulp of any weight, so the weights stay as
- * they are; and all of it is far inside the range of normal floats. The same loads, operations and stores happen as with
- * any other values.
+ * <p>The state is stationary. The gradient is the same at every step, so the momentum goes to a constant, ten times
+ * what comes in; the learning rate is so small that an update is less than half an ulp of any weight, so the weights
+ * stay as they are; and all of it is far inside the range of normal floats. The same loads, operations and stores
+ * happen as with any other values.
  */
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
@@ -50,7 +50,9 @@ public class StepBenchmark {
     public static final double DECAY = 1e-4;
     public static final double TRUST = 1e-3;
 
-    /** After so many elements the random values come again: a prime, so that no layer of a network begins as another. */
+    /**
+     * After so many elements the random values come again: a prime, so that no layer of a network begins as another.
+     */
     private static final int PERIOD = 65_521;
 
     /** The layout that is measured. */
@@ -80,8 +82,8 @@ public class StepBenchmark {
     @State(Scope.Thread)
     public static class Flat extends Network {
         /**
-         * Bytes between the arrays. Where 0 is left between arrays of a multiple of 1024 floats, a store to one and a load
-         * from another lie just beside each other modulo 4 KiB.
+         * Bytes between the arrays. Where 0 is left between arrays of a multiple of 1024 floats, a store to one and a
+         * load from another lie just beside each other modulo 4 KiB.
          */
         @Param("0")
         public int gap;
@@ -152,13 +154,15 @@ public class StepBenchmark {
     @State(Scope.Thread)
     public static class InOrder extends WithKernels {
         /**
-         * Where sums come from: {@code fresh} reads both arrays, {@code carried} takes Σw² over from the step before, {@code
-         * given} is handed Σg² as well.
+         * Where sums come from: {@code fresh} reads both arrays, {@code carried} takes Σw² over from the step before,
+         * {@code given} is handed Σg² as well.
          */
         @Param("fresh")
         public String sums;
 
-        /** {@code refuse} takes all sums before the first write; with {@code skipLayer} each layer finishes by itself. */
+        /**
+         * {@code refuse} takes all sums before the first write; with {@code skipLayer} each layer finishes by itself.
+         */
         @Param("refuse")
         public String onBadGradient;
 
@@ -337,8 +341,8 @@ public class StepBenchmark {
     }
 
     /**
-     * The ceiling of any LARS whose sums are in double: these sums in whatever order is fastest, then a step of SGD, layer
-     * after layer or all sums first. Always SIMD.
+     * The ceiling of any LARS whose sums are in double: these sums in whatever order is fastest, then a step of SGD,
+     * layer after layer or all sums first. Always SIMD.
      */
     @Benchmark
     public double passes(WithPasses s) {

@@ -7,8 +7,8 @@ import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The ceilings by SIMD: the fastest code that was found for a read of two arrays, for sums of squares in double, and for a
- * step of SGD. They owe nothing to any order of summation.
+ * The ceilings by SIMD: the fastest code that was found for a read of two arrays, for sums of squares in double, and
+ * for a step of SGD. They owe nothing to any order of summation.
  */
 final class VectorArms {
 
@@ -47,8 +47,8 @@ final class VectorArms {
     }
 
     /**
-     * Adds the three sums that a trust ratio is made of, in double and over {@code [from, to)}, to {@code sums}: Σw², Σg² and
-     * Σw·g.
+     * Adds the three sums that a trust ratio is made of, in double and over {@code [from, to)}, to {@code sums}: Σw²,
+     * Σg² and Σw·g.
      */
     static void sums(float[] weights, float[] gradients, int from, int to, double[] sums) {
         int lanes = DOUBLES.length();
@@ -123,9 +123,9 @@ final class VectorArms {
     }
 
     /**
-     * A step of SGD over {@code [from, to)}, with Nesterov's momentum and decay, in one pass: {@code d = g + βw;  v = μv +
-     * d;  w = w - γ(d + μv)}. Multiplications and additions are not fused: that was not seen to be faster. All loads come
-     * before the stores, as in the kernels of the library.
+     * A step of SGD over {@code [from, to)}, with Nesterov's momentum and decay, in one pass: {@code d = g + βw;  v =
+     * μv + d;  w = w - γ(d + μv)}. Multiplications and additions are not fused: that was not seen to be faster. All
+     * loads come before the stores, as in the kernels of the library.
      */
     static void sgd(
             float[] weights,

@@ -6,7 +6,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;
 
-/** Bars that show how many times as fast something is, from 1 to the right, or to the left where it is slower, as SVG. */
+/**
+ * Bars that show how many times as fast something is, from 1 to the right, or to the left where it is slower, as SVG.
+ */
 public final class Bars {
 
     private static final int TOP = 48;

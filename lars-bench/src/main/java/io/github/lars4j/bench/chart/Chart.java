@@ -64,7 +64,9 @@ public final class Chart {
             return new Axis(label, ticks.getFirst(), ticks.getLast(), false, ticks);
         }
 
-        /** A logarithmic axis around all the values, with ticks at 1, 2 and 5 times powers of ten, or at these alone. */
+        /**
+         * A logarithmic axis around all the values, with ticks at 1, 2 and 5 times powers of ten, or at these alone.
+         */
         public static Axis logarithmic(String label, List<Double> values) {
             double least = values.stream().mapToDouble(v -> v).min().orElse(1);
             double most = values.stream().mapToDouble(v -> v).max().orElse(1);

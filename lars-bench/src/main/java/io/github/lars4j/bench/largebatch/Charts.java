@@ -14,7 +14,9 @@ final class Charts {
 
     private Charts() {}
 
-    /** Test accuracy against the batch size, of both optimizers: the mean over the seeds, the least and the greatest. */
+    /**
+     * Test accuracy against the batch size, of both optimizers: the mean over the seeds, the least and the greatest.
+     */
     static String accuracy(Plan plan, Results results) {
         Map<Method, List<Chart.Point>> lines = new LinkedHashMap<>();
         List<Double> all = new ArrayList<>();

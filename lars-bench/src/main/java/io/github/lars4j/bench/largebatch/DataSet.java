@@ -70,7 +70,9 @@ final class DataSet {
         }
     }
 
-    /** All images but {@code heldOut} that a seed chooses, and those: what to train on, and what to choose settings by. */
+    /**
+     * All images but {@code heldOut} that a seed chooses, and those: what to train on, and what to choose settings by.
+     */
     Split split(int heldOut, long seed) {
         int[] shuffled = images.clone();
         shuffle(shuffled, new Random(seed));

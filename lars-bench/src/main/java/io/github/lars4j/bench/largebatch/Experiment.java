@@ -189,7 +189,9 @@ final class Experiment {
             points = plan.gridPoints();
         }
 
-        /** Grows beyond the edges that the best point lies on, as far as the plan allows; returns whether it has grown. */
+        /**
+         * Grows beyond the edges that the best point lies on, as far as the plan allows; returns whether it has grown.
+         */
         boolean extend() {
             int rateLimit = plan.rateReach() + plan.extensions();
             int biasLimit = plan.biasReach() + plan.extensions();

@@ -12,11 +12,12 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The three products of matrices that a fully connected layer needs, on row-major {@code float[]}, blocked for the caches.
+ * The three products of matrices that a fully connected layer needs, on row-major {@code float[]}, blocked for the
+ * caches.
  *
- * <p>Every element of a product is one chain of fused multiply-adds, in the order of the inner dimension. Blocks, vectors
- * and threads divide the elements among themselves and never a chain, so the result is the same bits whatever the machine
- * and for every number of threads.
+ * <p>Every element of a product is one chain of fused multiply-adds, in the order of the inner dimension. Blocks,
+ * vectors and threads divide the elements among themselves and never a chain, so the result is the same bits whatever
+ * the machine and for every number of threads.
  *
  * <p>One call at a time.
  */
@@ -243,7 +244,9 @@ final class MatrixProduct implements AutoCloseable {
             }
         }
 
-        /** Adds the product of a strip of rows and a strip of columns to a tile of C. Unrolled: vectors live in locals. */
+        /**
+         * Adds the product of a strip of rows and a strip of columns to a tile of C. Unrolled: vectors live in locals.
+         */
         private static void multiplyTile(
                 int inner, float[] rows, int a, float[] columns, int b, float[] c, int at, int n) {
             FloatVector c00 = FloatVector.fromArray(SPECIES, c, at);

@@ -10,8 +10,8 @@ import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * A fully connected network: ReLU between layers, softmax cross-entropy at the end. All its weights are one flat array, all
- * its gradients another, and {@link #layers} says where what lies.
+ * A fully connected network: ReLU between layers, softmax cross-entropy at the end. All its weights are one flat array,
+ * all its gradients another, and {@link #layers} says where what lies.
  *
  * <p>A batch of any size runs through it in slices, so that it needs the same little memory for all.
  *
@@ -64,7 +64,10 @@ final class Network {
         return layers;
     }
 
-    /** New weights: normal with variance 2 / inputs (He et al. 2015), biases zero. The same for the same seed everywhere. */
+    /**
+     * New weights: normal with variance 2 / inputs (He et al. 2015), biases zero. The same for the same seed
+     * everywhere.
+     */
     float[] initialWeights(long seed) {
         Random random = new Random(seed);
         float[] weights = new float[(int) layers.end()];

@@ -9,9 +9,9 @@ import java.util.Map;
 /**
  * What the experiment is to do.
  *
- * <p>The learning rate and the factor of the biases' rate are searched on a grid, which for both optimizers is of the same
- * size and spacing: {@code rateReach} points to each side of the optimizer's own centre, {@code biasReach} likewise. An
- * optimum on an edge extends the grid by one beyond it, at most {@code extensions} times an edge.
+ * <p>The learning rate and the factor of the biases' rate are searched on a grid, which for both optimizers is of the
+ * same size and spacing: {@code rateReach} points to each side of the optimizer's own centre, {@code biasReach}
+ * likewise. An optimum on an edge extends the grid by one beyond it, at most {@code extensions} times an edge.
  *
  * @param hidden widths of the hidden layers
  * @param batches examples a step

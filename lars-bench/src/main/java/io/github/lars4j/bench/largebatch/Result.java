@@ -10,8 +10,8 @@ import java.util.Map;
 /**
  * What came of one run.
  *
- * @param search whether it was one of the search: trained without the held-out examples and judged on them; on the whole
- *     training set and on the test set otherwise
+ * @param search whether it was one of the search: trained without the held-out examples and judged on them; on the
+ *     whole training set and on the test set otherwise
  * @param settings of the run
  * @param accuracy at its end, 0 to 1
  * @param loss at its end, on the same examples

@@ -24,7 +24,10 @@ import java.util.Map;
 /** The results of an experiment so far, in a file that is whole at every moment. Safe for use by several threads. */
 final class Results {
 
-    /** Reads anything as maps, lists, strings, booleans, doubles and {@code null}; writes numbers that JSON has not as null. */
+    /**
+     * Reads anything as maps, lists, strings, booleans, doubles and {@code null}; writes numbers that JSON has not as
+     * null.
+     */
     static final Gson GSON = new GsonBuilder()
             .serializeNulls()
             .registerTypeAdapter(Double.class, (JsonSerializer<Double>)

@@ -190,8 +190,8 @@ final class Trainer implements AutoCloseable {
     }
 
     /**
-     * Saves where the run stands, between two epochs: the optimizer's checkpoint, with the weights in it, and beside it a
-     * list of what was recorded.
+     * Saves where the run stands, between two epochs: the optimizer's checkpoint, with the weights in it, and beside it
+     * a list of what was recorded.
      *
      * @param file the checkpoint
      */

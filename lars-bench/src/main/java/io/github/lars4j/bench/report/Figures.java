@@ -28,8 +28,8 @@ record Figures(
         Speed threads) {
 
     /**
-     * How many times as fast one thing is as another, and between what this lies when each JVM of the one is taken against
-     * each of the other.
+     * How many times as fast one thing is as another, and between what this lies when each JVM of the one is taken
+     * against each of the other.
      */
     record Speed(double value, double low, double high) {
 

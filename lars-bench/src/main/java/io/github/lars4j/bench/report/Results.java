@@ -65,8 +65,8 @@ public final class Results {
     }
 
     /**
-     * Reads what {@code -rf json} wrote, or a {@link RunFile}. Benchmarks of other classes, and other modes than the average
-     * time, are left out.
+     * Reads what {@code -rf json} wrote, or a {@link RunFile}. Benchmarks of other classes, and other modes than the
+     * average time, are left out.
      *
      * @throws IllegalArgumentException if it is not such a file
      */

@@ -64,7 +64,9 @@ class AccuracyCommandTest {
         assertTrue(text.lines().allMatch(line -> line.length() <= 125), text);
     }
 
-    /** A row that is off by so much on the usual vector, is wrong on so many others, and off by 0.45 ulp on the rest. */
+    /**
+     * A row that is off by so much on the usual vector, is wrong on so many others, and off by 0.45 ulp on the rest.
+     */
     private static Row row(String name, double usual, int wrong, double cached, double streamed) {
         List<Verdict> verdicts = new ArrayList<>(Collections.nCopies(HardVector.ALL.size(), new Verdict(0.45, null)));
         for (int i = 1; i <= (usual < 10 ? wrong : wrong - 1); i++) {

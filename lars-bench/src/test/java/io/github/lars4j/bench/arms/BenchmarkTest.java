@@ -20,9 +20,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Every arm computes what it claims, so that a fast wrong one cannot win: the benchmark methods themselves, on the states that JMH gives them, against a step
- * in double written here. At the benchmarks' own learning rate no usual weight moves; so the library's is raised, and the
- * other arms get weights so small that theirs moves them.
+ * Every arm computes what it claims, so that a fast wrong one cannot win: the benchmark methods themselves, on the
+ * states that JMH gives them, against a step in double written here. At the benchmarks' own learning rate no usual
+ * weight moves; so the library's is raised, and the other arms get weights so small that theirs moves them.
  */
 class BenchmarkTest {
 

@@ -10,7 +10,8 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 /**
- * The run in {@code docs/results/benchmark}: what is shown of it is what {@code report} makes from its {@code results.json}.
+ * The run in {@code docs/results/benchmark}: what is shown of it is what {@code report} makes from its {@code
+ * results.json}.
  */
 class CommittedRunTest {
 
