@@ -551,7 +551,7 @@ public final class Lars implements AutoCloseable {
     /**
      * Goes back to a state: momentum, step number, refusals, which layers have begun, hyperparameters and treatments.
      * The schedule stays, and so do the weights, which are the trainer's to restore. Mends an optimizer whose step
-     * broke off.
+     * broke off. One that breaks off itself, for want of memory, asks for another.
      *
      * @throws IllegalArgumentException if its layers differ from these by number, name or length; nothing has changed
      *     then
