@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -64,6 +63,13 @@ class MutantsTest {
                 missing.add(name + " " + number);
             }
         });
+        List<String> gone = new ArrayList<>();
+        listed.forEach((name, number) -> {
+            if (survivors.getOrDefault(name, 0) < number) {
+                gone.add(name);
+            }
+        });
+        System.out.println("listed, and killed this time, some or all: " + gone);
         assertEquals(List.of(), missing, "survivors that " + LIST + " does not list");
     }
 
@@ -85,7 +91,7 @@ class MutantsTest {
     }
 
     private static Map<String, Integer> listed() throws Exception {
-        Map<String, Integer> listed = new HashMap<>();
+        Map<String, Integer> listed = new TreeMap<>();
         for (String line : Files.readAllLines(LIST)) {
             Matcher row = ROW.matcher(line);
             if (row.matches()) {

@@ -59,7 +59,7 @@ public final class MeasurePass implements Crew.Task {
         }
         for (int layer = plan.layer(block); block < last; layer++) {
             int end = Math.min(last, plan.firstBlock(layer + 1));
-            if (reads[layer] != NOTHING && block < end) {
+            if (reads[layer] != NOTHING) {
                 measure(layer, block, end, scratch[thread]);
             }
             block = end;

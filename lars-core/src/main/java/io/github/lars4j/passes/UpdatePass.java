@@ -67,7 +67,7 @@ public final class UpdatePass implements Crew.Task {
         }
         for (int layer = plan.layer(block); block < last; layer++) {
             int end = Math.min(last, plan.firstBlock(layer + 1));
-            if (updates[layer] && block < end) {
+            if (updates[layer]) {
                 update(layer, block, end, scratch[thread]);
             }
             block = end;
