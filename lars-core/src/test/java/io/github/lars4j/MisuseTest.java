@@ -716,6 +716,7 @@ class MisuseTest extends MisuseTable {
         bad(1, () -> new TensorInfo("t", Dtype.F4, List.of(3L), 0, 1), "F4 takes 12 bits");
         isNull(2, "shape", () -> new TensorInfo("t", Dtype.F32, null, 0, 8));
         isNull(2, "shape is null at 1", () -> new TensorInfo("t", Dtype.F32, Arrays.asList(2L, null), 0, 8));
+        isNull(2, "shape is null at 0", () -> new TensorInfo("t", Dtype.F32, Arrays.asList(null, 2L), 0, 8));
         bad(2, () -> new TensorInfo("t", Dtype.F32, List.of(-2L), 0, 8), "shape [-2] has dimension -2");
         bad(2, () -> new TensorInfo("t", Dtype.F32, List.of(1L << 32, 1L << 32), 0, 8), "shape [4294967296, ");
         bad(3, () -> new TensorInfo("t", Dtype.F32, two, -8, 0), "data_offsets is [-8, 0]", "0 <= begin");

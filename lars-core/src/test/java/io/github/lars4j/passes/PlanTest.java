@@ -97,6 +97,7 @@ class PlanTest {
     void sharesAreAboutEqual() {
         assertEquals(List.of(16, 16), shares(plan(true, 2, 32 * BLOCK)));
         assertEquals(List.of(5, 6, 5), shares(plan(true, 3, 16 * BLOCK)));
+        assertEquals(List.of(2, 3), shares(plan(true, 2, 5 * BLOCK)), "the block in the middle is the latter's");
         assertEquals(List.of(2, 2, 0, 0), shares(plan(true, 4, 4 * BLOCK)), "two blocks are worth waking a thread");
         assertEquals(List.of(3, 0), shares(plan(true, 2, 3 * BLOCK)), "fewer are not");
         assertEquals(List.of(1, 0, 0, 0, 0), shares(plan(true, 5, 7)));
