@@ -1,0 +1,80 @@
+package io.github.lars4j;
+
+import java.io.IOException;
+import java.lang.reflect.Field;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.function.Executable;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Three layers, an optimizer of them, and every call that an optimizer takes turns with. */
+abstract class EveryCall {
+
+    static final Layers LAYERS =
+            Layers.builder().add("a", 9000).add("b", 30_000).add("c", 17).build();
+
+    static final int N = (int) LAYERS.end();
+
+    /** A state of these layers, in a file that either format can be read from. */
+    private static Path file;
+
+    private static Checkpoint checkpoint;
+
+    @BeforeAll
+    static void saveState(@TempDir Path folder) throws IOException {
+        file = folder.resolve("lars.safetensors");
+        Checkpoint.save(file, builder().build(), new float[N]);
+        checkpoint = Checkpoint.load(file);
+    }
+
+    static Lars.Builder builder() {
+        return Lars.builder(LAYERS).learningRate(0.5).weightDecay(0.01).momentum(0.9);
+    }
+
+    final float[] params = Random32.normal(1, N, 1);
+    final float[] gradients = Random32.normal(2, N, 1);
+
+    /** Calls that may not come now, by name. */
+    record Call(String name, Executable run) {}
+
+    final List<Call> calls(Lars lars, Snapshot snapshot) {
+        LayerSums sums = builder().build().measure(params, gradients);
+        Gradients known = Gradients.of(gradients);
+        return List.of(
+                new Call("step", () -> lars.step(params, gradients)),
+                new Call("step", () -> lars.step(params, known)),
+                new Call("step", () -> lars.step(params, gradients, () -> 0)),
+                new Call("step", () -> lars.step(params, known, () -> 0)),
+                new Call("measure", () -> lars.measure(params, gradients)),
+                new Call("measure", () -> lars.measure(params, known)),
+                new Call("update", () -> lars.update(params, gradients, sums)),
+                new Call("update", () -> lars.update(params, known, sums)),
+                new Call("discard", lars::discard),
+                new Call("weightsChanged", lars::weightsChanged),
+                new Call("learningRate", () -> lars.learningRate(1)),
+                new Call("learningRate", () -> lars.learningRate(Schedule.constant(1))),
+                new Call("snapshot", lars::snapshot),
+                new Call("restore", () -> lars.restore(snapshot)),
+                new Call("save", () -> Checkpoint.save(file, lars)),
+                new Call("save", () -> Checkpoint.save(file, lars, params)),
+                new Call("restore", () -> checkpoint.restore(lars)),
+                new Call("restore", () -> checkpoint.restore(lars, params)),
+                new Call("restore", () -> checkpoint.restoreMatching(lars)),
+                new Call("restore", () -> checkpoint.restoreMatching(lars, params)),
+                new Call("restore", () -> PyTorchState.restore(file, lars)),
+                new Call("restore", () -> PyTorchState.restore(file, lars, params)),
+                new Call("close", lars::close));
+    }
+
+    /** What a field holds, whatever its access. */
+    static Object field(Object owner, String name) {
+        try {
+            Field field = owner.getClass().getDeclaredField(name);
+            field.setAccessible(true);
+            return field.get(owner);
+        } catch (ReflectiveOperationException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}

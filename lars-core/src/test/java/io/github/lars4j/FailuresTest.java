@@ -1,0 +1,222 @@
+package io.github.lars4j;
+
+import static io.github.lars4j.Bits.assertSame;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.lars4j.passes.Plan;
+import java.util.Arrays;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** What fails inside of a call leaves the old state, or an optimizer that says so until it is restored. */
+@Tag("bits")
+class FailuresTest extends EveryCall {
+
+    private static final int BLOCK = 4096;
+
+    /** A thread without work, in a plan's text. */
+    private static final Pattern EMPTY_SHARE = Pattern.compile("\\[(\\d+), \\1\\)");
+
+    /** A plan that is made to place a layer so that one block of it begins where the arrays end. */
+    private static final class Sabotage {
+
+        private final int[] offsets;
+        private final int[] firstBlock;
+        private int layer;
+        private int kept;
+
+        Sabotage(Lars lars) {
+            offsets = (int[]) field(field(lars, "plan"), "offsets");
+            firstBlock = (int[]) field(field(lars, "plan"), "firstBlock");
+        }
+
+        void failAt(int block) {
+            layer = 0;
+            while (firstBlock[layer + 1] <= block) {
+                layer++;
+            }
+            kept = offsets[layer];
+            offsets[layer] = N - (block - firstBlock[layer]) * BLOCK;
+        }
+
+        void undo() {
+            offsets[layer] = kept;
+        }
+    }
+
+    /** Where a block is made to fail, and in which half of a step. */
+    private enum Fault {
+        /** In a step; not written then are the layers of this group and of those behind it. */
+        PASS_ONE,
+        /** In a step too, where pass 1 has gone well. */
+        PASS_TWO,
+        /** In an update of its own. */
+        UPDATE
+    }
+
+    /**
+     * A failure of any block, in any thread, leaves the old state, or an optimizer that refuses every call but a
+     * restore, with the cause; and that only where something was written.
+     */
+    @Test
+    void aFailureOfAnyBlockLeavesTheOldStateOrRefusesEveryLaterCall() {
+        int[] failures = new int[Fault.values().length];
+        int kept = 0;
+        int refused = 0;
+        for (OnBadGradient policy : new OnBadGradient[] {OnBadGradient.THROW, OnBadGradient.SKIP_LAYER}) {
+            for (int bits = 0; bits < 4; bits++) {
+                for (int threads : new int[] {1, 2, 3, 8}) {
+                    try (Lars lars = builder()
+                            .onBadGradient(policy)
+                            .carrySums((bits & 1) != 0)
+                            .momentum((bits & 2) != 0 ? 0.9 : 0)
+                            .parallelism(threads)
+                            .grain(new Plan.Grain(BLOCK, 1))
+                            .build()) {
+                        Plan plan = (Plan) field(lars, "plan");
+                        boolean oneGroup = policy == OnBadGradient.THROW;
+                        assertTrue(plan.blocks() > threads && oneGroup == (plan.groups() == 1), plan::toString);
+                        assertFalse(
+                                oneGroup && EMPTY_SHARE.matcher(plan.toString()).find(), plan::toString);
+                        float[] weights = params.clone();
+                        lars.step(weights, gradients);
+                        Snapshot snapshot = lars.snapshot();
+                        float[] before = weights.clone();
+                        lars.step(weights, gradients);
+                        String expected = Bits.of(lars, weights);
+                        for (int block = 0; block < plan.blocks(); block++) {
+                            for (Fault fault : Fault.values()) {
+                                if (fault == Fault.PASS_TWO && (bits & 2) == 0) {
+                                    continue; // It is the momentum that ends too early there.
+                                }
+                                String what = fault + " of block " + block + " in " + lars;
+                                lars.restore(snapshot);
+                                float[] again = before.clone();
+                                String old = Bits.of(lars, again);
+                                Throwable cause = fail(fault, block, lars, again);
+                                if (fault == Fault.PASS_ONE && block < plan.firstBlock(plan.groupFirstLayer(1))) {
+                                    assertEquals(old, Bits.of(lars, again), what);
+                                    kept++;
+                                } else {
+                                    refused += assertBroken(lars, snapshot, cause, what);
+                                    lars.restore(snapshot);
+                                    again = before.clone();
+                                }
+                                lars.step(again, gradients);
+                                assertEquals(expected, Bits.of(lars, again), what);
+                                failures[fault.ordinal()]++;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        System.out.printf(
+                "%d failures in pass 1, %d of them left the old state; %d in pass 2; %d calls refused until a restore%n",
+                failures[0], kept, failures[1] + failures[2], refused);
+    }
+
+    /** Index of a block's first element. */
+    private static int from(int block, Lars lars) {
+        Plan plan = (Plan) field(lars, "plan");
+        int layer = 0;
+        while (plan.firstBlock(layer + 1) <= block) {
+            layer++;
+        }
+        return (int) LAYERS.get(layer).offset() + (block - plan.firstBlock(layer)) * BLOCK;
+    }
+
+    private Throwable fail(Fault fault, int block, Lars lars, float[] weights) {
+        if (fault == Fault.PASS_TWO) {
+            float[] momentum = lars.state().momentum;
+            lars.state().momentum = Arrays.copyOf(momentum, from(block, lars));
+            Throwable thrown = assertThrows(IndexOutOfBoundsException.class, () -> lars.step(weights, gradients));
+            lars.state().momentum = momentum;
+            return thrown;
+        }
+        LayerSums sums = fault == Fault.UPDATE ? lars.measure(weights, gradients) : null;
+        Sabotage sabotage = new Sabotage(lars);
+        sabotage.failAt(block);
+        Throwable thrown = assertThrows(IndexOutOfBoundsException.class, () -> {
+            if (sums == null) {
+                lars.step(weights, gradients);
+            } else {
+                lars.update(weights, gradients, sums);
+            }
+        });
+        sabotage.undo();
+        return thrown;
+    }
+
+    /** Returns how many calls were refused. */
+    private int assertBroken(Lars lars, Snapshot snapshot, Throwable cause, String what) {
+        int refused = 0;
+        for (Call call : calls(lars, snapshot)) {
+            if (call.name().equals("restore") || call.name().equals("close")) {
+                continue;
+            }
+            IllegalStateException thrown = assertThrows(IllegalStateException.class, call.run(), call.name() + what);
+            assertTrue(thrown.getMessage().contains("restore a snapshot"), thrown::getMessage);
+            assertSame(cause, thrown.getCause(), call.name() + what);
+            refused++;
+        }
+        return refused;
+    }
+
+    @Test
+    void anErrorBeforeAnythingIsWrittenLeavesTheOldState() {
+        for (Throwable thrown : new Throwable[] {new StackOverflowError("made up"), new IllegalStateException("too")}) {
+            boolean[] fail = new boolean[1];
+            Lars lars = builder()
+                    .learningRate(step -> fail[0] ? raise(thrown) : 0.5)
+                    .build();
+            lars.step(params, gradients);
+            String before = Bits.of(lars, params);
+            assertSame(
+                    thrown,
+                    assertThrows(Throwable.class, () -> lars.step(params, gradients, () -> raise(thrown))),
+                    "by the closure");
+            fail[0] = true;
+            assertSame(thrown, assertThrows(Throwable.class, () -> lars.step(params, gradients)), "by the schedule");
+            assertEquals(before, Bits.of(lars, params));
+            fail[0] = false;
+            lars.step(params, gradients);
+            assertEquals(2, lars.steps());
+        }
+    }
+
+    private static double raise(Throwable thrown) {
+        if (thrown instanceof Error error) {
+            throw error;
+        }
+        throw (RuntimeException) thrown;
+    }
+
+    @Test
+    void aRestoreThatFailsAsksForAnother() {
+        Lars lars = builder().build();
+        lars.step(params, gradients);
+        Snapshot good = lars.snapshot();
+        Snapshot torn = lars.snapshot();
+        torn.state().momentum = new float[10_000];
+        Throwable cause = assertThrows(IndexOutOfBoundsException.class, () -> lars.restore(torn));
+        assertBroken(lars, good, cause, " after a restore that failed");
+        lars.restore(good);
+        lars.step(params, gradients);
+    }
+
+    @Test
+    void aBrokenOptimizerCanBeClosed() {
+        Lars lars = builder().parallelism(2).build();
+        LayerSums sums = lars.measure(params, gradients);
+        new Sabotage(lars).failAt(0);
+        assertThrows(IndexOutOfBoundsException.class, () -> lars.update(params, gradients, sums));
+        lars.close();
+        CallsTest.assertRefused(new Call("step", () -> lars.step(params, gradients)), "after close");
+    }
+}

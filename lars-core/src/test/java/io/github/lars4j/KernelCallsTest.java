@@ -1,0 +1,42 @@
+package io.github.lars4j;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+
+import io.github.lars4j.rule.Dialects;
+import io.github.lars4j.rule.Rule;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** No dialect costs more than another. */
+@Tag("bits")
+class KernelCallsTest extends EveryCall {
+
+    @Test
+    void everyDialectMakesTheSameKernelCalls() {
+        for (boolean squares : new boolean[] {false, true}) {
+            String plan = null;
+            for (Rule rule : LarsTest.DIALECTS) {
+                if (squares && rule.equals(Dialects.OPTAX) || squares && rule.equals(Dialects.BARLOW_TWINS)) {
+                    continue; // these need Σw·g, and so the read that handed-in squares save the others
+                }
+                Lars lars = builder().rule(rule).build();
+                Gradients known = Gradients.of(gradients);
+                if (squares) {
+                    known.squares(new double[] {1, 1, 1});
+                }
+                lars.step(params, known);
+                // A pass calls one kernel for each block of the plan, by what it is asked to read or write of the
+                // layer.
+                byte read = (byte) (squares ? 1 : 3);
+                assertArrayEquals(new byte[] {read, read, read}, (byte[]) field(lars, "reads"), rule.toString());
+                assertArrayEquals(new boolean[] {true, true, true}, (boolean[]) field(lars, "updates"));
+                assertNotEquals(null, lars.snapshot().state().momentum);
+                String now = field(lars, "plan").toString();
+                assertEquals(plan == null ? now : plan, now);
+                plan = now;
+            }
+        }
+    }
+}
