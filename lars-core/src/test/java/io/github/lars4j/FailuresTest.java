@@ -22,26 +22,37 @@ class FailuresTest extends EveryCall {
     /** A thread without work, in a plan's text. */
     private static final Pattern EMPTY_SHARE = Pattern.compile("\\[(\\d+), \\1\\)");
 
+    /** The layer that a block is part of. */
+    private static int layer(Plan plan, int block) {
+        int layer = 0;
+        while (plan.firstBlock(layer + 1) <= block) {
+            layer++;
+        }
+        return layer;
+    }
+
+    /** Index of a block's first element. */
+    private static int from(Plan plan, int block) {
+        int layer = layer(plan, block);
+        return (int) LAYERS.get(layer).offset() + (block - plan.firstBlock(layer)) * BLOCK;
+    }
+
+    private static Plan plan(Lars lars) {
+        return (Plan) field(lars, "plan");
+    }
+
     /** A plan that is made to place a layer so that one block of it begins where the arrays end. */
     private static final class Sabotage {
 
         private final int[] offsets;
-        private final int[] firstBlock;
-        private int layer;
-        private int kept;
+        private final int layer;
+        private final int kept;
 
-        Sabotage(Lars lars) {
-            offsets = (int[]) field(field(lars, "plan"), "offsets");
-            firstBlock = (int[]) field(field(lars, "plan"), "firstBlock");
-        }
-
-        void failAt(int block) {
-            layer = 0;
-            while (firstBlock[layer + 1] <= block) {
-                layer++;
-            }
+        Sabotage(Plan plan, int block) {
+            offsets = (int[]) field(plan, "offsets");
+            layer = layer(plan, block);
             kept = offsets[layer];
-            offsets[layer] = N - (block - firstBlock[layer]) * BLOCK;
+            offsets[layer] += N - from(plan, block);
         }
 
         void undo() {
@@ -78,7 +89,7 @@ class FailuresTest extends EveryCall {
                             .parallelism(threads)
                             .grain(new Plan.Grain(BLOCK, 1))
                             .build()) {
-                        Plan plan = (Plan) field(lars, "plan");
+                        Plan plan = plan(lars);
                         boolean oneGroup = policy == OnBadGradient.THROW;
                         assertTrue(plan.blocks() > threads && oneGroup == (plan.groups() == 1), plan::toString);
                         assertFalse(
@@ -121,27 +132,16 @@ class FailuresTest extends EveryCall {
                 failures[0], kept, failures[1] + failures[2], refused);
     }
 
-    /** Index of a block's first element. */
-    private static int from(int block, Lars lars) {
-        Plan plan = (Plan) field(lars, "plan");
-        int layer = 0;
-        while (plan.firstBlock(layer + 1) <= block) {
-            layer++;
-        }
-        return (int) LAYERS.get(layer).offset() + (block - plan.firstBlock(layer)) * BLOCK;
-    }
-
     private Throwable fail(Fault fault, int block, Lars lars, float[] weights) {
         if (fault == Fault.PASS_TWO) {
             float[] momentum = lars.state().momentum;
-            lars.state().momentum = Arrays.copyOf(momentum, from(block, lars));
+            lars.state().momentum = Arrays.copyOf(momentum, from(plan(lars), block));
             Throwable thrown = assertThrows(IndexOutOfBoundsException.class, () -> lars.step(weights, gradients));
             lars.state().momentum = momentum;
             return thrown;
         }
         LayerSums sums = fault == Fault.UPDATE ? lars.measure(weights, gradients) : null;
-        Sabotage sabotage = new Sabotage(lars);
-        sabotage.failAt(block);
+        Sabotage sabotage = new Sabotage(plan(lars), block);
         Throwable thrown = assertThrows(IndexOutOfBoundsException.class, () -> {
             if (sums == null) {
                 lars.step(weights, gradients);
@@ -214,7 +214,7 @@ class FailuresTest extends EveryCall {
     void aBrokenOptimizerCanBeClosed() {
         Lars lars = builder().parallelism(2).build();
         LayerSums sums = lars.measure(params, gradients);
-        new Sabotage(lars).failAt(0);
+        new Sabotage(plan(lars), 0);
         assertThrows(IndexOutOfBoundsException.class, () -> lars.update(params, gradients, sums));
         lars.close();
         CallsTest.assertRefused(new Call("step", () -> lars.step(params, gradients)), "after close");
