@@ -6,14 +6,13 @@ import io.github.lars4j.rule.Rule;
 import io.github.lars4j.rule.Treatment;
 import io.github.lars4j.safetensors.ByteSink;
 import io.github.lars4j.safetensors.Dtype;
+import io.github.lars4j.safetensors.FullChannel;
 import io.github.lars4j.safetensors.SafeTensorsException;
 import io.github.lars4j.safetensors.SafeTensorsFile;
 import io.github.lars4j.safetensors.SafeTensorsWriter;
 import io.github.lars4j.safetensors.TensorInfo;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.channels.WritableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -881,23 +880,6 @@ class MisuseTest extends MisuseTable {
         isNull(1, "shape is null at 1", () -> add.accept("u", Arrays.asList(1L, null)));
         bad(1, () -> add.accept("u", List.of(-1L)), "shape [-1] has dimension -1");
         bad(1, () -> add.accept("u", List.of(1L << 32, 1L << 32)), "shape [4294967296, ", "overflows");
-    }
-
-    /** Takes nothing. */
-    private static final class FullChannel implements WritableByteChannel {
-
-        @Override
-        public int write(ByteBuffer source) {
-            return 0;
-        }
-
-        @Override
-        public boolean isOpen() {
-            return true;
-        }
-
-        @Override
-        public void close() {}
     }
 
     private void withoutBadValues() {

@@ -7,9 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
-import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -204,21 +202,7 @@ class SafeTensorsWriterTest {
 
     @Test
     void givesUpOnAChannelThatTakesNothing() {
-        WritableByteChannel full = new WritableByteChannel() {
-            @Override
-            public int write(ByteBuffer source) {
-                return 0;
-            }
-
-            @Override
-            public boolean isOpen() {
-                return true;
-            }
-
-            @Override
-            public void close() {}
-        };
-        IOException e = assertThrows(IOException.class, () -> new SafeTensorsWriter().writeTo(full));
+        IOException e = assertThrows(IOException.class, () -> new SafeTensorsWriter().writeTo(new FullChannel()));
         assertTrue(e.getMessage().contains("took 0 of 8 bytes"), e.getMessage());
     }
 
