@@ -27,7 +27,7 @@ final class Trace {
     static final int TRACES = 52;
     static final int STEPS = 50;
 
-    /** Has ten blocks or more for each of eight threads to share. */
+    /** Has several groups of several blocks by a fine grain, and blocks for each of eight threads. */
     private static final int LONG = 50;
 
     /** Large enough for several groups and shares as steps usually have them. */
