@@ -110,7 +110,7 @@ public final class Checkpoint {
         Turns.Phase before = lars.turns().enter("save", true);
         try {
             State state = lars.state();
-            requireParams(params, state);
+            Arguments.requireParams(params, state);
             SafeTensorsWriter writer = new SafeTensorsWriter();
             Manifest.write(state, params != null).forEach(writer::metadata);
             long elements = 0;
@@ -250,7 +250,7 @@ public final class Checkpoint {
         boolean writing = false;
         try {
             State live = lars.state();
-            requireParams(params, live);
+            Arguments.requireParams(params, live);
             if (params != null && !weights) {
                 throw new IllegalArgumentException("params is given, and the checkpoint has no weights");
             }
@@ -329,13 +329,6 @@ public final class Checkpoint {
 
     static void read(SafeTensorsFile open, Layer layer, String suffix, float[] array) throws IOException {
         open.readFloats(layer.name() + suffix, array, (int) layer.offset());
-    }
-
-    static void requireParams(float[] params, State state) {
-        if (params != null) {
-            Lars.requireLength("params", params, state.layers);
-            Lars.requireDistinct("params", params, "the momentum buffer", state.momentum);
-        }
     }
 
     static void leave(Lars lars, Throwable thrown, boolean writing, Turns.Phase before) {

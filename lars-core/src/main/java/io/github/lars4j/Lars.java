@@ -1,17 +1,10 @@
 package io.github.lars4j;
 
-import io.github.lars4j.kernel.KernelSource;
-import io.github.lars4j.kernel.Kernels;
 import io.github.lars4j.kernel.Stripes;
-import io.github.lars4j.passes.Crew;
-import io.github.lars4j.passes.MeasurePass;
 import io.github.lars4j.passes.Plan;
-import io.github.lars4j.passes.UpdatePass;
 import io.github.lars4j.rule.Checks;
-import io.github.lars4j.rule.Coefficients;
 import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.rule.Rule;
-import io.github.lars4j.rule.Treatment;
 import java.util.Arrays;
 import java.util.Objects;
 import java.util.function.DoubleSupplier;
@@ -36,34 +29,13 @@ import java.util.function.DoubleSupplier;
 public final class Lars implements AutoCloseable {
 
     private final State state;
+    private final Step step;
     private final Turns turns = new Turns();
-    private final OnBadGradient onBadGradient;
-    private final double maxGradientNorm;
-    private final boolean carrySums;
-
-    private final KernelSource kernelSource;
-    private final Plan plan;
-    private final Crew crew;
-    private final MeasurePass measurePass;
-    private final Coefficients coefficients;
-    private final UpdatePass updatePass;
-
-    private final LayerSums sums;
-    private final StepReport report;
-    private final byte[] reads;
-    private final boolean[] updates;
-    /** Σw² after the last step, by layer; NaN where it is not known. */
-    private final double[] carried;
-    /** The array that {@link #carried} is about. */
-    private float[] carriedOf;
-
     private final Gradients plain = Gradients.of(new float[0]);
-
     private Schedule schedule;
 
     private Lars(Builder builder) {
         Layers layers = builder.layers;
-        int n = layers.size();
         float[] momentum = builder.momentumBuffer;
         if (momentum == null && builder.hyperparameters.momentum() != 0) {
             momentum = new float[(int) layers.end()];
@@ -71,27 +43,8 @@ public final class Lars implements AutoCloseable {
         this.state = new State(layers, builder.hyperparameters, momentum);
         Arrays.fill(state.begun, builder.momentumBuffer != null);
         this.schedule = builder.schedule;
-        this.onBadGradient = builder.onBadGradient;
-        this.maxGradientNorm = builder.maxGradientNorm;
-        this.carrySums = builder.carrySums;
-        this.kernelSource = KernelSource.open();
-        int[] offsets = new int[n];
-        int[] lengths = new int[n];
-        for (int i = 0; i < n; i++) {
-            offsets[i] = (int) layers.get(i).offset();
-            lengths[i] = (int) layers.get(i).length();
-        }
-        boolean allSumsFirst = onBadGradient != OnBadGradient.SKIP_LAYER || maxGradientNorm < Double.POSITIVE_INFINITY;
-        this.plan = Plan.of(offsets, lengths, allSumsFirst, builder.parallelism, builder.grain);
-        this.sums = new LayerSums(layers);
-        this.report = new StepReport(layers);
-        this.reads = new byte[n];
-        this.updates = new boolean[n];
-        this.carried = new double[n];
-        this.coefficients = new Coefficients(n);
-        this.crew = new Crew(builder.parallelism);
-        this.measurePass = new MeasurePass(plan, crew);
-        this.updatePass = new UpdatePass(plan, crew, coefficients);
+        Decision decision = new Decision(state, builder.onBadGradient, builder.maxGradientNorm);
+        this.step = new Step(state, decision, builder.carrySums, builder.parallelism, builder.grain);
     }
 
     /** Starts to build an optimizer of these layers. */
@@ -156,17 +109,12 @@ public final class Lars implements AutoCloseable {
     public LayerSums measure(float[] params, Gradients gradients) {
         turns.enter("measure", true);
         try {
-            check(params, gradients);
-            Kernels kernels = kernelSource.kernels();
-            begin(params);
-            decideReads(gradients);
-            for (int group = 0; group < plan.groups(); group++) {
-                measure(kernels, params, gradients, group);
-            }
+            Arguments.require(params, gradients, state);
+            LayerSums sums = step.measure(params, gradients);
             turns.leave(Turns.Phase.MEASURED);
             return sums;
         } catch (Throwable t) {
-            leave(t, false);
+            turns.leave(Turns.Phase.IDLE);
             throw t;
         }
     }
@@ -192,7 +140,7 @@ public final class Lars implements AutoCloseable {
     public StepReport update(float[] params, Gradients gradients, LayerSums sums) {
         Objects.requireNonNull(sums, "sums");
         Turns.Phase before = turns.enter("update", true);
-        if (sums == this.sums && before != Turns.Phase.MEASURED) {
+        if (step.owns(sums) && before != Turns.Phase.MEASURED) {
             turns.leave(before);
             throw new IllegalStateException(
                     "update was called with the sums of a step that is over; call measure first");
@@ -212,44 +160,29 @@ public final class Lars implements AutoCloseable {
     }
 
     private StepReport take(float[] params, Gradients gradients, DoubleSupplier closure, LayerSums given) {
-        boolean writing = false;
+        boolean stepping = false;
         try {
             double loss = closure.getAsDouble();
-            check(params, gradients);
+            Arguments.require(params, gradients, state);
             if (given != null) {
-                check(given, gradients);
+                Arguments.requireSums(given, gradients, state);
             }
             double rate = rate();
-            Kernels kernels = kernelSource.kernels();
-            begin(params);
-            if (given == null) {
-                decideReads(gradients);
-            }
-            report.begin(state.step, loss, rate, gradients.scale());
-            // Where a step can be refused, everything is one group.
-            boolean refused = false;
-            for (int group = 0; group < plan.groups(); group++) {
-                if (given == null) {
-                    measure(kernels, params, gradients, group);
-                } else if (given != sums) {
-                    adopt(given, group);
-                }
-                refused = !settle(gradients, rate, group);
-                if (!refused) {
-                    writing = true;
-                    write(kernels, params, gradients, group);
-                }
-            }
-            end(refused);
+            stepping = true;
+            StepReport report = step.take(params, gradients, loss, rate, given);
             turns.leave(Turns.Phase.IDLE);
             return report;
         } catch (Throwable t) {
-            leave(t, writing);
+            if (stepping && step.wrote()) {
+                turns.broken(t);
+            } else {
+                turns.leave(Turns.Phase.IDLE);
+            }
             throw t;
         }
     }
 
-    /** γ of this step. What names it is made for the exception alone: a step allocates nothing. */
+    /** γ of this step. The name for a message is made only where one is thrown, because a step allocates nothing. */
     private double rate() {
         double rate = schedule.rate(state.step);
         return rate >= 0 && rate <= Double.MAX_VALUE ? rate : Checks.atLeastZero("rate of step " + state.step, rate);
@@ -257,237 +190,6 @@ public final class Lars implements AutoCloseable {
 
     private static double noLoss() {
         return Double.NaN;
-    }
-
-    private void leave(Throwable thrown, boolean writing) {
-        if (writing) {
-            turns.broken(thrown);
-        } else {
-            turns.leave(Turns.Phase.IDLE);
-        }
-    }
-
-    private void check(float[] params, Gradients gradients) {
-        Objects.requireNonNull(params, "params");
-        Objects.requireNonNull(gradients, "gradients");
-        Layers layers = state.layers;
-        requireLength("params", params, layers);
-        requireLength("gradients", gradients.array(), layers);
-        requireDistinct("gradients", gradients.array(), "params", params);
-        requireDistinct("params", params, "the momentum buffer", state.momentum);
-        requireDistinct("gradients", gradients.array(), "the momentum buffer", state.momentum);
-        if (gradients.squares() != null && gradients.squares().length != layers.size()) {
-            throw new IllegalArgumentException("squares has length " + gradients.squares().length + "; it must be "
-                    + layers.size() + ", one for each layer");
-        }
-        for (int i = 0; gradients.squares() != null && i < layers.size(); i++) {
-            if (gradients.squares()[i] < 0) {
-                throw new IllegalArgumentException("squares is " + gradients.squares()[i] + " for layer \""
-                        + layers.get(i).name() + "\"; a sum of squares must be 0 or more");
-            }
-        }
-        int beyond = gradients.nextMissing(layers.size());
-        if (beyond >= 0) {
-            throw new IllegalArgumentException(
-                    "missing has layer " + beyond + "; it must be in [0, " + layers.size() + ")");
-        }
-    }
-
-    static void requireLength(String name, float[] array, Layers layers) {
-        if (array.length < layers.end()) {
-            throw new IllegalArgumentException(name + " has length " + array.length + "; it must be at least "
-                    + layers.end() + ", the end of the layers");
-        }
-    }
-
-    static void requireDistinct(String name, float[] array, String otherName, float[] other) {
-        if (same(array, other)) {
-            throw new IllegalArgumentException(
-                    name + " is the same array as " + otherName + "; they must be different arrays");
-        }
-    }
-
-    @SuppressWarnings("ReferenceEquality")
-    private static boolean same(float[] array, float[] other) {
-        return array == other;
-    }
-
-    private void check(LayerSums given, Gradients gradients) {
-        Layers layers = state.layers;
-        given.layers().requireSameNames("sums", layers);
-        for (int i = 0; i < layers.size(); i++) {
-            if (!gradients.isMissing(i)
-                    && !(given.hasWeights(i) && given.hasGradients(i) && (given.hasProducts(i) || !needsProducts(i)))) {
-                throw new IllegalArgumentException("sums lacks one of layer \""
-                        + layers.get(i).name() + "\" that the step needs; Σw² and Σg² are needed"
-                        + (needsProducts(i) ? ", and Σw·g" : ""));
-            }
-        }
-    }
-
-    private boolean needsProducts(int layer) {
-        return state.hyperparameters
-                .rule()
-                .needsProducts(state.layers.get(layer).treatment().adapt(), decay(layer));
-    }
-
-    /** β of a layer. */
-    private double decay(int layer) {
-        return state.layers.get(layer).treatment().decay() ? state.hyperparameters.weightDecay() : 0;
-    }
-
-    /** Forgets carried sums that are of other weights. */
-    private void begin(float[] params) {
-        if (!same(carriedOf, params)) {
-            forgetCarried();
-            carriedOf = carrySums ? params : null;
-        }
-    }
-
-    /** Decides what pass 1 has to read of each layer. */
-    private void decideReads(Gradients gradients) {
-        sums.clear();
-        for (int i = 0; i < reads.length; i++) {
-            if (gradients.isMissing(i)) {
-                reads[i] = MeasurePass.NOTHING;
-            } else if (needsProducts(i)) {
-                reads[i] = MeasurePass.BOTH;
-            } else {
-                reads[i] = (byte) ((Double.isNaN(carried[i]) ? MeasurePass.WEIGHTS : 0)
-                        | (gradients.squares() == null ? MeasurePass.GRADIENTS : 0));
-            }
-        }
-    }
-
-    /** Pass 1 over a group, and its sums. */
-    private void measure(Kernels kernels, float[] params, Gradients gradients, int group) {
-        measurePass.run(kernels, params, gradients.array(), reads, group);
-        for (int i = plan.groupFirstLayer(group); i < plan.groupFirstLayer(group + 1); i++) {
-            if (gradients.isMissing(i)) {
-                continue;
-            }
-            byte read = reads[i];
-            sums.setWeights(i, (read & MeasurePass.WEIGHTS) != 0 ? measurePass.weights(i) : carried[i]);
-            sums.setGradients(
-                    i,
-                    (read & MeasurePass.GRADIENTS) != 0
-                            ? measurePass.gradients(i)
-                            : gradients.squares()[i]);
-            if (read == MeasurePass.BOTH) {
-                sums.setProducts(i, measurePass.products(i));
-            }
-        }
-    }
-
-    /** The sums of a group that the trainer hands in. */
-    private void adopt(LayerSums given, int group) {
-        for (int i = plan.groupFirstLayer(group); i < plan.groupFirstLayer(group + 1); i++) {
-            sums.set(i, given);
-        }
-    }
-
-    /**
-     * The rule: makes coefficients of a group's sums, and decides which of its layers pass 2 updates.
-     *
-     * @return whether the step goes on; if not, it is refused
-     */
-    private boolean settle(Gradients gradients, double rate, int group) {
-        int first = plan.groupFirstLayer(group);
-        int last = plan.groupFirstLayer(group + 1);
-        for (int i = first; i < last; i++) {
-            if (!gradients.isMissing(i)) {
-                report.measured(i, sums.weights(i), sums.gradients(i));
-            }
-        }
-        double clip = clip();
-        report.clipped(clip);
-        boolean anyBad = false;
-        for (int i = first; i < last; i++) {
-            Outcome outcome = gradients.isMissing(i) ? Outcome.NO_GRADIENT : settle(i, rate, gradients.scale() * clip);
-            updates[i] = outcome == Outcome.UPDATED;
-            if (outcome.bad()) {
-                if (onBadGradient == OnBadGradient.THROW) {
-                    throw new NonFiniteException(state.layers.get(i).name(), outcome);
-                }
-                report.outcome(i, outcome);
-                anyBad = true;
-            }
-        }
-        return !(anyBad && onBadGradient == OnBadGradient.REFUSE);
-    }
-
-    /** What the clip by global norm multiplies by; where there is one, everything is one group and measured by now. */
-    private double clip() {
-        if (maxGradientNorm == Double.POSITIVE_INFINITY) {
-            return 1;
-        }
-        double norm = report.gradientNorm();
-        return norm > maxGradientNorm ? maxGradientNorm / norm : 1;
-    }
-
-    private Outcome settle(int layer, double rate, double scale) {
-        double ww = sums.weights(layer);
-        double gg = sums.gradients(layer);
-        if (!Double.isFinite(ww)) {
-            return Outcome.BAD_WEIGHTS;
-        }
-        if (!Double.isFinite(gg)) {
-            return Outcome.BAD_GRADIENT;
-        }
-        Treatment treatment = state.layers.get(layer).treatment();
-        Hyperparameters hyper = state.hyperparameters;
-        double decay = decay(layer);
-        double scaledGg = scale * scale * gg;
-        double scaledWg = needsProducts(layer) ? scale * sums.products(layer) : 0;
-        double layerRate = rate * treatment.rateFactor();
-        double ratio = hyper.rule()
-                .trustRatio(treatment.adapt(), hyper.trustCoefficient(), decay, layerRate, ww, scaledGg, scaledWg);
-        report.decided(layer, layerRate, ratio);
-        double lastRate = state.learningRates[layer];
-        double correction = hyper.momentumCorrection() && lastRate > 0 ? layerRate / lastRate : 1;
-        boolean finite = coefficients.set(
-                layer,
-                hyper,
-                hyper.rule().effectiveDecay(treatment.adapt(), decay, ww, scaledGg, scaledWg),
-                ratio,
-                layerRate,
-                scale,
-                !state.begun[layer],
-                correction);
-        // An infinite norm would make a ratio of 0, and a scale of 0 a gradient of 0, without a trace.
-        return finite && scale > 0 && Double.isFinite(scaledGg) ? Outcome.UPDATED : Outcome.BAD_COEFFICIENT;
-    }
-
-    /** Pass 2 over a group, and what is remembered of it. */
-    private void write(Kernels kernels, float[] params, Gradients gradients, int group) {
-        float[] momentum = state.hyperparameters.momentum() == 0 ? null : state.momentum;
-        updatePass.run(kernels, params, gradients.array(), momentum, updates, carrySums, group);
-        for (int i = plan.groupFirstLayer(group); i < plan.groupFirstLayer(group + 1); i++) {
-            if (!updates[i]) {
-                continue;
-            }
-            if (carrySums) {
-                carried[i] = updatePass.squares(i);
-            }
-            report.outcome(i, carrySums && !Double.isFinite(carried[i]) ? Outcome.OVERFLOWED : Outcome.UPDATED);
-            state.begun[i] = true;
-            state.learningRates[i] = report.layerRate(i);
-            state.trustRatios[i] = report.trustRatio(i);
-        }
-    }
-
-    private void end(boolean refused) {
-        if (refused) {
-            state.refusals++;
-        } else {
-            state.step++;
-        }
-        report.ended(refused, state.refusals);
-    }
-
-    /** Measures carried sums anew; for whoever has a turn and has changed weights. */
-    void forgetCarried() {
-        Arrays.fill(carried, Double.NaN);
     }
 
     /** Who saves or restores takes a turn here, as a step does. */
@@ -500,13 +202,17 @@ public final class Lars implements AutoCloseable {
         return state;
     }
 
+    void forgetCarried() {
+        step.forgetCarried();
+    }
+
     /**
      * Says that the weights were changed by somebody else since the last step (restored, clipped, averaged): carried
      * sums are then measured anew. Needed only where sums are carried; a different array is noticed without it.
      */
     public void weightsChanged() {
         turns.enter("weightsChanged", false);
-        forgetCarried();
+        step.forgetCarried();
         turns.leave(Turns.Phase.IDLE);
     }
 
@@ -562,7 +268,7 @@ public final class Lars implements AutoCloseable {
         turns.enter("restore", true, true);
         try {
             state.take(snapshot.state());
-            forgetCarried();
+            step.forgetCarried();
             turns.leave(Turns.Phase.IDLE);
         } catch (Throwable t) {
             turns.broken(t);
@@ -572,32 +278,21 @@ public final class Lars implements AutoCloseable {
 
     /** Which kernels steps run on now, their vector width, and why these. */
     public String kernels() {
-        return kernelSource.describe();
+        return step.kernels();
     }
 
     /** Ends the threads of this optimizer; it cannot be used any more. */
     @Override
     public void close() {
         if (turns.close()) {
-            crew.close();
+            step.close();
         }
     }
 
     /** Kernels, what pass 1 saves by carried sums, and the order of work. */
     @Override
     public String toString() {
-        int both = 0;
-        for (int i = 0; i < reads.length; i++) {
-            both += needsProducts(i) ? 1 : 0;
-        }
-        return "%s%n%s%n%s"
-                .formatted(
-                        kernels(),
-                        !carrySums
-                                ? "pass 1 reads weights and gradients"
-                                : "pass 1 reads gradients alone, but for " + both
-                                        + " layers whose ratio needs the sum of w·g: it reads the weights of these too",
-                        plan);
+        return step.toString();
     }
 
     /**
@@ -776,7 +471,7 @@ public final class Lars implements AutoCloseable {
                 throw new IllegalArgumentException(
                         "momentumBuffer is given with momentum 0; it needs momentum above 0");
             }
-            requireLength("momentumBuffer", momentumBuffer, layers);
+            Arguments.requireLength("momentumBuffer", momentumBuffer, layers);
             for (Layer layer : layers) {
                 for (int i = (int) layer.offset(); i < layer.end(); i++) {
                     if (!Float.isFinite(momentumBuffer[i])) {

@@ -124,14 +124,6 @@ public final class LayerSums {
         }
     }
 
-    /** Takes over the sums of a layer. */
-    void set(int layer, LayerSums other) {
-        present[layer] = other.present[layer];
-        ww[layer] = other.ww[layer];
-        gg[layer] = other.gg[layer];
-        wg[layer] = other.wg[layer];
-    }
-
     /** Makes every sum absent. */
     void clear() {
         Arrays.fill(present, (byte) 0);

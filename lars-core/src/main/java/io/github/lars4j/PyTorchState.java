@@ -63,7 +63,7 @@ public final class PyTorchState {
         boolean writing = false;
         try {
             State live = lars.state();
-            Checkpoint.requireParams(params, live);
+            Arguments.requireParams(params, live);
             Restored restored;
             try (SafeTensorsFile open = SafeTensorsFile.open(file)) {
                 if (open.tensors().containsKey(Checksum.TENSOR)) {

@@ -36,6 +36,18 @@ final class State {
         return hyperparameters.momentum() != 0;
     }
 
+    /** β of a layer, as it is treated. */
+    double decay(int layer) {
+        return layers.get(layer).treatment().decay() ? hyperparameters.weightDecay() : 0;
+    }
+
+    /** Whether the rule needs Σw·g of a layer. */
+    boolean needsProducts(int layer) {
+        return hyperparameters
+                .rule()
+                .needsProducts(layers.get(layer).treatment().adapt(), decay(layer));
+    }
+
     State copy() {
         State copy = new State(layers, hyperparameters, hasMomentum() ? new float[momentum.length] : null);
         copy.take(this);

@@ -1,0 +1,116 @@
+package io.github.lars4j;
+
+import io.github.lars4j.rule.Coefficients;
+import io.github.lars4j.rule.Hyperparameters;
+import io.github.lars4j.rule.Treatment;
+
+/**
+ * Decides, between the two passes, what becomes of each layer: from its sums its trust ratio, its coefficients for pass
+ * 2 and its outcome.
+ */
+final class Decision {
+
+    private final State state;
+    private final OnBadGradient onBadGradient;
+    private final double maxGradientNorm;
+    private final Coefficients coefficients;
+    private final boolean[] updates;
+
+    Decision(State state, OnBadGradient onBadGradient, double maxGradientNorm) {
+        this.state = state;
+        this.onBadGradient = onBadGradient;
+        this.maxGradientNorm = maxGradientNorm;
+        this.coefficients = new Coefficients(state.layers.size());
+        this.updates = new boolean[state.layers.size()];
+    }
+
+    /** Whether all sums are needed before the first write, so that a step can be refused or clipped as a whole. */
+    boolean needsAllSums() {
+        return onBadGradient != OnBadGradient.SKIP_LAYER || maxGradientNorm < Double.POSITIVE_INFINITY;
+    }
+
+    /** What pass 2 multiplies by, for each layer that it updates. */
+    Coefficients coefficients() {
+        return coefficients;
+    }
+
+    /** Which layers pass 2 updates. */
+    boolean[] updates() {
+        return updates;
+    }
+
+    /**
+     * Decides about the layers {@code [first, last)}.
+     *
+     * @param rate γ of this step
+     * @param report takes the layers' norms, ratios and rates, and the outcomes of those that are not updated
+     * @return whether the step goes on; if not, it is refused
+     * @throws NonFiniteException under {@link OnBadGradient#THROW}, if anything is not finite
+     */
+    boolean decide(int first, int last, LayerSums sums, Gradients gradients, double rate, StepReport report) {
+        for (int i = first; i < last; i++) {
+            if (!gradients.isMissing(i)) {
+                report.measured(i, sums.weights(i), sums.gradients(i));
+            }
+        }
+        double clip = clip(report);
+        report.clipped(clip);
+        boolean anyBad = false;
+        for (int i = first; i < last; i++) {
+            Outcome outcome = gradients.isMissing(i)
+                    ? Outcome.NO_GRADIENT
+                    : decide(i, sums, rate, gradients.scale() * clip, report);
+            updates[i] = outcome == Outcome.UPDATED;
+            if (outcome.bad()) {
+                if (onBadGradient == OnBadGradient.THROW) {
+                    throw new NonFiniteException(state.layers.get(i).name(), outcome);
+                }
+                report.outcome(i, outcome);
+                anyBad = true;
+            }
+        }
+        return !(anyBad && onBadGradient == OnBadGradient.REFUSE);
+    }
+
+    /** What the clip by global norm multiplies the gradients by; with a clip, all layers are measured by now. */
+    private double clip(StepReport report) {
+        if (maxGradientNorm == Double.POSITIVE_INFINITY) {
+            return 1;
+        }
+        double norm = report.gradientNorm();
+        return norm > maxGradientNorm ? maxGradientNorm / norm : 1;
+    }
+
+    private Outcome decide(int layer, LayerSums sums, double rate, double scale, StepReport report) {
+        double ww = sums.weights(layer);
+        double gg = sums.gradients(layer);
+        if (!Double.isFinite(ww)) {
+            return Outcome.BAD_WEIGHTS;
+        }
+        if (!Double.isFinite(gg)) {
+            return Outcome.BAD_GRADIENT;
+        }
+        Treatment treatment = state.layers.get(layer).treatment();
+        Hyperparameters hyper = state.hyperparameters;
+        double decay = state.decay(layer);
+        double scaledGg = scale * scale * gg;
+        double scaledWg = state.needsProducts(layer) ? scale * sums.products(layer) : 0;
+        double layerRate = rate * treatment.rateFactor();
+        double ratio = hyper.rule()
+                .trustRatio(treatment.adapt(), hyper.trustCoefficient(), decay, layerRate, ww, scaledGg, scaledWg);
+        report.decided(layer, layerRate, ratio);
+        double lastRate = state.learningRates[layer];
+        double correction = hyper.momentumCorrection() && lastRate > 0 ? layerRate / lastRate : 1;
+        boolean finite = coefficients.set(
+                layer,
+                hyper,
+                hyper.rule().effectiveDecay(treatment.adapt(), decay, ww, scaledGg, scaledWg),
+                ratio,
+                layerRate,
+                scale,
+                !state.begun[layer],
+                correction);
+        // An infinite norm would make a ratio of 0, and a scale of 0 a gradient of 0, without a trace.
+        return finite && scale > 0 && Double.isFinite(scaledGg) ? Outcome.UPDATED : Outcome.BAD_COEFFICIENT;
+    }
+}
