@@ -1,5 +1,9 @@
 package io.github.lars4j;
 
+import io.github.lars4j.internal.Turns;
+import io.github.lars4j.internal.saving.AtomicSave;
+import io.github.lars4j.internal.saving.Checksum;
+import io.github.lars4j.internal.saving.Disk;
 import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.safetensors.Dtype;
 import io.github.lars4j.safetensors.SafeTensorsException;

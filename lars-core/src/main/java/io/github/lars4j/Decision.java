@@ -1,6 +1,6 @@
 package io.github.lars4j;
 
-import io.github.lars4j.rule.Coefficients;
+import io.github.lars4j.internal.passes.Coefficients;
 import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.rule.Treatment;
 

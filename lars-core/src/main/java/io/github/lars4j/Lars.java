@@ -1,8 +1,9 @@
 package io.github.lars4j;
 
-import io.github.lars4j.kernel.Stripes;
-import io.github.lars4j.passes.Plan;
-import io.github.lars4j.rule.Checks;
+import io.github.lars4j.internal.Checks;
+import io.github.lars4j.internal.Turns;
+import io.github.lars4j.internal.kernel.Stripes;
+import io.github.lars4j.internal.passes.Plan;
 import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.rule.Rule;
 import java.util.Arrays;

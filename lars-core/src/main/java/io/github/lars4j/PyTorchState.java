@@ -1,5 +1,7 @@
 package io.github.lars4j;
 
+import io.github.lars4j.internal.Turns;
+import io.github.lars4j.internal.saving.Checksum;
 import io.github.lars4j.safetensors.Dtype;
 import io.github.lars4j.safetensors.SafeTensorsException;
 import io.github.lars4j.safetensors.SafeTensorsFile;

@@ -1,6 +1,6 @@
 package io.github.lars4j;
 
-import io.github.lars4j.rule.Checks;
+import io.github.lars4j.internal.Checks;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;

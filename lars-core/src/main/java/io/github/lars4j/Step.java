@@ -1,11 +1,11 @@
 package io.github.lars4j;
 
-import io.github.lars4j.kernel.KernelSource;
-import io.github.lars4j.kernel.Kernels;
-import io.github.lars4j.passes.Crew;
-import io.github.lars4j.passes.MeasurePass;
-import io.github.lars4j.passes.Plan;
-import io.github.lars4j.passes.UpdatePass;
+import io.github.lars4j.internal.kernel.KernelSource;
+import io.github.lars4j.internal.kernel.Kernels;
+import io.github.lars4j.internal.passes.Crew;
+import io.github.lars4j.internal.passes.MeasurePass;
+import io.github.lars4j.internal.passes.Plan;
+import io.github.lars4j.internal.passes.UpdatePass;
 import java.util.Arrays;
 
 /**

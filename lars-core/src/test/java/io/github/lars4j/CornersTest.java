@@ -111,14 +111,14 @@ class CornersTest {
 
     @Test
     void anOptimizerPrintsWhatCarriedSumsSave() {
-        assertTrue(builder().carrySums(true).build().toString().contains("but for 0 layers"));
+        assertTrue(builder().carrySums(true).build().toString().contains("the weights of 0 layers"));
         assertTrue(builder()
                 .carrySums(true)
                 .rule(Dialects.OPTAX)
                 .weightDecay(0.1)
                 .build()
                 .toString()
-                .contains("but for 2 layers"));
+                .contains("the weights of 2 layers"));
     }
 
     @Test

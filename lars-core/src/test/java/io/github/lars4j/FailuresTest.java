@@ -7,7 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.github.lars4j.passes.Plan;
+import io.github.lars4j.internal.passes.Plan;
 import java.util.Arrays;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Tag;
@@ -38,7 +38,7 @@ class FailuresTest extends EveryCall {
     }
 
     private static Plan plan(Lars lars) {
-        return (Plan) field(lars, "plan");
+        return (Plan) field(field(lars, "step"), "plan");
     }
 
     /** A plan that is made to place a layer so that one block of it begins where the arrays end. */

@@ -30,10 +30,12 @@ class KernelCallsTest extends EveryCall {
                 // A pass calls one kernel for each block of the plan, by what it is asked to read or write of the
                 // layer.
                 byte read = (byte) (squares ? 1 : 3);
-                assertArrayEquals(new byte[] {read, read, read}, (byte[]) field(lars, "reads"), rule.toString());
-                assertArrayEquals(new boolean[] {true, true, true}, (boolean[]) field(lars, "updates"));
+                assertArrayEquals(
+                        new byte[] {read, read, read}, (byte[]) field(field(lars, "step"), "reads"), rule.toString());
+                assertArrayEquals(new boolean[] {true, true, true}, (boolean[])
+                        field(field(field(lars, "step"), "decision"), "updates"));
                 assertNotEquals(null, lars.snapshot().state().momentum);
-                String now = field(lars, "plan").toString();
+                String now = field(field(lars, "step"), "plan").toString();
                 assertEquals(plan == null ? now : plan, now);
                 plan = now;
             }

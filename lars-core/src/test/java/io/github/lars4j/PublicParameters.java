@@ -1,8 +1,8 @@
 package io.github.lars4j;
 
-import io.github.lars4j.rule.Checks;
-import io.github.lars4j.rule.Coefficients;
 import java.io.IOException;
+import java.io.InputStream;
+import java.lang.module.ModuleDescriptor;
 import java.lang.reflect.Constructor;
 import java.lang.reflect.Executable;
 import java.lang.reflect.Modifier;
@@ -18,13 +18,6 @@ import java.util.stream.Stream;
 
 /** The parameters of the public API as the classes have them, each under a key such as {@code Layers.get(int)#0}. */
 final class PublicParameters {
-
-    /** Packages that say of themselves: Internal, may change at any time. Any other counts, new ones too. */
-    private static final Set<String> INTERNAL_PACKAGES =
-            Set.of("io.github.lars4j.kernel", "io.github.lars4j.passes", "io.github.lars4j.replay");
-
-    /** Types that say the same, and are public only for the packages beside theirs. */
-    private static final Set<Class<?>> INTERNAL_TYPES = Set.of(Checks.class, Coefficients.class);
 
     private PublicParameters() {}
 
@@ -84,15 +77,20 @@ final class PublicParameters {
                     .getCodeSource()
                     .getLocation()
                     .toURI());
+            Set<String> exported;
+            try (InputStream module = Files.newInputStream(root.resolve("module-info.class"))) {
+                exported = ModuleDescriptor.read(module).exports().stream()
+                        .map(ModuleDescriptor.Exports::source)
+                        .collect(Collectors.toSet());
+            }
             try (Stream<Path> files = Files.walk(root)) {
                 return files.map(file -> root.relativize(file).toString())
                         .filter(file -> file.endsWith(".class") && !file.endsWith("-info.class"))
                         .map(file -> file.substring(0, file.length() - ".class".length())
                                 .replaceAll("[/\\\\]", "."))
-                        .filter(name -> !INTERNAL_PACKAGES.contains(name.substring(0, name.lastIndexOf('.'))))
+                        .filter(name -> exported.contains(name.substring(0, name.lastIndexOf('.'))))
                         .<Class<?>>map(PublicParameters::load)
                         .filter(PublicParameters::isPublic)
-                        .filter(type -> !INTERNAL_TYPES.contains(type))
                         .toList();
             }
         } catch (IOException | URISyntaxException e) {

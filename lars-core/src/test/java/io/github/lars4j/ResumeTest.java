@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.github.lars4j.internal.saving.Disk;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;

@@ -1,5 +1,6 @@
 package io.github.lars4j;
 
+import io.github.lars4j.internal.saving.Disk;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;

@@ -2,7 +2,7 @@ package io.github.lars4j;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.github.lars4j.kernel.RandomFloats;
+import io.github.lars4j.internal.kernel.RandomFloats;
 import io.github.lars4j.rule.Rule;
 import java.math.BigDecimal;
 import java.util.Random;

@@ -1,6 +1,6 @@
 package io.github.lars4j;
 
-import io.github.lars4j.passes.Plan;
+import io.github.lars4j.internal.passes.Plan;
 import io.github.lars4j.rule.Rule;
 import io.github.lars4j.rule.Treatment;
 import java.io.IOException;

@@ -3,8 +3,8 @@ package io.github.lars4j;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.github.lars4j.kernel.KernelChoice;
-import io.github.lars4j.kernel.VectorKernels;
+import io.github.lars4j.internal.kernel.KernelChoice;
+import io.github.lars4j.internal.kernel.VectorKernels;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;

@@ -1,7 +1,7 @@
 package io.github.lars4j.bench;
 
 import io.github.lars4j.Lars;
-import io.github.lars4j.kernel.KernelChoice;
+import io.github.lars4j.internal.kernel.KernelChoice;
 
 /** Builds optimizers that run on chosen kernels from their first step, whatever this JVM's property says. */
 public final class ChosenKernels {

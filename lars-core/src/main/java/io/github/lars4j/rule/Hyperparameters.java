@@ -1,5 +1,6 @@
 package io.github.lars4j.rule;
 
+import io.github.lars4j.internal.Checks;
 import java.util.Objects;
 
 /**

@@ -1,5 +1,7 @@
 package io.github.lars4j.rule;
 
+import io.github.lars4j.internal.Checks;
+
 /**
  * How one layer is treated; the three are independent of each other.
  *

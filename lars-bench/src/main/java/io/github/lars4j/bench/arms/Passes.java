@@ -2,7 +2,7 @@ package io.github.lars4j.bench.arms;
 
 import io.github.lars4j.Layer;
 import io.github.lars4j.Layers;
-import io.github.lars4j.passes.Crew;
+import io.github.lars4j.internal.passes.Crew;
 import java.util.Arrays;
 
 /**

@@ -2,7 +2,7 @@ package io.github.lars4j.bench.arms;
 
 import io.github.lars4j.Layer;
 import io.github.lars4j.Layers;
-import io.github.lars4j.rule.Coefficients;
+import io.github.lars4j.internal.passes.Coefficients;
 import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.rule.Rule;
 

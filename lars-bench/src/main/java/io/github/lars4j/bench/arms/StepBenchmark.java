@@ -7,7 +7,7 @@ import io.github.lars4j.LayerSums;
 import io.github.lars4j.Layers;
 import io.github.lars4j.OnBadGradient;
 import io.github.lars4j.StepReport;
-import io.github.lars4j.kernel.KernelChoice;
+import io.github.lars4j.internal.kernel.KernelChoice;
 import io.github.lars4j.rule.Dialects;
 import io.github.lars4j.rule.Hyperparameters;
 import java.lang.management.ManagementFactory;

@@ -1,0 +1,65 @@
+package io.github.lars4j.internal;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+
+/** The checks that arguments share. Internal: may change at any time. */
+public final class Checks {
+
+    private Checks() {}
+
+    /**
+     * Checks a number that may be 0.
+     *
+     * @return {@code value}
+     * @throws IllegalArgumentException if it is negative, infinite or NaN
+     */
+    public static double atLeastZero(String name, double value) {
+        if (!(value >= 0 && value <= Double.MAX_VALUE)) {
+            throw new IllegalArgumentException(name + " is " + value + "; it must be finite and 0 or more");
+        }
+        return value;
+    }
+
+    /**
+     * Checks a number that may not be 0.
+     *
+     * @return {@code value}
+     * @throws IllegalArgumentException if it is 0, negative, infinite or NaN
+     */
+    public static double positive(String name, double value) {
+        if (!(value > 0 && value <= Double.MAX_VALUE)) {
+            throw new IllegalArgumentException(name + " is " + value + "; it must be finite and more than 0");
+        }
+        return value;
+    }
+
+    /**
+     * Copies a list.
+     *
+     * @return the copy, immutable
+     * @throws NullPointerException if the list or an element is {@code null}
+     */
+    public static <T> List<T> copyOf(String name, List<T> list) {
+        List<T> copy = new ArrayList<>(Objects.requireNonNull(list, name));
+        int at = copy.indexOf(null);
+        if (at >= 0) {
+            throw new NullPointerException(name + " is null at " + at + "; no element may be null");
+        }
+        return List.copyOf(copy);
+    }
+
+    /**
+     * Checks a count.
+     *
+     * @return {@code value}
+     * @throws IllegalArgumentException if it is less than {@code least}
+     */
+    public static long atLeast(long least, String name, long value) {
+        if (value < least) {
+            throw new IllegalArgumentException(name + " is " + value + "; it must be " + least + " or more");
+        }
+        return value;
+    }
+}

@@ -1,0 +1,302 @@
+package io.github.lars4j.internal.kernel;
+
+import static io.github.lars4j.internal.kernel.Stripes.STRIPES;
+import static jdk.incubator.vector.VectorOperators.F2D;
+
+import jdk.incubator.vector.DoubleVector;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorShape;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * {@link Kernels} by SIMD. The only class that knows {@code jdk.incubator.vector}: it is loaded only where that module
+ * is there.
+ *
+ * <p>A fused multiply-add stands in the sums alone. There it changes no bit: the product of two floats is exact in
+ * double, so there is nothing to round before the addition. It is a quarter faster from cache.
+ *
+ * <p>No vector crosses a method of our own, not even a private one: where C2 takes a call for rare it does not inline
+ * it, and each vector that crosses becomes an object (seen: 15 times slower). The API's own methods are always inlined.
+ */
+public final class VectorKernels implements Kernels {
+
+    public static final VectorKernels INSTANCE = new VectorKernels();
+
+    /** Sums are taken in this species; the update in floats of the same width. */
+    private static final VectorSpecies<Double> DOUBLES =
+            VectorSpecies.of(double.class, VectorShape.forBitSize(chosenBits()));
+
+    private static final VectorSpecies<Float> FLOATS = VectorSpecies.of(float.class, DOUBLES.vectorShape());
+    /** As many floats as {@link #DOUBLES} has lanes: loading half a vector and widening it beats widening halves. */
+    private static final VectorSpecies<Float> HALF =
+            VectorSpecies.of(float.class, VectorShape.forBitSize(DOUBLES.vectorBitSize() / 2));
+
+    private static final int LANES = DOUBLES.length();
+    /**
+     * Two accumulators a sum are in flight at once; narrow vectors go over the block, then in cache, more than once.
+     */
+    private static final int GROUP = 2 * LANES;
+
+    /**
+     * Elements that one turn of a sum's loop takes. Left to itself, C2 unrolls a smaller body eight times and loads out
+     * of order, which the hardware's prefetcher does not follow (seen: from memory twice as slow).
+     */
+    private static final int STEP = 2 * STRIPES;
+
+    private VectorKernels() {}
+
+    /**
+     * The width asked for, else the hardware's; the stripes leave room for no more than 512 bits and no less than 128.
+     */
+    private static int chosenBits() {
+        int asked = KernelChoice.vectorBits();
+        return asked != 0 ? asked : Math.clamp(DoubleVector.SPECIES_PREFERRED.vectorBitSize(), 128, 512);
+    }
+
+    public static int bits() {
+        return DOUBLES.vectorBitSize();
+    }
+
+    @Override
+    public void measure(
+            float[] weights, float[] gradients, int from, int length, double[] scratch, BlockSums sums, int block) {
+        int whole = from + (length & -STEP);
+        int end = from + (length & -STRIPES);
+        for (int stripe = 0; stripe < STRIPES; stripe += GROUP) {
+            DoubleVector ww0 = DoubleVector.zero(DOUBLES);
+            DoubleVector ww1 = DoubleVector.zero(DOUBLES);
+            DoubleVector gg0 = DoubleVector.zero(DOUBLES);
+            DoubleVector gg1 = DoubleVector.zero(DOUBLES);
+            DoubleVector wg0 = DoubleVector.zero(DOUBLES);
+            DoubleVector wg1 = DoubleVector.zero(DOUBLES);
+            for (int i = from + stripe; i < whole; i += STEP) {
+                DoubleVector w0 =
+                        (DoubleVector) FloatVector.fromArray(HALF, weights, i).convertShape(F2D, DOUBLES, 0);
+                DoubleVector g0 =
+                        (DoubleVector) FloatVector.fromArray(HALF, gradients, i).convertShape(F2D, DOUBLES, 0);
+                ww0 = w0.fma(w0, ww0);
+                gg0 = g0.fma(g0, gg0);
+                wg0 = w0.fma(g0, wg0);
+                DoubleVector w1 = (DoubleVector)
+                        FloatVector.fromArray(HALF, weights, i + LANES).convertShape(F2D, DOUBLES, 0);
+                DoubleVector g1 = (DoubleVector)
+                        FloatVector.fromArray(HALF, gradients, i + LANES).convertShape(F2D, DOUBLES, 0);
+                ww1 = w1.fma(w1, ww1);
+                gg1 = g1.fma(g1, gg1);
+                wg1 = w1.fma(g1, wg1);
+                DoubleVector w2 = (DoubleVector)
+                        FloatVector.fromArray(HALF, weights, i + STRIPES).convertShape(F2D, DOUBLES, 0);
+                DoubleVector g2 = (DoubleVector)
+                        FloatVector.fromArray(HALF, gradients, i + STRIPES).convertShape(F2D, DOUBLES, 0);
+                ww0 = w2.fma(w2, ww0);
+                gg0 = g2.fma(g2, gg0);
+                wg0 = w2.fma(g2, wg0);
+                DoubleVector w3 = (DoubleVector) FloatVector.fromArray(HALF, weights, i + STRIPES + LANES)
+                        .convertShape(F2D, DOUBLES, 0);
+                DoubleVector g3 = (DoubleVector) FloatVector.fromArray(HALF, gradients, i + STRIPES + LANES)
+                        .convertShape(F2D, DOUBLES, 0);
+                ww1 = w3.fma(w3, ww1);
+                gg1 = g3.fma(g3, gg1);
+                wg1 = w3.fma(g3, wg1);
+            }
+            if (whole < end) {
+                DoubleVector w0 = (DoubleVector)
+                        FloatVector.fromArray(HALF, weights, whole + stripe).convertShape(F2D, DOUBLES, 0);
+                DoubleVector g0 = (DoubleVector)
+                        FloatVector.fromArray(HALF, gradients, whole + stripe).convertShape(F2D, DOUBLES, 0);
+                ww0 = w0.fma(w0, ww0);
+                gg0 = g0.fma(g0, gg0);
+                wg0 = w0.fma(g0, wg0);
+                DoubleVector w1 = (DoubleVector) FloatVector.fromArray(HALF, weights, whole + stripe + LANES)
+                        .convertShape(F2D, DOUBLES, 0);
+                DoubleVector g1 = (DoubleVector) FloatVector.fromArray(HALF, gradients, whole + stripe + LANES)
+                        .convertShape(F2D, DOUBLES, 0);
+                ww1 = w1.fma(w1, ww1);
+                gg1 = g1.fma(g1, gg1);
+                wg1 = w1.fma(g1, wg1);
+            }
+            if (GROUP == STRIPES && end == from + length) {
+                // Folding takes most of a small layer's time. Without a tail, its first level is an addition of
+                // vectors.
+                ww0.add(ww1).intoArray(scratch, 0);
+                gg0.add(gg1).intoArray(scratch, STRIPES);
+                wg0.add(wg1).intoArray(scratch, 2 * STRIPES);
+                sums.weights[block] = Stripes.foldHalf(scratch, 0);
+                sums.gradients[block] = Stripes.foldHalf(scratch, STRIPES);
+                sums.products[block] = Stripes.foldHalf(scratch, 2 * STRIPES);
+                return;
+            }
+            ww0.intoArray(scratch, stripe);
+            ww1.intoArray(scratch, stripe + LANES);
+            gg0.intoArray(scratch, STRIPES + stripe);
+            gg1.intoArray(scratch, STRIPES + stripe + LANES);
+            wg0.intoArray(scratch, 2 * STRIPES + stripe);
+            wg1.intoArray(scratch, 2 * STRIPES + stripe + LANES);
+        }
+        Stripes.addTail(weights, gradients, end, from + length, scratch);
+        sums.weights[block] = Stripes.fold(scratch, 0);
+        sums.gradients[block] = Stripes.fold(scratch, STRIPES);
+        sums.products[block] = Stripes.fold(scratch, 2 * STRIPES);
+    }
+
+    @Override
+    public double squares(float[] values, int from, int length, double[] scratch) {
+        int whole = from + (length & -STEP);
+        for (int stripe = 0; stripe < STRIPES; stripe += GROUP) {
+            DoubleVector sum0 = DoubleVector.zero(DOUBLES);
+            DoubleVector sum1 = DoubleVector.zero(DOUBLES);
+            for (int i = from + stripe; i < whole; i += STEP) {
+                DoubleVector x0 =
+                        (DoubleVector) FloatVector.fromArray(HALF, values, i).convertShape(F2D, DOUBLES, 0);
+                DoubleVector x1 = (DoubleVector)
+                        FloatVector.fromArray(HALF, values, i + LANES).convertShape(F2D, DOUBLES, 0);
+                DoubleVector x2 = (DoubleVector)
+                        FloatVector.fromArray(HALF, values, i + STRIPES).convertShape(F2D, DOUBLES, 0);
+                DoubleVector x3 = (DoubleVector)
+                        FloatVector.fromArray(HALF, values, i + STRIPES + LANES).convertShape(F2D, DOUBLES, 0);
+                sum0 = x0.fma(x0, sum0);
+                sum1 = x1.fma(x1, sum1);
+                sum0 = x2.fma(x2, sum0);
+                sum1 = x3.fma(x3, sum1);
+            }
+            sum0.intoArray(scratch, stripe);
+            sum1.intoArray(scratch, stripe + LANES);
+        }
+        Stripes.addTail(values, whole, from + length, scratch);
+        return Stripes.fold(scratch, 0);
+    }
+
+    @Override
+    public void update(
+            float[] weights,
+            float[] gradients,
+            float[] momentum,
+            int from,
+            int length,
+            float a,
+            float b,
+            float m,
+            float p,
+            float v) {
+        int lanes = FLOATS.length();
+        int whole = from + (length & -(4 * lanes));
+        // Everything is loaded before anything is stored: a store that lies just ahead of a load modulo 4 KiB, as it
+        // does in arrays allocated one after the other, holds the load up.
+        for (int i = from; i < whole; i += 4 * lanes) {
+            FloatVector w0 = FloatVector.fromArray(FLOATS, weights, i);
+            FloatVector w1 = FloatVector.fromArray(FLOATS, weights, i + lanes);
+            FloatVector w2 = FloatVector.fromArray(FLOATS, weights, i + 2 * lanes);
+            FloatVector w3 = FloatVector.fromArray(FLOATS, weights, i + 3 * lanes);
+            FloatVector in0 = FloatVector.fromArray(FLOATS, gradients, i).mul(a).add(w0.mul(b));
+            FloatVector in1 =
+                    FloatVector.fromArray(FLOATS, gradients, i + lanes).mul(a).add(w1.mul(b));
+            FloatVector in2 = FloatVector.fromArray(FLOATS, gradients, i + 2 * lanes)
+                    .mul(a)
+                    .add(w2.mul(b));
+            FloatVector in3 = FloatVector.fromArray(FLOATS, gradients, i + 3 * lanes)
+                    .mul(a)
+                    .add(w3.mul(b));
+            FloatVector v0 = FloatVector.fromArray(FLOATS, momentum, i).mul(m).add(in0);
+            FloatVector v1 =
+                    FloatVector.fromArray(FLOATS, momentum, i + lanes).mul(m).add(in1);
+            FloatVector v2 = FloatVector.fromArray(FLOATS, momentum, i + 2 * lanes)
+                    .mul(m)
+                    .add(in2);
+            FloatVector v3 = FloatVector.fromArray(FLOATS, momentum, i + 3 * lanes)
+                    .mul(m)
+                    .add(in3);
+            v0.intoArray(momentum, i);
+            v1.intoArray(momentum, i + lanes);
+            v2.intoArray(momentum, i + 2 * lanes);
+            v3.intoArray(momentum, i + 3 * lanes);
+            w0.sub(in0.mul(p).add(v0.mul(v))).intoArray(weights, i);
+            w1.sub(in1.mul(p).add(v1.mul(v))).intoArray(weights, i + lanes);
+            w2.sub(in2.mul(p).add(v2.mul(v))).intoArray(weights, i + 2 * lanes);
+            w3.sub(in3.mul(p).add(v3.mul(v))).intoArray(weights, i + 3 * lanes);
+        }
+        int last = from + (length & -lanes);
+        for (; whole < last; whole += lanes) {
+            FloatVector w = FloatVector.fromArray(FLOATS, weights, whole);
+            FloatVector in =
+                    FloatVector.fromArray(FLOATS, gradients, whole).mul(a).add(w.mul(b));
+            FloatVector moved =
+                    FloatVector.fromArray(FLOATS, momentum, whole).mul(m).add(in);
+            moved.intoArray(momentum, whole);
+            w.sub(in.mul(p).add(moved.mul(v))).intoArray(weights, whole);
+        }
+        if (whole < from + length) {
+            ScalarKernels.INSTANCE.update(weights, gradients, momentum, whole, from + length - whole, a, b, m, p, v);
+        }
+    }
+
+    @Override
+    public double updateAndSquare(
+            float[] weights,
+            float[] gradients,
+            float[] momentum,
+            int from,
+            int length,
+            float a,
+            float b,
+            float m,
+            float p,
+            float v,
+            double[] scratch) {
+        if (GROUP < STRIPES) {
+            // Narrow vectors go over a block more than once, which an update cannot.
+            return Kernels.super.updateAndSquare(weights, gradients, momentum, from, length, a, b, m, p, v, scratch);
+        }
+        int whole = from + (length & -STEP);
+        DoubleVector sum0 = DoubleVector.zero(DOUBLES);
+        DoubleVector sum1 = DoubleVector.zero(DOUBLES);
+        for (int i = from; i < whole; i += STEP) {
+            FloatVector w0 = FloatVector.fromArray(FLOATS, weights, i);
+            FloatVector w1 = FloatVector.fromArray(FLOATS, weights, i + STRIPES);
+            FloatVector in0 = FloatVector.fromArray(FLOATS, gradients, i).mul(a).add(w0.mul(b));
+            FloatVector in1 =
+                    FloatVector.fromArray(FLOATS, gradients, i + STRIPES).mul(a).add(w1.mul(b));
+            FloatVector v0 = FloatVector.fromArray(FLOATS, momentum, i).mul(m).add(in0);
+            FloatVector v1 =
+                    FloatVector.fromArray(FLOATS, momentum, i + STRIPES).mul(m).add(in1);
+            v0.intoArray(momentum, i);
+            v1.intoArray(momentum, i + STRIPES);
+            FloatVector new0 = w0.sub(in0.mul(p).add(v0.mul(v)));
+            FloatVector new1 = w1.sub(in1.mul(p).add(v1.mul(v)));
+            new0.intoArray(weights, i);
+            new1.intoArray(weights, i + STRIPES);
+            DoubleVector x0 = (DoubleVector) new0.convertShape(F2D, DOUBLES, 0);
+            DoubleVector x1 = (DoubleVector) new0.convertShape(F2D, DOUBLES, 1);
+            DoubleVector x2 = (DoubleVector) new1.convertShape(F2D, DOUBLES, 0);
+            DoubleVector x3 = (DoubleVector) new1.convertShape(F2D, DOUBLES, 1);
+            sum0 = x0.fma(x0, sum0);
+            sum1 = x1.fma(x1, sum1);
+            sum0 = x2.fma(x2, sum0);
+            sum1 = x3.fma(x3, sum1);
+        }
+        sum0.intoArray(scratch, 0);
+        sum1.intoArray(scratch, LANES);
+        if (whole < from + length) {
+            ScalarKernels.INSTANCE.update(weights, gradients, momentum, whole, from + length - whole, a, b, m, p, v);
+        }
+        Stripes.addTail(weights, whole, from + length, scratch);
+        return Stripes.fold(scratch, 0);
+    }
+
+    @Override
+    public void update(float[] weights, float[] gradients, int from, int length, float a, float b, float p) {
+        int lanes = FLOATS.length();
+        int whole = from + (length & -(2 * lanes));
+        for (int i = from; i < whole; i += 2 * lanes) {
+            FloatVector w0 = FloatVector.fromArray(FLOATS, weights, i);
+            FloatVector w1 = FloatVector.fromArray(FLOATS, weights, i + lanes);
+            FloatVector in0 = FloatVector.fromArray(FLOATS, gradients, i).mul(a).add(w0.mul(b));
+            FloatVector in1 =
+                    FloatVector.fromArray(FLOATS, gradients, i + lanes).mul(a).add(w1.mul(b));
+            w0.sub(in0.mul(p)).intoArray(weights, i);
+            w1.sub(in1.mul(p)).intoArray(weights, i + lanes);
+        }
+        if (whole < from + length) {
+            ScalarKernels.INSTANCE.update(weights, gradients, whole, from + length - whole, a, b, p);
+        }
+    }
+}

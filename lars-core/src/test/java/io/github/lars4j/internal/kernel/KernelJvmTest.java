@@ -1,0 +1,196 @@
+package io.github.lars4j.internal.kernel;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.lars4j.Lars;
+import java.io.File;
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.classfile.ClassElement;
+import java.lang.classfile.ClassFile;
+import java.lang.classfile.ClassTransform;
+import java.lang.classfile.MethodModel;
+import java.lang.constant.ConstantDescs;
+import java.net.URISyntaxException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@link ShortRun} in JVMs started in other ways: which kernels it ran on, that it said so once, and the same bits. */
+@Tag("no-mutants")
+class KernelJvmTest {
+
+    private static final String WITH_MODULE = "--add-modules=jdk.incubator.vector";
+
+    private static int same;
+    private static int refused;
+
+    @TempDir
+    Path temp;
+
+    @AfterAll
+    static void count() {
+        System.out.printf("%d JVMs came to the same bits, %d refused what they cannot do%n", same, refused);
+    }
+
+    @Test
+    void withoutTheModule() throws Exception {
+        Run run = run();
+        run.same("scalar kernels: module jdk.incubator.vector is not there;"
+                + " add --add-modules jdk.incubator.vector to the java command");
+        run.logged(1);
+    }
+
+    @Test
+    void withTheModule() throws Exception {
+        // How the trial ends, and when, is for the machine to say.
+        Run run = run(WITH_MODULE);
+        assertTrue(run.kernels().contains(" tried"), run::toString);
+        run.same(run.kernels());
+        run.logged(run.kernels().endsWith("were not faster") ? 1 : 0);
+    }
+
+    @Test
+    void askedFor() throws Exception {
+        Run scalar = run(WITH_MODULE, "-Dlars4j.kernels=scalar");
+        scalar.same("scalar kernels: asked for by -Dlars4j.kernels=scalar");
+        scalar.logged(0);
+        Run vector = run(WITH_MODULE, "-Dlars4j.kernels=vector", "-Dlars4j.vectorBits=128");
+        vector.same("vector kernels, 128 bits: asked for by -Dlars4j.kernels=vector");
+        vector.logged(0);
+    }
+
+    @Test
+    void interpreted() throws Exception {
+        Run run = run(WITH_MODULE, "-Xint");
+        assertTrue(run.kernels().startsWith("scalar kernels: the JVM runs in interpreted mode"), run::toString);
+        run.same(run.kernels());
+        run.logged(1);
+    }
+
+    @Test
+    void withoutC2() throws Exception {
+        Run run = run(WITH_MODULE, "-XX:TieredStopAtLevel=1");
+        assertTrue(run.kernels().matches("scalar kernels: the JVM runs in .*emulated-client.*"), run::toString);
+        run.same(run.kernels());
+        run.logged(1);
+    }
+
+    @Test
+    void anotherIncubatorThatLacksAClassOfOurs() throws Exception {
+        scalarWith(patch("VectorShape", (code, element) -> {}));
+    }
+
+    /** A kernel links what it calls when it comes to it, long after its class has been initialized. */
+    @Test
+    void anotherIncubatorThatLacksWhatOneKernelCalls() throws Exception {
+        scalarWith(patch("FloatVector", ClassTransform.dropping(KernelJvmTest::isMulByScalar)));
+    }
+
+    private static boolean isMulByScalar(ClassElement element) {
+        return element instanceof MethodModel method
+                && method.methodName().equalsString("mul")
+                && method.methodTypeSymbol().parameterList().equals(List.of(ConstantDescs.CD_float));
+    }
+
+    private void scalarWith(String patch) throws IOException, InterruptedException, URISyntaxException {
+        Run run = run(List.of("to the end"), WITH_MODULE, patch);
+        String reason = "the vector kernels do not fit this JDK's jdk.incubator.vector: java.lang.NoSuch";
+        assertTrue(run.kernels().startsWith("scalar kernels: " + reason), run::toString);
+        run.same(run.kernels());
+        run.logged(1);
+        run(WITH_MODULE, patch, "-Dlars4j.kernels=vector")
+                .refused("java.lang.IllegalStateException: -Dlars4j.kernels=vector cannot be met: " + reason);
+    }
+
+    @Test
+    void wrongProperty() throws Exception {
+        for (String property : List.of("-Dlars4j.kernels=simd", "-Dlars4j.vectorBits=64")) {
+            run(WITH_MODULE, property)
+                    .refused("java.lang.IllegalArgumentException: " + property.replace("=", " is \""));
+        }
+    }
+
+    /** Puts a class with parts left out in the place of one of the module's. */
+    private String patch(String name, ClassTransform transform) throws IOException {
+        String path = "jdk/incubator/vector/" + name + ".class";
+        Path file = temp.resolve(path);
+        Files.createDirectories(file.getParent());
+        Module module = ModuleLayer.boot().findModule("jdk.incubator.vector").orElseThrow();
+        try (InputStream in = module.getResourceAsStream(path)) {
+            ClassFile classFile = ClassFile.of();
+            Files.write(file, classFile.transformClass(classFile.parse(in.readAllBytes()), transform));
+        }
+        return "--patch-module=jdk.incubator.vector=" + temp;
+    }
+
+    private Run run(String... options) throws IOException, InterruptedException, URISyntaxException {
+        return run(List.of(), options);
+    }
+
+    private Run run(List<String> arguments, String... options)
+            throws IOException, InterruptedException, URISyntaxException {
+        List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(List.of(options));
+        command.addAll(List.of(
+                "-cp", place(Lars.class) + File.pathSeparator + place(ShortRun.class), ShortRun.class.getName()));
+        command.addAll(arguments);
+        Path out = temp.resolve("out");
+        Path err = temp.resolve("err");
+        ProcessBuilder builder =
+                new ProcessBuilder(command).redirectOutput(out.toFile()).redirectError(err.toFile());
+        // What the environment adds to every JVM would change what is tested.
+        builder.environment().remove("JDK_JAVA_OPTIONS");
+        builder.environment().remove("JAVA_TOOL_OPTIONS");
+        int status = builder.start().waitFor();
+        return new Run(status, Files.readString(out), Files.readString(err));
+    }
+
+    private static String place(Class<?> type) throws URISyntaxException {
+        return Path.of(type.getProtectionDomain().getCodeSource().getLocation().toURI())
+                .toString();
+    }
+
+    private record Run(int status, String out, String err) {
+
+        void same(String kernels) {
+            assertEquals("hash " + ShortRun.EXPECTED + "\nkernels " + kernels + "\n", out.replace("\r", ""), err);
+            assertEquals(0, status, err);
+            same++;
+        }
+
+        void refused(String message) {
+            assertNotEquals(0, status, err);
+            assertTrue(err.contains(message), err);
+            refused++;
+        }
+
+        String kernels() {
+            return out.lines()
+                    .filter(line -> line.startsWith("kernels "))
+                    .map(line -> line.substring("kernels ".length()))
+                    .findFirst()
+                    .orElse("");
+        }
+
+        /** The lines of the library's logger, which the JDK's own handler writes to standard error. */
+        List<String> logged() {
+            return err.lines().filter(line -> line.contains(" kernels: ")).toList();
+        }
+
+        void logged(int lines) {
+            assertEquals(lines, logged().size(), err);
+            if (lines == 1) {
+                assertTrue(logged().getFirst().endsWith(kernels()), err);
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+package io.github.lars4j.internal.kernel;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.lars4j.internal.kernel.KernelChoice.Trial;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** How the trial decides, on machines whose time is made up. */
+class KernelTrialTest {
+
+    private static final int KERNELS = 5;
+    private static final int RUNS = 5;
+    /** Runs of one round: of each kernel of each kind. */
+    private static final int ROUND = KERNELS * RUNS * 2;
+
+    private static final long MICROSECOND = 1000;
+    private static final long MILLISECOND = 1_000_000;
+    private static final long SECOND = 1_000_000_000;
+
+    /** A machine on which time goes by in runs alone. */
+    private abstract static class MadeUp implements KernelTrial.Machine {
+        final List<Long> rests = new ArrayList<>();
+        int runs;
+        long now = 123;
+
+        /** Nanoseconds that the run takes whose number is {@link #runs}. */
+        abstract long cost(boolean vector, int kernel);
+
+        @Override
+        public long time(boolean vector, int kernel) {
+            assertTrue(kernel >= 0 && kernel < KERNELS);
+            long cost = cost(vector, kernel);
+            runs++;
+            now += cost;
+            return cost;
+        }
+
+        @Override
+        public long nanoTime() {
+            return now;
+        }
+
+        @Override
+        public boolean rest(long millis) {
+            rests.add(millis);
+            return true;
+        }
+
+        long worked() {
+            return now - 123;
+        }
+    }
+
+    /** A machine on which each kernel takes the time given, the scalar ones {@code scalar}. */
+    private static MadeUp machine(long scalar, long... vector) {
+        return new MadeUp() {
+            @Override
+            long cost(boolean isVector, int kernel) {
+                return isVector ? vector[kernel] : scalar;
+            }
+        };
+    }
+
+    private static void faster(MadeUp machine, int rounds) {
+        assertEquals(Trial.FASTER, KernelTrial.decide(machine, 1));
+        assertEquals(rounds * ROUND, machine.runs);
+    }
+
+    private static void slower(MadeUp machine) {
+        assertEquals(Trial.SLOWER, KernelTrial.decide(machine, 1));
+        assertTrue(machine.worked() >= 3 * SECOND, () -> "gave up after " + machine.worked());
+    }
+
+    @Test
+    void twoRoundsInARowAreEnough() {
+        faster(machine(1000, 400, 400, 400, 400, 400), 2);
+        faster(machine(1000, 999, 999, 999, 999, 999), 2);
+    }
+
+    @Test
+    void allTogetherMustBeFaster() {
+        slower(machine(1000, 1000, 1000, 1000, 1000, 1000));
+        slower(machine(1000, 1200, 1200, 1200, 1200, 200));
+        faster(machine(1000, 1200, 1200, 1200, 1200, 199), 2);
+    }
+
+    @Test
+    void noneMayBeMoreThanAQuarterSlower() {
+        for (int slow = 0; slow < KERNELS; slow++) {
+            long[] vector = {100, 100, 100, 100, 100};
+            vector[slow] = 1250;
+            faster(machine(1000, vector), 2);
+            vector[slow] = 1251;
+            slower(machine(1000, vector));
+        }
+    }
+
+    @Test
+    void theFastestOfFiveRunsCounts() {
+        for (int quick = 0; quick < RUNS; quick++) {
+            int counted = quick;
+            faster(
+                    new MadeUp() {
+                        @Override
+                        long cost(boolean vector, int kernel) {
+                            return vector ? (runs % RUNS == counted ? 900 : 100_000) : 1000;
+                        }
+                    },
+                    2);
+        }
+    }
+
+    @Test
+    void winsCountOnlyInARow() {
+        slower(new MadeUp() {
+            @Override
+            long cost(boolean vector, int kernel) {
+                return !vector || runs / ROUND % 2 == 0 ? 1000 : 500;
+            }
+        });
+        faster(
+                new MadeUp() {
+                    @Override
+                    long cost(boolean vector, int kernel) {
+                        return vector && runs / ROUND >= 7 ? 500 : 1000;
+                    }
+                },
+                9);
+    }
+
+    @Test
+    void restsAfterEveryTwoMillisecondsOfWorkForAsLongOrAMultiple() {
+        for (int rest : new int[] {1, 9}) {
+            // A round takes 0.4 ms, so that the fifth ends a slice exactly.
+            long cost = 8 * MICROSECOND;
+            MadeUp machine = machine(cost, cost, cost, cost, cost, cost);
+            assertEquals(Trial.SLOWER, KernelTrial.decide(machine, rest));
+            assertEquals(3 * SECOND, machine.worked());
+            assertEquals(1500, machine.rests.size());
+            assertTrue(machine.rests.stream().allMatch(millis -> millis == 2L * rest), () -> "rests " + machine.rests);
+        }
+        long cost = MILLISECOND;
+        MadeUp slow = machine(cost, cost, cost, cost, cost, cost);
+        slower(slow);
+        assertEquals(60, slow.rests.size());
+        assertTrue(slow.rests.stream().allMatch(millis -> millis == 50), () -> "rests " + slow.rests);
+    }
+
+    @Test
+    void anInterruptEndsIt() {
+        MadeUp machine = new MadeUp() {
+            @Override
+            long cost(boolean vector, int kernel) {
+                return MILLISECOND;
+            }
+
+            @Override
+            public boolean rest(long millis) {
+                super.rest(millis);
+                return rests.size() < 3;
+            }
+        };
+        assertEquals(Trial.SLOWER, KernelTrial.decide(machine, 1));
+        assertEquals(3 * ROUND, machine.runs);
+    }
+
+    @Test
+    void thisMachineTimesRunsAndRests() {
+        KernelTrial.Here here = new KernelTrial.Here();
+        long before = System.nanoTime();
+        long during = here.nanoTime();
+        assertTrue(during - before >= 0 && System.nanoTime() - during >= 0);
+        for (int kernel = 0; kernel < KERNELS; kernel++) {
+            for (boolean vector : new boolean[] {false, true}) {
+                Arrays.fill(here.momentum, 0);
+                here.sums.weights[0] = 0;
+                here.sums.gradients[0] = 0;
+                before = System.nanoTime();
+                long taken = here.time(vector, kernel);
+                assertTrue(taken > 0 && taken <= System.nanoTime() - before);
+                // All weights and gradients are 1, and the updates leave the weights as they are. First a block with a
+                // tail, then a small layer, which leaves its sums and moves its momentum a second time.
+                int small = Stripes.STRIPES;
+                int tail = Stripes.BLOCK - 6;
+                assertEquals(kernel == 2 || kernel == 3 ? 0 : small, here.sums.weights[0]);
+                assertEquals(kernel == 0 ? small : 0, here.sums.gradients[0]);
+                boolean moves = kernel == 2 || kernel == 4;
+                assertEquals(moves ? 1.5f : 0, here.momentum[small - 1]);
+                assertEquals(moves ? 1 : 0, here.momentum[small]);
+                assertEquals(moves ? 1 : 0, here.momentum[tail]);
+                assertEquals(0, here.momentum[tail + 1]);
+            }
+        }
+        before = System.nanoTime();
+        assertTrue(here.rest(3));
+        assertTrue(System.nanoTime() - before >= 3 * MILLISECOND, "at least as long as it was to rest");
+        Thread.currentThread().interrupt();
+        assertFalse(here.rest(1));
+        assertFalse(Thread.interrupted());
+    }
+
+    @Test
+    void vectorKernelsLinkHere() {
+        assertEquals(null, KernelTrial.linkError());
+    }
+}

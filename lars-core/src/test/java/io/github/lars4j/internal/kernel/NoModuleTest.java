@@ -1,0 +1,53 @@
+package io.github.lars4j.internal.kernel;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import io.github.lars4j.Lars;
+import io.github.lars4j.Layers;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/**
+ * A JVM that was started without the module. The line that is logged is {@link KernelJvmTest}'s: it comes once a JVM.
+ */
+@Tag("no-module")
+class NoModuleTest {
+
+    private static Lars build() {
+        return Lars.builder(Layers.builder().add("a", 10).build())
+                .learningRate(1)
+                .build();
+    }
+
+    @Test
+    void stepsOnTheScalarKernelsAndSaysWhy() {
+        assertFalse(ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent());
+        assertEquals(ShortRun.EXPECTED, ShortRun.hash());
+        try (Lars lars = build()) {
+            assertEquals(
+                    "scalar kernels: module jdk.incubator.vector is not there;"
+                            + " add --add-modules jdk.incubator.vector to the java command",
+                    lars.kernels());
+        }
+    }
+
+    @Test
+    void refusesToBuildOnVectorKernels() {
+        String before = System.setProperty(KernelChoice.KERNELS_PROPERTY, "vector");
+        try {
+            assertEquals(
+                    "-Dlars4j.kernels=vector cannot be met: module jdk.incubator.vector is not there;"
+                            + " add --add-modules jdk.incubator.vector to the java command",
+                    assertThrows(IllegalStateException.class, NoModuleTest::build)
+                            .getMessage());
+        } finally {
+            if (before == null) {
+                System.clearProperty(KernelChoice.KERNELS_PROPERTY);
+            } else {
+                System.setProperty(KernelChoice.KERNELS_PROPERTY, before);
+            }
+        }
+    }
+}

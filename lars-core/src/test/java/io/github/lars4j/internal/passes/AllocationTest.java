@@ -1,0 +1,172 @@
+package io.github.lars4j.internal.passes;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.sun.management.ThreadMXBean;
+import io.github.lars4j.Gradients;
+import io.github.lars4j.Lars;
+import io.github.lars4j.Layers;
+import io.github.lars4j.OnBadGradient;
+import io.github.lars4j.rule.Treatment;
+import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Bytes allocated by steps after the first, by the caller and by the optimizer's own threads.
+ *
+ * <p>They are counted over windows of steps, and one window must be free of them. What the JVM itself allocates now and
+ * then (it compiles, and takes back what it had compiled) spares most windows; what a step allocates spares none.
+ */
+@Tag("no-mutants")
+class AllocationTest {
+
+    private static final String KERNELS = "lars4j.kernels";
+    private static final int STEPS = 50;
+
+    private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+
+    private interface Step {
+        void take(Lars lars, float[] params, float[] gradients, Gradients known);
+    }
+
+    @Test
+    void scalarStepsAllocateNothing() {
+        for (int parallelism : new int[] {1, 3}) {
+            for (OnBadGradient policy : OnBadGradient.values()) {
+                for (boolean carry : new boolean[] {false, true}) {
+                    check("scalar", parallelism, policy, carry);
+                }
+            }
+        }
+    }
+
+    /** Vectors are objects until C2 has compiled the kernels; that takes some windows, and then there are no more. */
+    @Test
+    void compiledVectorStepsAllocateNothing() {
+        for (int parallelism : new int[] {1, 3}) {
+            check("vector", parallelism, OnBadGradient.SKIP_LAYER, true);
+        }
+    }
+
+    private static void check(String kernels, int parallelism, OnBadGradient policy, boolean carry) {
+        String name = kernels + " kernels, " + parallelism + " threads, " + policy + (carry ? ", carried sums" : "");
+        check(name + ", array", kernels, parallelism, policy, carry, (lars, params, gradients, known) -> {
+            lars.step(params, gradients);
+        });
+        check(name + ", Gradients", kernels, parallelism, policy, carry, (lars, params, gradients, known) -> {
+            known.scale(0.5).missing(1, lars.steps() % 3 == 0);
+            lars.step(params, known);
+        });
+        if (policy != OnBadGradient.THROW) {
+            check(name + ", NaN", kernels, parallelism, policy, carry, (lars, params, gradients, known) -> {
+                gradients[5] = Float.NaN;
+                assertTrue(lars.step(params, known).anyBad());
+            });
+        }
+    }
+
+    private static void check(
+            String name, String kernels, int parallelism, OnBadGradient policy, boolean carry, Step step) {
+        Layers layers = Layers.builder()
+                .add("a", 30_000)
+                .add("b", 64, Treatment.PLAIN)
+                .add("c", 70_000)
+                .build();
+        float[] params = new float[(int) layers.end()];
+        float[] gradients = new float[params.length];
+        Arrays.fill(params, 1);
+        Arrays.fill(gradients, 0.01f);
+        Gradients known = Gradients.of(gradients);
+        Set<Long> others = workers();
+        try (Lars lars = build(layers, kernels, parallelism, policy, carry)) {
+            List<Long> own = new ArrayList<>(workers());
+            own.removeAll(others);
+            assertEquals(parallelism - 1, own.size(), "threads of the optimizer");
+            long[] ids = own.stream().mapToLong(Long::longValue).toArray();
+            step.take(lars, params, gradients, known);
+            int windows = kernels.equals("vector") ? 400 : 4;
+            long least = Long.MAX_VALUE;
+            for (int window = 0; window < windows && least > 0; window++) {
+                long before = allocated(ids);
+                for (int i = 0; i < STEPS; i++) {
+                    step.take(lars, params, gradients, known);
+                }
+                least = Math.min(least, allocated(ids) - before);
+            }
+            assertEquals(0, least, () -> "bytes in " + STEPS + " steps: " + name);
+        }
+    }
+
+    /** Bytes that these threads and the current one have allocated. */
+    private static long allocated(long[] ids) {
+        long bytes = THREADS.getCurrentThreadAllocatedBytes();
+        for (long id : ids) {
+            bytes += THREADS.getThreadAllocatedBytes(id);
+        }
+        return bytes;
+    }
+
+    private static Set<Long> workers() {
+        Set<Long> ids = new HashSet<>();
+        for (Thread thread : Thread.getAllStackTraces().keySet()) {
+            if (thread.getName().matches("lars4j-\\d+")) {
+                ids.add(thread.threadId());
+            }
+        }
+        return ids;
+    }
+
+    private static Lars build(Layers layers, String kernels, int parallelism, OnBadGradient policy, boolean carry) {
+        String before = System.setProperty(KERNELS, kernels);
+        try {
+            Lars lars = Lars.builder(layers)
+                    .learningRate(1)
+                    .weightDecay(1e-4)
+                    .momentum(0.9)
+                    .nesterov(true)
+                    .onBadGradient(policy)
+                    .carrySums(carry)
+                    .parallelism(parallelism)
+                    .build();
+            assertTrue(lars.kernels().startsWith(kernels));
+            return lars;
+        } finally {
+            if (before == null) {
+                System.clearProperty(KERNELS);
+            } else {
+                System.setProperty(KERNELS, before);
+            }
+        }
+    }
+
+    /** The count itself: 16 bytes a step are seen, on this thread and on another. */
+    @Test
+    void allocationsAreSeen() {
+        assertTrue(THREADS.isThreadAllocatedMemoryEnabled());
+        Object[] kept = new Object[STEPS];
+        long before = allocated(new long[0]);
+        for (int i = 0; i < STEPS; i++) {
+            kept[i] = new Object[0];
+        }
+        long bytes = allocated(new long[0]) - before;
+        assertTrue(bytes >= 16L * STEPS, () -> "seen of " + kept.length + " objects: " + bytes);
+        Set<Long> others = workers();
+        try (Crew crew = new Crew(2)) {
+            Set<Long> own = workers();
+            own.removeAll(others);
+            long id = own.iterator().next();
+            assertFalse(own.contains(Thread.currentThread().threadId()));
+            long workerBefore = THREADS.getThreadAllocatedBytes(id);
+            crew.run(thread -> kept[thread] = new long[8]);
+            assertTrue(THREADS.getThreadAllocatedBytes(id) - workerBefore >= 64);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+package io.github.lars4j.internal.passes;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+
+class PlanTest {
+
+    private static final int BLOCK = 4096;
+    /** Elements that a group of one thread may hold. */
+    private static final int GROUP = 131_072;
+
+    /** A plan of layers that lie one after the other, with a gap of 3 before each. */
+    private static Plan plan(boolean allSumsFirst, int threads, int... lengths) {
+        return Plan.of(offsets(lengths), lengths, allSumsFirst, threads, Plan.Grain.USUAL);
+    }
+
+    private static int[] offsets(int... lengths) {
+        int[] offsets = new int[lengths.length];
+        int next = 0;
+        for (int i = 0; i < lengths.length; i++) {
+            offsets[i] = next + 3;
+            next = offsets[i] + lengths[i];
+        }
+        return offsets;
+    }
+
+    /** The first layer of every group, and the number of layers. */
+    private static List<Integer> groups(Plan plan) {
+        List<Integer> first = new ArrayList<>();
+        for (int g = 0; g <= plan.groups(); g++) {
+            first.add(plan.groupFirstLayer(g));
+        }
+        return first;
+    }
+
+    private static int length(Plan plan, int block) {
+        int layer = plan.layer(block);
+        return plan.to(layer, block) - plan.from(layer, block);
+    }
+
+    @Test
+    void layersAreCutIntoBlocks() {
+        Plan plan = plan(true, 1, 1, BLOCK, 0, BLOCK + 1, 3 * BLOCK - 1);
+        assertEquals(7, plan.blocks());
+        assertEquals(5, plan.layers());
+        List<String> blocks = new ArrayList<>();
+        for (int b = 0; b < plan.blocks(); b++) {
+            blocks.add(plan.layer(b) + " " + plan.from(plan.layer(b), b) + " " + length(plan, b));
+        }
+        assertEquals(
+                List.of("0 3 1", "1 7 4096", "3 4109 4096", "3 8205 1", "4 8209 4096", "4 12305 4096", "4 16401 4095"),
+                blocks);
+        List<Integer> firstBlocks = new ArrayList<>();
+        for (int i = 0; i <= plan.layers(); i++) {
+            firstBlocks.add(plan.firstBlock(i));
+        }
+        assertEquals(List.of(0, 1, 2, 2, 4, 7), firstBlocks);
+    }
+
+    @Test
+    void allSumsFirstIsOneGroup() {
+        for (int threads : new int[] {1, 2, 8}) {
+            assertEquals(List.of(0, 4), groups(plan(true, threads, 10, 10 * GROUP, 0, GROUP)));
+        }
+    }
+
+    @Test
+    void groupsHoldWhatStaysInCache() {
+        assertEquals(List.of(0, 2, 3), groups(plan(false, 1, GROUP / 2, GROUP / 2, 1)));
+        assertEquals(List.of(0, 1, 3), groups(plan(false, 1, GROUP / 2, GROUP / 2 + 1, 1)));
+        assertEquals(
+                List.of(0, 3), groups(plan(false, 2, GROUP / 2, GROUP / 2 + 1, 1)), "twice as much for two threads");
+        assertEquals(
+                List.of(0, 1, 2, 3),
+                groups(plan(false, 1, 1, GROUP + 1, 1)),
+                "a layer that is larger is a group by itself");
+        assertEquals(List.of(0, 1), groups(plan(false, 1, 100 * GROUP)));
+        assertEquals(List.of(0, 1, 3), groups(plan(false, 1, 2 * GROUP, 0, 5)));
+    }
+
+    @Test
+    void emptyLayersHaveNoBlocks() {
+        Plan plan = plan(false, 3, 0, 0);
+        assertEquals(0, plan.blocks());
+        assertEquals(List.of(0, 2), groups(plan));
+        checkShares(plan, new int[] {0, 0});
+        checkShares(plan(false, 2, 0, 5, 0), new int[] {0, 5, 0});
+    }
+
+    @Test
+    void sharesAreAboutEqual() {
+        assertEquals(List.of(16, 16), shares(plan(true, 2, 32 * BLOCK)));
+        assertEquals(List.of(5, 6, 5), shares(plan(true, 3, 16 * BLOCK)));
+        assertEquals(List.of(2, 3), shares(plan(true, 2, 5 * BLOCK)), "the block in the middle is the latter's");
+        assertEquals(List.of(2, 2, 0, 0), shares(plan(true, 4, 4 * BLOCK)), "two blocks are worth waking a thread");
+        assertEquals(List.of(3, 0), shares(plan(true, 2, 3 * BLOCK)), "fewer are not");
+        assertEquals(List.of(1, 0, 0, 0, 0), shares(plan(true, 5, 7)));
+        int[] lengths = new int[32];
+        Arrays.fill(lengths, BLOCK + 1);
+        lengths[31] = 16 * BLOCK;
+        assertEquals(List.of(46, 32), shares(plan(true, 2, lengths)), "of elements, whatever the blocks hold");
+    }
+
+    @Test
+    void aFineGrainGivesSmallLayoutsManyGroupsAndShares() {
+        int[] lengths = {700, 1300, 3 * BLOCK, 5};
+        Plan plan = Plan.of(offsets(lengths), lengths, false, 2, new Plan.Grain(1000, 1));
+        assertEquals(List.of(0, 2, 3, 4), groups(plan));
+        assertEquals(List.of(1, 1), shares(plan));
+    }
+
+    private static List<Integer> shares(Plan plan) {
+        List<Integer> blocks = new ArrayList<>();
+        for (int t = 0; t < plan.threads(); t++) {
+            blocks.add(plan.shareTo(0, t) - plan.shareFrom(0, t));
+        }
+        return blocks;
+    }
+
+    @Test
+    void everyBlockIsInOneShareOfRandomLayouts() {
+        Random random = new Random(1);
+        for (int i = 0; i < 2000; i++) {
+            int[] lengths = random.ints(1 + random.nextInt(40), 0, 1 << random.nextInt(1, 20))
+                    .toArray();
+            int threads = 1 + random.nextInt(12);
+            Plan plan = plan(random.nextBoolean(), threads, lengths);
+            assertEquals(threads, plan.threads());
+            checkBlocks(plan, offsets(lengths), lengths);
+            checkShares(plan, lengths);
+        }
+    }
+
+    /** Blocks lie in layer order, whole but for a layer's last, and cover each layer. */
+    private static void checkBlocks(Plan plan, int[] offsets, int[] lengths) {
+        assertEquals(0, plan.firstBlock(0));
+        for (int layer = 0; layer < lengths.length; layer++) {
+            int next = offsets[layer];
+            for (int b = plan.firstBlock(layer); b < plan.firstBlock(layer + 1); b++) {
+                int rest = offsets[layer] + lengths[layer] - next;
+                assertEquals(layer, plan.layer(b));
+                assertEquals(next, plan.from(layer, b));
+                assertEquals(Math.min(BLOCK, rest), length(plan, b));
+                assertTrue(length(plan, b) > 0);
+                next += length(plan, b);
+            }
+            assertEquals(offsets[layer] + lengths[layer], next);
+        }
+        assertEquals(plan.blocks(), plan.firstBlock(lengths.length));
+    }
+
+    /** Groups follow each other, and so do the shares in each, from its first block to its last. */
+    private static void checkShares(Plan plan, int[] lengths) {
+        assertEquals(0, plan.groupFirstLayer(0));
+        assertEquals(lengths.length, plan.groupFirstLayer(plan.groups()));
+        for (int g = 0; g < plan.groups(); g++) {
+            assertTrue(plan.groupFirstLayer(g) < plan.groupFirstLayer(g + 1), "a group without layers");
+            int next = plan.firstBlock(plan.groupFirstLayer(g));
+            for (int t = 0; t < plan.threads(); t++) {
+                assertEquals(next, plan.shareFrom(g, t));
+                assertTrue(plan.shareTo(g, t) >= next);
+                next = plan.shareTo(g, t);
+            }
+            assertEquals(plan.firstBlock(plan.groupFirstLayer(g + 1)), next);
+        }
+    }
+
+    @Test
+    void printsGroupsAndShares() {
+        assertEquals(
+                """
+                3 layers, 69 blocks of up to 4096 elements, 2 groups, 2 threads
+                group 0: layers 0 to 1, blocks by thread [0, 33) [33, 65)
+                group 1: layers 2 to 2, blocks by thread [65, 67) [67, 69)
+                """, plan(false, 2, 10, 2 * GROUP - 10, 4 * BLOCK).toString().replace(System.lineSeparator(), "\n"));
+    }
+
+    @Test
+    void noIndexOverflowsWhereTheLargestLayoutEnds() {
+        int end = Integer.MAX_VALUE - BLOCK;
+        Plan plan = Plan.of(new int[] {end - BLOCK - 1}, new int[] {BLOCK + 1}, true, 1, Plan.Grain.USUAL);
+        assertEquals(end - 1, plan.from(0, 1));
+        assertEquals(end - 1, plan.to(0, 0));
+        assertEquals(end, plan.to(0, 1));
+        assertTrue(plan.from(0, 1) + BLOCK > end, "the index with which a pass leaves its loop");
+    }
+}
