@@ -1,0 +1,186 @@
+package io.github.lars4j;
+
+import static com.tngtech.archunit.base.DescribedPredicate.describe;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.codeUnits;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.fields;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+
+import com.tngtech.archunit.base.DescribedPredicate;
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.domain.JavaCodeUnit;
+import com.tngtech.archunit.core.domain.JavaField;
+import com.tngtech.archunit.core.domain.JavaModifier;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.lang.ArchCondition;
+import com.tngtech.archunit.lang.ConditionEvents;
+import com.tngtech.archunit.lang.SimpleConditionEvent;
+import com.tngtech.archunit.library.dependencies.SliceAssignment;
+import com.tngtech.archunit.library.dependencies.SliceIdentifier;
+import io.github.lars4j.internal.Checks;
+import java.net.URISyntaxException;
+import java.nio.file.Path;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** Which room may know which: the picture in docs/design.md, held against the compiled classes. */
+@Tag("no-mutants")
+class ArchitectureTest {
+
+    private static final String ROOT = "io.github.lars4j";
+    private static final String OURS = ROOT + "..";
+    private static final String INTERNAL = ROOT + ".internal..";
+    private static final String SIMD = "jdk.incubator.vector..";
+
+    private static JavaClasses main;
+
+    @BeforeAll
+    static void read() throws URISyntaxException {
+        main = new ClassFileImporter()
+                .importPath(Path.of(Lars.class
+                        .getProtectionDomain()
+                        .getCodeSource()
+                        .getLocation()
+                        .toURI()));
+    }
+
+    @Test
+    void theRuleKnowsOnlyTheSharedChecks() {
+        onlyKnows(ROOT + ".rule");
+    }
+
+    @Test
+    void theKernelsKnowOnlyTheSharedChecks() {
+        onlyKnows(ROOT + ".internal.kernel");
+    }
+
+    @Test
+    void theFileFormatKnowsOnlyTheSharedChecks() {
+        onlyKnows(ROOT + ".safetensors");
+    }
+
+    @Test
+    void thePassesKnowTheRuleAndTheKernels() {
+        onlyKnows(ROOT + ".internal.passes", ROOT + ".rule", ROOT + ".internal.kernel");
+    }
+
+    @Test
+    void savingKnowsTheFileFormat() {
+        onlyKnows(ROOT + ".internal.saving", ROOT + ".safetensors");
+    }
+
+    @Test
+    void oneFileHasTheSimd() {
+        noClasses()
+                .that(describe(
+                        "are not VectorKernels",
+                        type -> !outermost(type).getSimpleName().equals("VectorKernels")))
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage(SIMD)
+                .check(main);
+    }
+
+    @Test
+    void packagesHaveNoCycles() {
+        slices().assignedFrom(new Packages()).should().beFreeOfCycles().check(main);
+    }
+
+    @Test
+    void noInternalTypeIsInAPublicSignature() {
+        codeUnits()
+                .that()
+                .arePublic()
+                .or()
+                .areProtected()
+                .and()
+                .areDeclaredInClassesThat(describe("are exported", ArchitectureTest::exported))
+                .should(new ShowNoInternalType<JavaCodeUnit>() {
+                    @Override
+                    Stream<JavaClass> types(JavaCodeUnit unit) {
+                        return Stream.concat(
+                                unit.getReturnType().getAllInvolvedRawTypes().stream(),
+                                unit.getParameterTypes().stream()
+                                        .flatMap(type -> type.getAllInvolvedRawTypes().stream()));
+                    }
+                })
+                .check(main);
+        fields().that()
+                .arePublic()
+                .or()
+                .areProtected()
+                .and()
+                .areDeclaredInClassesThat(describe("are exported", ArchitectureTest::exported))
+                .should(new ShowNoInternalType<JavaField>() {
+                    @Override
+                    Stream<JavaClass> types(JavaField field) {
+                        return field.getType().getAllInvolvedRawTypes().stream();
+                    }
+                })
+                .check(main);
+        noClasses()
+                .that(describe("are exported", ArchitectureTest::exported))
+                .should()
+                .beAssignableTo(resideInAPackage(INTERNAL))
+                .check(main);
+    }
+
+    private static void onlyKnows(String room, String... others) {
+        DescribedPredicate<JavaClass> ours = resideInAPackage(OURS);
+        classes()
+                .that()
+                .resideInAPackage(room)
+                .should()
+                .onlyDependOnClassesThat(resideInAnyPackage(others)
+                        .or(resideInAPackage(room))
+                        .or(describe("are the checks", type -> type.isEquivalentTo(Checks.class)))
+                        .or(DescribedPredicate.not(ours)))
+                .check(main);
+    }
+
+    private static boolean exported(JavaClass type) {
+        return !resideInAPackage(INTERNAL).test(type)
+                && type.getModifiers().contains(JavaModifier.PUBLIC)
+                && type.getEnclosingClass().map(ArchitectureTest::exported).orElse(true);
+    }
+
+    private static JavaClass outermost(JavaClass type) {
+        return type.getEnclosingClass().map(ArchitectureTest::outermost).orElse(type);
+    }
+
+    /** Every package by itself. */
+    private static final class Packages implements SliceAssignment {
+        @Override
+        public SliceIdentifier getIdentifierOf(JavaClass type) {
+            return SliceIdentifier.of(type.getPackageName());
+        }
+
+        @Override
+        public String getDescription() {
+            return "packages";
+        }
+    }
+
+    private abstract static class ShowNoInternalType<T> extends ArchCondition<T> {
+
+        ShowNoInternalType() {
+            super("show no internal type");
+        }
+
+        abstract Stream<JavaClass> types(T member);
+
+        @Override
+        public void check(T member, ConditionEvents events) {
+            types(member)
+                    .filter(resideInAPackage(INTERNAL))
+                    .forEach(type ->
+                            events.add(SimpleConditionEvent.violated(member, member + " shows " + type.getName())));
+        }
+    }
+}
