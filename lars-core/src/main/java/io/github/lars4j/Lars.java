@@ -570,7 +570,7 @@ public final class Lars implements AutoCloseable {
         }
     }
 
-    /** Which kernels steps run on now, their vector width, and why these. */
+    /** Which kernels a step that begins now runs on, their vector width, and why these. */
     public String kernels() {
         return kernelSource.describe();
     }
