@@ -43,10 +43,10 @@ public final class Lars implements AutoCloseable {
 
     private final KernelSource kernelSource;
     private final Plan plan;
-    private final Crew crew;
     private final MeasurePass measurePass;
     private final Coefficients coefficients;
     private final UpdatePass updatePass;
+    private final Crew crew;
 
     private final LayerSums sums;
     private final StepReport report;
@@ -89,9 +89,10 @@ public final class Lars implements AutoCloseable {
         this.updates = new boolean[n];
         this.carried = new double[n];
         this.coefficients = new Coefficients(n);
+        this.measurePass = new MeasurePass(plan);
+        this.updatePass = new UpdatePass(plan, coefficients);
+        // Last: nothing that fails may leave threads behind.
         this.crew = new Crew(builder.parallelism);
-        this.measurePass = new MeasurePass(plan, crew);
-        this.updatePass = new UpdatePass(plan, crew, coefficients);
     }
 
     /** Starts to build an optimizer of these layers. */
@@ -361,7 +362,7 @@ public final class Lars implements AutoCloseable {
 
     /** Pass 1 over a group, and its sums. */
     private void measure(Kernels kernels, float[] params, Gradients gradients, int group) {
-        measurePass.run(kernels, params, gradients.array(), reads, group);
+        measurePass.run(crew, kernels, params, gradients.array(), reads, group);
         for (int i = plan.groupFirstLayer(group); i < plan.groupFirstLayer(group + 1); i++) {
             if (gradients.isMissing(i)) {
                 continue;
@@ -461,7 +462,7 @@ public final class Lars implements AutoCloseable {
     /** Pass 2 over a group, and what is remembered of it. */
     private void write(Kernels kernels, float[] params, Gradients gradients, int group) {
         float[] momentum = state.hyperparameters.momentum() == 0 ? null : state.momentum;
-        updatePass.run(kernels, params, gradients.array(), momentum, updates, carrySums, group);
+        updatePass.run(crew, kernels, params, gradients.array(), momentum, updates, carrySums, group);
         for (int i = plan.groupFirstLayer(group); i < plan.groupFirstLayer(group + 1); i++) {
             if (!updates[i]) {
                 continue;
