@@ -3,7 +3,7 @@ package io.github.lars4j;
 import java.util.concurrent.atomic.AtomicReference;
 
 /** Whose turn it is: lets one call at a time into an optimizer, and only calls that fit what went before. */
-final class Turns {
+class Turns {
 
     enum Phase {
         IDLE,
@@ -34,7 +34,7 @@ final class Turns {
     /** As {@link #enter(String, boolean)}, for the calls that mend a broken optimizer or end it. */
     Phase enter(String call, boolean afterMeasure, boolean whenBroken) {
         while (true) {
-            Phase now = phase.get();
+            Phase now = now();
             switch (now) {
                 case BUSY -> throw new IllegalStateException(call + " was called while another call was under way");
                 case CLOSED -> throw new IllegalStateException(call + " was called after close");
@@ -61,6 +61,11 @@ final class Turns {
         }
     }
 
+    /** The phase at this instant; another thread may change it at the next. */
+    Phase now() {
+        return phase.get();
+    }
+
     /** Lets the next call in. */
     void leave(Phase next) {
         phase.set(next);
@@ -79,7 +84,7 @@ final class Turns {
      * @throws IllegalStateException if a call is inside
      */
     boolean close() {
-        if (phase.get() == Phase.CLOSED) {
+        if (now() == Phase.CLOSED) {
             return false;
         }
         enter("close", true, true);

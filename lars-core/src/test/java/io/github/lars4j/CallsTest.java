@@ -5,12 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.FutureTask;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.IntConsumer;
 import org.junit.jupiter.api.Tag;
@@ -152,18 +152,54 @@ class CallsTest extends EveryCall {
     }
 
     /**
-     * Whoever has a turn has it alone. A turn is so short here that two threads ask for one at the same instant, often.
+     * A call that comes between the instant at which another sees that it may enter and the one at which it does. It is
+     * made by the same thread, so that it comes there every time.
      */
     @Test
-    void twoThreadsThatRaceHaveOneTurnAtATime() throws Exception {
-        Turns turns = new Turns();
-        AtomicInteger inside = new AtomicInteger();
-        race(1_000_000, racer -> {
+    void aCallThatComesBetweenTheCheckAndTheEntryHasTheTurnAlone() {
+        List<String> entered = new ArrayList<>();
+        Turns turns = new Turns() {
+            private boolean between;
+
+            @Override
+            Phase now() {
+                Phase seen = super.now();
+                if (!between) {
+                    between = true;
+                    enter("snapshot", true);
+                    entered.add("snapshot");
+                }
+                return seen;
+            }
+        };
+        IllegalStateException refused = assertThrows(IllegalStateException.class, () -> {
             turns.enter("step", false);
-            assertEquals(1, inside.incrementAndGet(), "threads that have a turn");
-            inside.decrementAndGet();
-            turns.leave(Turns.Phase.IDLE);
+            entered.add("step");
         });
+        assertEquals("step was called while another call was under way", refused.getMessage());
+        assertEquals(List.of("snapshot"), entered);
+        turns.leave(Turns.Phase.IDLE);
+        assertEquals(Turns.Phase.IDLE, turns.enter("step", false), "the turn that is free again");
+    }
+
+    /** The other call has left again: the first one looks anew, and enters. */
+    @Test
+    void aCallThatComesAndGoesInBetweenDelaysTheOther() {
+        Turns turns = new Turns() {
+            private boolean between;
+
+            @Override
+            Phase now() {
+                Phase seen = super.now();
+                if (!between) {
+                    between = true;
+                    enter("measure", true);
+                    leave(Phase.MEASURED);
+                }
+                return seen;
+            }
+        };
+        assertEquals(Turns.Phase.MEASURED, turns.enter("update", true));
     }
 
     /** Has two threads make so many calls each; returns how many were let in. */
