@@ -1,0 +1,110 @@
+package io.github.lars4j.bench;
+
+import java.io.BufferedInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.HexFormat;
+
+/** Reads files that a user names. What is not what it should be is refused in a sentence that says what it is. */
+public final class InputFile {
+
+    /** Bytes of a file's beginning by which {@link #kind} tells what it is. */
+    private static final int BEGINNING = 9;
+
+    private static final int SHOWN_BYTES = 4;
+
+    private InputFile() {}
+
+    /**
+     * Opens a file.
+     *
+     * @return its content, which can be marked and reset; to be closed by the caller
+     * @throws NoSuchFileException if it is not there
+     * @throws IOException if it is no regular file or cannot be opened; the message names it
+     */
+    public static InputStream open(Path file) throws IOException {
+        // A pipe is not even opened: that would wait for somebody who writes to it.
+        if (Files.exists(file) && !Files.isRegularFile(file)) {
+            String kind = Files.isDirectory(file) ? "a folder" : "a pipe, a socket or a device";
+            throw new IOException(file + " cannot be read: it is " + kind + ", not a file");
+        }
+        try {
+            return new BufferedInputStream(Files.newInputStream(file));
+        } catch (NoSuchFileException e) {
+            throw new NoSuchFileException(file.toString(), null, "there is no such file");
+        } catch (AccessDeniedException e) {
+            throw new IOException(file + " cannot be read: no permission", e);
+        }
+    }
+
+    /**
+     * Reads a text file, in UTF-8.
+     *
+     * @throws NoSuchFileException if it is not there
+     * @throws IOException if it is no regular file, cannot be read or is no such text; the message names it
+     */
+    public static String text(Path file) throws IOException {
+        byte[] bytes;
+        try (InputStream in = open(file)) {
+            bytes = in.readAllBytes();
+        }
+        try {
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString();
+        } catch (CharacterCodingException e) {
+            throw new IOException(file + " is no text: it is " + kind(bytes), e);
+        }
+    }
+
+    /**
+     * What bytes are, told by the first of them.
+     *
+     * @return a noun, such as {@code a gzip file}
+     */
+    public static String kind(byte[] content) {
+        byte[] first = Arrays.copyOf(content, Math.min(content.length, BEGINNING));
+        String text = new String(first, StandardCharsets.ISO_8859_1);
+        if (text.isEmpty()) {
+            return "an empty file";
+        }
+        if (text.startsWith("\u001f\u008b")) {
+            return "a gzip file";
+        }
+        if (text.startsWith("PK\3\4")) {
+            return "a zip archive, as files of PyTorch (.pt, .pth, .bin) and NumPy (.npz) are";
+        }
+        if (text.matches("(?s)\u0080[\2-\5].*")) {
+            return "a Python pickle, as older files of PyTorch (.pt, .pth, .bin) are";
+        }
+        if (text.startsWith("\u0093NUMPY")) {
+            return "an array of NumPy (.npy)";
+        }
+        if (text.startsWith("\u0089HDF")) {
+            return "an HDF5 file (.h5)";
+        }
+        if (text.matches("(?s).{4}\0{4}[{].*")) {
+            return "a safetensors file";
+        }
+        if (text.matches("(?s)\0\0[\b-\u000e][\1-\u00ff].*")) {
+            return "an IDX file";
+        }
+        if (text.matches("(?s)\\s*<.*")) {
+            return "a page of HTML or XML, such as a server sends instead of a file";
+        }
+        if (text.matches("(?s)\\s*[\\[{].*")) {
+            return "JSON";
+        }
+        return "a file that begins with the bytes "
+                + HexFormat.ofDelimiter(" ").formatHex(first, 0, Math.min(first.length, SHOWN_BYTES));
+    }
+}
