@@ -3,6 +3,7 @@ package io.github.lars4j.bench;
 import io.github.lars4j.bench.accuracy.AccuracyCommand;
 import io.github.lars4j.bench.arms.Layouts;
 import io.github.lars4j.bench.largebatch.LargeBatchCommand;
+import java.io.IOException;
 import java.io.PrintStream;
 import java.util.Arrays;
 import java.util.Locale;
@@ -76,7 +77,7 @@ public final class BenchMain {
     private static int measure(String[] args, PrintStream out, PrintStream err) throws Exception {
         try {
             return DefaultRun.run(args, out, err);
-        } catch (RunnerException e) {
+        } catch (IOException | RunnerException e) {
             err.println("lars-bench: " + e.getMessage());
             return FAILED;
         }

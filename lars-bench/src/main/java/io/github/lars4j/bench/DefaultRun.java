@@ -117,7 +117,7 @@ final class DefaultRun {
 
         private static Path folder(String name) {
             try {
-                return Files.createDirectories(Path.of(name));
+                return OutputFile.folder(Path.of(name));
             } catch (IOException | InvalidPathException e) {
                 throw new IllegalArgumentException(
                         "--out is \"" + name + "\", which is no folder and can't be made one", e);
@@ -131,7 +131,14 @@ final class DefaultRun {
             try {
                 Layouts.named(name);
             } catch (IllegalArgumentException e) {
-                throw file ? e : new IllegalArgumentException(e.getMessage() + "; there is no such file either", e);
+                throw file
+                        ? e
+                        : new IllegalArgumentException(
+                                e.getMessage()
+                                        + (Files.exists(Path.of(value))
+                                                ? "; what has that name here is no file"
+                                                : "; there is no such file either"),
+                                e);
             }
             return name;
         }
@@ -285,7 +292,7 @@ final class DefaultRun {
                 present();
                 deleteAll(logs);
             } catch (IOException e) {
-                out.println("lars-bench: " + e);
+                out.println("lars-bench: " + e.getMessage());
             }
         }
         ProcessHandle.current().descendants().forEach(ProcessHandle::destroy);

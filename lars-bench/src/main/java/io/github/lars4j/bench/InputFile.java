@@ -12,6 +12,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.Optional;
 
 /** Reads files that a user names. What is not what it should be is refused in a sentence that says what it is. */
 public final class InputFile {
@@ -52,17 +53,22 @@ public final class InputFile {
      * @throws IOException if it is no regular file, cannot be read or is no such text; the message names it
      */
     public static String text(Path file) throws IOException {
-        byte[] bytes;
         try (InputStream in = open(file)) {
-            bytes = in.readAllBytes();
+            byte[] bytes = in.readAllBytes();
+            return decoded(bytes).orElseThrow(() -> new IOException(file + " is no text: it is " + kind(bytes)));
         }
+    }
+
+    /** Bytes as a text in UTF-8; empty if they are none, or one of them is 0, which a text has not. */
+    public static Optional<String> decoded(byte[] bytes) {
         try {
-            return StandardCharsets.UTF_8
+            String text = StandardCharsets.UTF_8
                     .newDecoder()
                     .decode(ByteBuffer.wrap(bytes))
                     .toString();
+            return text.indexOf(0) < 0 ? Optional.of(text) : Optional.empty();
         } catch (CharacterCodingException e) {
-            throw new IOException(file + " is no text: it is " + kind(bytes), e);
+            return Optional.empty();
         }
     }
 

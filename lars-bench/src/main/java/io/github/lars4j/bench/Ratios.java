@@ -5,7 +5,7 @@ import io.github.lars4j.bench.report.Results;
 import io.github.lars4j.bench.report.Table;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -50,7 +50,7 @@ final class Ratios {
     }
 
     /** Prints the table; returns the exit code. */
-    static int run(String[] args, PrintStream out, PrintStream err) throws IOException {
+    static int run(String[] args, PrintStream out, PrintStream err) {
         if (args.length == 0) {
             err.println("lars-bench: ratios needs one FILE.json, or several of one run");
             return BenchMain.USAGE;
@@ -58,9 +58,12 @@ final class Ratios {
         List<Results.Result> all = new ArrayList<>();
         for (String file : args) {
             try {
-                all.addAll(Results.parse(Files.readString(Path.of(file))).all());
+                all.addAll(Results.parse(InputFile.text(Path.of(file))).all());
             } catch (NoSuchFileException e) {
                 err.println("lars-bench: there is no file " + file);
+                return BenchMain.USAGE;
+            } catch (IOException | InvalidPathException e) {
+                err.println("lars-bench: " + e.getMessage());
                 return BenchMain.USAGE;
             } catch (IllegalArgumentException e) {
                 err.println("lars-bench: " + file + " " + e.getMessage());

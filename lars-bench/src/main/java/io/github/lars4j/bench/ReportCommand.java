@@ -4,7 +4,6 @@ import io.github.lars4j.bench.report.Report;
 import io.github.lars4j.bench.report.RunFile;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -23,8 +22,8 @@ final class ReportCommand {
         }
         try {
             Path file = Path.of(args[0]).toAbsolutePath();
-            RunFile run = RunFile.parse(Files.readString(file));
-            Path folder = elsewhere ? Files.createDirectories(Path.of(args[2])) : file.getParent();
+            RunFile run = RunFile.parse(InputFile.text(file));
+            Path folder = elsewhere ? OutputFile.folder(Path.of(args[2])) : file.getParent();
             Report report = new Report(run);
             report.write(folder);
             out.print(report.text());
@@ -37,7 +36,7 @@ final class ReportCommand {
         } catch (IllegalArgumentException e) {
             err.println("lars-bench: " + (e instanceof InvalidPathException ? "" : args[0] + " ") + e.getMessage());
         } catch (IOException e) {
-            err.println("lars-bench: " + e);
+            err.println("lars-bench: " + e.getMessage());
         }
         return BenchMain.USAGE;
     }

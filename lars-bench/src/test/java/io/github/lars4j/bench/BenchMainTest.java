@@ -65,6 +65,7 @@ class BenchMainTest {
         Path file = Files.writeString(folder.resolve("file"), "");
         assertRefused("\"nonsense\"", "--layout", "nonsense");
         assertRefused("there is no such file either", "--layout", "nonsense");
+        assertRefused("what has that name here is no file", "--layout", folder.toString());
         assertRefused(file.toString(), "--layout", file.toString());
         assertRefused("--layout needs a value", "--layout");
         assertRefused("--out needs a value", "--out");
@@ -74,12 +75,17 @@ class BenchMainTest {
         assertEquals("", out.toString(StandardCharsets.UTF_8));
     }
 
-    @Test
-    void reportOfARecordedRunIsWrittenBesideIt() throws Exception {
+    private Path json() throws Exception {
         Path file = folder.resolve("run.json");
         try (var in = BenchMainTest.class.getResourceAsStream("run.json")) {
             Files.copy(in, file);
         }
+        return file;
+    }
+
+    @Test
+    void reportOfARecordedRunIsWrittenBesideIt() throws Exception {
+        Path file = json();
         assertEquals(0, run("report", file.toString()));
         assertTrue(out.toString(StandardCharsets.UTF_8).contains("Written to " + folder));
         assertTrue(Files.readString(folder.resolve("report.html")).contains("resnet50"));
@@ -97,6 +103,13 @@ class BenchMainTest {
         assertRefused(
                 "there is no file", "report", folder.resolve("missing.json").toString());
         assertRefused("bad.json is no", "report", bad.toString());
+        Path pickle = Files.write(folder.resolve("run.pt"), new byte[] {(byte) 0x80, 2, (byte) 0x8a});
+        for (String command : new String[] {"report", "ratios"}) {
+            assertRefused(pickle + " is no text: it is a Python pickle", command, pickle.toString());
+            assertRefused(folder + " cannot be read: it is a folder", command, folder.toString());
+            assertRefused("no-file", command, "no-file\0");
+        }
+        assertRefused(bad + " cannot be made a folder", "report", json().toString(), "--out", bad.toString());
     }
 
     @Test

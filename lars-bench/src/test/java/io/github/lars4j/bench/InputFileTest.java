@@ -41,6 +41,8 @@ class InputFileTest {
     void readsText() throws IOException {
         Path file = Files.writeString(folder.resolve("text"), "\u00e9t\u00e9\n");
         assertEquals("\u00e9t\u00e9\n", InputFile.text(file));
+        Files.writeString(file, "a\0b");
+        refused(file, IOException.class, file + " is no text: it is a file that begins with the bytes 61 00 62");
         Files.write(file, new byte[] {(byte) 0x80, 2, (byte) 0x8a});
         refused(
                 file,
