@@ -73,6 +73,18 @@ public final class InputFile {
     }
 
     /**
+     * What a file is, told by its first bytes.
+     *
+     * @return a noun, such as {@code a gzip file}
+     * @throws IOException if it is no regular file or cannot be read; the message names it
+     */
+    public static String kind(Path file) throws IOException {
+        try (InputStream in = open(file)) {
+            return kind(in.readNBytes(BEGINNING));
+        }
+    }
+
+    /**
      * What bytes are, told by the first of them.
      *
      * @return a noun, such as {@code a gzip file}

@@ -1,5 +1,6 @@
 package io.github.lars4j.bench.largebatch;
 
+import io.github.lars4j.bench.InputFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -62,6 +63,10 @@ record FashionMnist(DataSet training, DataSet test) {
      * @throws IOException if one cannot be read, is damaged or is not Fashion-MNIST's, with the reason
      */
     static FashionMnist read(Path folder) throws IOException {
+        if (Files.exists(folder) && !Files.isDirectory(folder)) {
+            throw new IOException(folder + " is " + InputFile.kind(folder)
+                    + "; it must be the folder in which the four files of Fashion-MNIST lie");
+        }
         return new FashionMnist(
                 new DataSet(elements(folder, Part.TRAINING_IMAGES), elements(folder, Part.TRAINING_LABELS)),
                 new DataSet(elements(folder, Part.TEST_IMAGES), elements(folder, Part.TEST_LABELS)));

@@ -49,6 +49,16 @@ class FashionMnistTest {
         assertRefused(file + " holds bytes of dimensions [2, 3]; it must hold 60000 images of 28 x 28");
     }
 
+    @Test
+    void saysWhatIsGivenInPlaceOfTheFolder() throws IOException {
+        Path file = Files.write(folder.resolve("mnist.npz"), new byte[] {'P', 'K', 3, 4, 20, 0, 0, 0, 0, 0});
+        IOException refusal = assertThrows(IOException.class, () -> FashionMnist.read(file));
+        assertEquals(
+                file + " is a zip archive, as files of PyTorch (.pt, .pth, .bin) and NumPy (.npz) are; it must be the"
+                        + " folder in which the four files of Fashion-MNIST lie",
+                refusal.getMessage());
+    }
+
     private void assertRefused(String message) {
         IOException refusal = assertThrows(IOException.class, () -> FashionMnist.read(folder));
         assertTrue(refusal.getMessage().startsWith(message), refusal.getMessage());
