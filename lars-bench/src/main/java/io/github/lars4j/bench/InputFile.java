@@ -1,14 +1,13 @@
 package io.github.lars4j.bench;
 
+import io.github.lars4j.safetensors.FileErrors;
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.AccessDeniedException;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HexFormat;
@@ -28,29 +27,16 @@ public final class InputFile {
      * Opens a file.
      *
      * @return its content, which can be marked and reset; to be closed by the caller
-     * @throws NoSuchFileException if it is not there
-     * @throws IOException if it is no regular file or cannot be opened; the message names it
+     * @throws IOException if it is not there, is no regular file or cannot be opened; the message names it
      */
     public static InputStream open(Path file) throws IOException {
-        // A pipe is not even opened: that would wait for somebody who writes to it.
-        if (Files.exists(file) && !Files.isRegularFile(file)) {
-            String kind = Files.isDirectory(file) ? "a folder" : "a pipe, a socket or a device";
-            throw new IOException(file + " cannot be read: it is " + kind + ", not a file");
-        }
-        try {
-            return new BufferedInputStream(Files.newInputStream(file));
-        } catch (NoSuchFileException e) {
-            throw new NoSuchFileException(file.toString(), null, "there is no such file");
-        } catch (AccessDeniedException e) {
-            throw new IOException(file + " cannot be read: no permission", e);
-        }
+        return new BufferedInputStream(Channels.newInputStream(FileErrors.openToRead(file)));
     }
 
     /**
      * Reads a text file, in UTF-8.
      *
-     * @throws NoSuchFileException if it is not there
-     * @throws IOException if it is no regular file, cannot be read or is no such text; the message names it
+     * @throws IOException if it is not there, is no regular file, cannot be read or is no such text; the message names it
      */
     public static String text(Path file) throws IOException {
         try (InputStream in = open(file)) {
@@ -76,7 +62,7 @@ public final class InputFile {
      * What a file is, told by its first bytes.
      *
      * @return a noun, such as {@code a gzip file}
-     * @throws IOException if it is no regular file or cannot be read; the message names it
+     * @throws IOException if it is not there, is no regular file or cannot be read; the message names it
      */
     public static String kind(Path file) throws IOException {
         try (InputStream in = open(file)) {

@@ -1,5 +1,6 @@
 package io.github.lars4j.bench;
 
+import io.github.lars4j.safetensors.FileErrors;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -51,7 +52,7 @@ public final class OutputFile {
                 forcing.force(each.getParent());
             }
         } catch (IOException e) {
-            throw new IOException(folder + " cannot be made a folder: " + e, e);
+            throw FileErrors.of(folder.toString(), "cannot be made a folder", e);
         }
         return folder;
     }
@@ -90,7 +91,7 @@ public final class OutputFile {
             Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
             forcing.force(file.toAbsolutePath().getParent());
         } catch (IOException e) {
-            throw new IOException(file + " cannot be written: " + e, e);
+            throw FileErrors.of(file.toString(), "cannot be written", e);
         }
     }
 

@@ -6,7 +6,6 @@ import io.github.lars4j.bench.report.Table;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.InvalidPathException;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -59,9 +58,6 @@ final class Ratios {
         for (String file : args) {
             try {
                 all.addAll(Results.parse(InputFile.text(Path.of(file))).all());
-            } catch (NoSuchFileException e) {
-                err.println("lars-bench: there is no file " + file);
-                return BenchMain.USAGE;
             } catch (IOException | InvalidPathException e) {
                 err.println("lars-bench: " + e.getMessage());
                 return BenchMain.USAGE;

@@ -5,7 +5,6 @@ import io.github.lars4j.bench.report.RunFile;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.InvalidPathException;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
 /** {@code report FILE.json}: the page, the pictures and the table of a run that was recorded. */
@@ -31,8 +30,6 @@ final class ReportCommand {
             out.println("Written to " + folder + ": "
                     + String.join(", ", report.files().keySet()));
             return 0;
-        } catch (NoSuchFileException e) {
-            err.println("lars-bench: there is no file " + args[0]);
         } catch (IllegalArgumentException e) {
             err.println("lars-bench: " + (e instanceof InvalidPathException ? "" : args[0] + " ") + e.getMessage());
         } catch (IOException e) {

@@ -57,7 +57,7 @@ class BenchMainTest {
         assertRefused("coldstart", "coldstart", "now");
         assertRefused("accuracy takes no arguments, and was given --help", "accuracy", "--help");
         assertRefused("ratios", "ratios");
-        assertRefused("there is no file a", "ratios", "a", "b");
+        assertRefused("a: cannot be opened: there is no such file", "ratios", "a", "b");
     }
 
     @Test
@@ -101,15 +101,17 @@ class BenchMainTest {
         assertRefused("report needs one file", "report");
         assertRefused("report needs one file", "report", "a", "b");
         assertRefused(
-                "there is no file", "report", folder.resolve("missing.json").toString());
+                "there is no such file",
+                "report",
+                folder.resolve("missing.json").toString());
         assertRefused("bad.json is no", "report", bad.toString());
         Path pickle = Files.write(folder.resolve("run.pt"), new byte[] {(byte) 0x80, 2, (byte) 0x8a});
         for (String command : new String[] {"report", "ratios"}) {
             assertRefused(pickle + " is no text: it is a Python pickle", command, pickle.toString());
-            assertRefused(folder + " cannot be read: it is a folder", command, folder.toString());
+            assertRefused(folder + ": cannot be opened: it is a folder", command, folder.toString());
             assertRefused("no-file", command, "no-file\0");
         }
-        assertRefused(bad + " cannot be made a folder", "report", json().toString(), "--out", bad.toString());
+        assertRefused(bad + ": cannot be made a folder", "report", json().toString(), "--out", bad.toString());
     }
 
     @Test
@@ -120,7 +122,9 @@ class BenchMainTest {
     @Test
     void ratiosOfWhatIsNoResultAreRefused() throws Exception {
         assertRefused(
-                "there is no file", "ratios", folder.resolve("missing.json").toString());
+                "there is no such file",
+                "ratios",
+                folder.resolve("missing.json").toString());
         for (String json : new String[] {"", "{}", "[1]", "[{}]", "[{\"benchmark\": 1}]", "["}) {
             Path file = Files.writeString(folder.resolve("bad.json"), json);
             assertRefused("is not a JSON result of JMH", "ratios", file.toString());

@@ -52,15 +52,15 @@ class InputFileTest {
 
     @Test
     void namesWhatCannotBeRead() {
-        refused(folder, IOException.class, folder + " cannot be read: it is a folder, not a file");
+        refused(folder, IOException.class, folder + ": cannot be opened: it is a folder; it must be a file");
         Path missing = folder.resolve("missing");
-        refused(missing, NoSuchFileException.class, missing + ": there is no such file");
+        refused(missing, NoSuchFileException.class, missing + ": cannot be opened: there is no such file");
         Path device = Path.of("/dev/null");
         if (Files.exists(device)) {
             refused(
                     device,
                     IOException.class,
-                    "/dev/null cannot be read: it is a pipe, a socket or a device, not a file");
+                    "/dev/null: cannot be opened: it is a pipe, a socket or a device; it must be a file");
         }
     }
 

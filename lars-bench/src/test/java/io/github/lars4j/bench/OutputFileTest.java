@@ -65,11 +65,11 @@ class OutputFileTest {
                             throw new IOException("No space left on device");
                         },
                         forced::add));
-        assertEquals(file + " cannot be written: java.io.IOException: No space left on device", refusal.getMessage());
+        assertEquals(file + ": cannot be written: No space left on device", refusal.getMessage());
         assertEquals("old", Files.readString(file));
         Path below = file.resolve("below");
         refusal = assertThrows(IOException.class, () -> OutputFile.folder(below));
-        assertTrue(refusal.getMessage().startsWith(below + " cannot be made a folder: "), refusal.getMessage());
+        assertTrue(refusal.getMessage().startsWith(below + ": cannot be made a folder: "), refusal.getMessage());
         assertEquals(List.of(), forced);
     }
 }

@@ -3,7 +3,6 @@ package io.github.lars4j.bench.largebatch;
 import io.github.lars4j.bench.OutputFile;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 
@@ -64,26 +63,20 @@ public final class LargeBatchCommand {
         try {
             data = FashionMnist.read(command.data);
         } catch (IOException e) {
-            err.println("large-batch: " + message(e));
+            err.println("large-batch: " + e.getMessage());
             return NOT_STARTED;
         }
         try {
             command.run(data, out, err);
             return OK;
         } catch (IOException e) {
-            err.println("large-batch: " + message(e));
+            err.println("large-batch: " + e.getMessage());
             return FAILED;
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             err.println("large-batch: interrupted");
             return FAILED;
         }
-    }
-
-    private static String message(IOException e) {
-        return e instanceof NoSuchFileException missing && missing.getReason() != null
-                ? missing.getFile() + " is " + missing.getReason()
-                : String.valueOf(e.getMessage());
     }
 
     private static LargeBatchCommand parse(String[] args) {

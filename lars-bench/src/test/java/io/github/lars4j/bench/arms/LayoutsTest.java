@@ -167,7 +167,7 @@ class LayoutsTest {
     }
 
     @Test
-    void whatTheSafetensorsReaderSaysOfOtherFilesIsPassedOn() throws Exception {
+    void otherFormatsAreNamedWithThePythonThatConvertsThem() throws Exception {
         Map<String, String> beginnings = Map.of(
                 "zip.pt",
                 "PK\3\4\0\0\b\b\0\0",
@@ -184,6 +184,7 @@ class LayoutsTest {
                     .getMessage();
             assertTrue(message.startsWith("a layout's file is a safetensors file, or a list"), message);
             assertTrue(message.endsWith("; " + said), message);
+            assertTrue(message.contains("In Python, this converts"), message);
         }
     }
 

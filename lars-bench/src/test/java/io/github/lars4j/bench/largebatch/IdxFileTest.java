@@ -95,7 +95,7 @@ class IdxFileTest {
                 twice + " is no IDX file: it is a gzip file",
                 assertThrows(IOException.class, () -> IdxFile.read(twice)).getMessage());
         assertEquals(
-                folder + " cannot be read: it is a folder, not a file",
+                folder + ": cannot be opened: it is a folder; it must be a file",
                 assertThrows(IOException.class, () -> IdxFile.read(folder)).getMessage());
     }
 
