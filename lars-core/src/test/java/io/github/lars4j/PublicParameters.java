@@ -2,6 +2,7 @@ package io.github.lars4j;
 
 import io.github.lars4j.rule.Checks;
 import io.github.lars4j.rule.Coefficients;
+import io.github.lars4j.safetensors.FileErrors;
 import java.io.IOException;
 import java.lang.reflect.Constructor;
 import java.lang.reflect.Executable;
@@ -24,7 +25,7 @@ final class PublicParameters {
             Set.of("io.github.lars4j.kernel", "io.github.lars4j.passes", "io.github.lars4j.replay");
 
     /** Types that say the same, and are public only for the packages beside theirs. */
-    private static final Set<Class<?>> INTERNAL_TYPES = Set.of(Checks.class, Coefficients.class);
+    private static final Set<Class<?>> INTERNAL_TYPES = Set.of(Checks.class, Coefficients.class, FileErrors.class);
 
     private PublicParameters() {}
 

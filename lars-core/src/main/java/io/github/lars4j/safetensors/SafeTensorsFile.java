@@ -7,7 +7,6 @@ import java.nio.DoubleBuffer;
 import java.nio.FloatBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Map;
 import java.util.Objects;
 
@@ -20,7 +19,7 @@ import java.util.Objects;
  * that it has become shorter is noticed where bytes are missing, that it was overwritten is not.
  *
  * <p>Safe for use by several threads at once, which may read at the same time. As with every {@link FileChannel},
- * interrupting a thread that reads closes the file.
+ * interrupting a thread that reads closes the file; the read throws an {@link java.io.InterruptedIOException} then. The message of every {@link IOException} names the file.
  */
 public final class SafeTensorsFile implements AutoCloseable {
     // A multiple of every whole element size, so that no element is split between two chunks.
@@ -36,7 +35,7 @@ public final class SafeTensorsFile implements AutoCloseable {
     private SafeTensorsFile(String description, FileChannel channel) throws IOException {
         this.description = description;
         this.channel = channel;
-        this.size = channel.size();
+        this.size = size(description, channel);
         int headerLength = readHeaderLength();
         this.dataStart = (long) Header.LENGTH_BYTES + headerLength;
         byte[] json = new byte[headerLength];
@@ -54,11 +53,12 @@ public final class SafeTensorsFile implements AutoCloseable {
      *
      * @param file the file
      * @return the open file, to be closed by the caller
-     * @throws SafeTensorsException if the file is not a valid safetensors file
-     * @throws IOException if the file cannot be opened or read
+     * @throws SafeTensorsException if the file is not a valid safetensors file. Of one that PyTorch, NumPy or HDF5
+     *     wrote the message says so, and which lines of Python convert it
+     * @throws IOException if the file cannot be opened or read, or is not a regular file
      */
     public static SafeTensorsFile open(Path file) throws IOException {
-        return open(Objects.requireNonNull(file, "file").toString(), FileChannel.open(file, StandardOpenOption.READ));
+        return open(Objects.requireNonNull(file, "file").toString(), FileErrors.openToRead(file));
     }
 
     /** Takes over the channel: closes it if the file is refused. */
@@ -268,6 +268,14 @@ public final class SafeTensorsFile implements AutoCloseable {
         channel.close();
     }
 
+    private static long size(String description, FileChannel channel) throws IOException {
+        try {
+            return channel.size();
+        } catch (IOException e) {
+            throw FileErrors.of(description, "cannot be read", e);
+        }
+    }
+
     private int readHeaderLength() throws IOException {
         if (size < Header.LENGTH_BYTES + MIN_HEADER_BYTES) {
             throw new SafeTensorsException(description + ": the file has " + size + " bytes, allowed is "
@@ -278,6 +286,15 @@ public final class SafeTensorsFile implements AutoCloseable {
         long length = bytes.getLong(0);
         // Before anything of this length is allocated. A length from 2^63 up is negative here.
         long max = Math.min(Header.MAX_BYTES, size - Header.LENGTH_BYTES);
+        if (length < MIN_HEADER_BYTES || length > Header.MAX_BYTES) {
+            // The first bytes of other formats are no length that a header may have.
+            ByteBuffer first = ByteBuffer.allocate((int) Math.min(ForeignFormat.BYTES, size));
+            readFully(first, 0);
+            String foreign = ForeignFormat.describe(first.array());
+            if (foreign != null) {
+                throw new SafeTensorsException(description + ": " + foreign);
+            }
+        }
         if (length < MIN_HEADER_BYTES || length > max) {
             throw new SafeTensorsException(description + ": the header length at byte 0 is "
                     + Long.toUnsignedString(length) + ", allowed is " + MIN_HEADER_BYTES + " to " + max
@@ -289,7 +306,12 @@ public final class SafeTensorsFile implements AutoCloseable {
     private void readFully(ByteBuffer buffer, long position) throws IOException {
         long at = position;
         while (buffer.hasRemaining()) {
-            int count = channel.read(buffer, at);
+            int count;
+            try {
+                count = channel.read(buffer, at);
+            } catch (IOException e) {
+                throw FileErrors.of(description, "cannot be read at byte " + at, e);
+            }
             if (count <= 0) {
                 throw new SafeTensorsException(description + ": the file ends at byte " + at + ", it had " + size
                         + " bytes when it was opened");
