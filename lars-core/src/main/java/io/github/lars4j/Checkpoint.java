@@ -64,6 +64,7 @@ public final class Checkpoint {
     private final boolean weights;
 
     private Checkpoint(Path file, SafeTensorsFile open) throws IOException {
+        Manifest.requireNotNewer(file, open.metadata());
         Checksum.verifyHeader(file, open);
         this.file = file;
         this.metadata = open.metadata();
@@ -139,7 +140,8 @@ public final class Checkpoint {
     /**
      * Opens a checkpoint and checks its header; of the data nothing is read yet.
      *
-     * @throws SafeTensorsException if it is not a checkpoint, or damaged
+     * @throws SafeTensorsException if it is not a checkpoint, or damaged, or a newer version of the library has written
+     *     it
      * @throws IOException if the file cannot be read
      */
     public static Checkpoint load(Path file) throws IOException {
