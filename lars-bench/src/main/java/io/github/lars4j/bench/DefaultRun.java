@@ -124,7 +124,10 @@ final class DefaultRun {
             try {
                 Layouts.named(name);
             } catch (IllegalArgumentException e) {
-                throw file ? e : new IllegalArgumentException(e.getMessage() + "; there is no such file either", e);
+                String neither = Files.exists(Path.of(value))
+                        ? "; what is there of this name is no file"
+                        : "; there is no such file either";
+                throw file ? e : new IllegalArgumentException(e.getMessage() + neither, e);
             }
             return name;
         }

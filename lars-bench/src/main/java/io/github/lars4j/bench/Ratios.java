@@ -5,8 +5,6 @@ import io.github.lars4j.bench.report.Results;
 import io.github.lars4j.bench.report.Table;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -57,9 +55,9 @@ final class Ratios {
         List<Results.Result> all = new ArrayList<>();
         for (String file : args) {
             try {
-                all.addAll(Results.parse(Files.readString(Path.of(file))).all());
-            } catch (NoSuchFileException e) {
-                err.println("lars-bench: there is no file " + file);
+                all.addAll(Results.parse(TextFile.read(Path.of(file))).all());
+            } catch (IOException e) {
+                err.println("lars-bench: " + e.getMessage());
                 return BenchMain.USAGE;
             } catch (IllegalArgumentException e) {
                 err.println("lars-bench: " + file + " " + e.getMessage());

@@ -55,7 +55,7 @@ class BenchMainTest {
         assertRefused("coldstart", "coldstart", "now");
         assertRefused("accuracy takes no arguments, and was given --help", "accuracy", "--help");
         assertRefused("ratios", "ratios");
-        assertRefused("there is no file a", "ratios", "a", "b");
+        assertRefused("a: cannot be opened: there is no such file", "ratios", "a", "b");
     }
 
     @Test
@@ -63,6 +63,7 @@ class BenchMainTest {
         Path file = Files.writeString(folder.resolve("file"), "");
         assertRefused("\"nonsense\"", "--layout", "nonsense");
         assertRefused("there is no such file either", "--layout", "nonsense");
+        assertRefused("what is there of this name is no file", "--layout", folder.toString());
         assertRefused(file.toString(), "--layout", file.toString());
         assertRefused("--layout needs a value", "--layout");
         assertRefused("--out needs a value", "--out");
@@ -93,7 +94,9 @@ class BenchMainTest {
         assertRefused("report needs one file", "report");
         assertRefused("report needs one file", "report", "a", "b");
         assertRefused(
-                "there is no file", "report", folder.resolve("missing.json").toString());
+                "missing.json: cannot be opened: there is no such file",
+                "report",
+                folder.resolve("missing.json").toString());
         assertRefused("bad.json is no", "report", bad.toString());
     }
 
@@ -105,7 +108,9 @@ class BenchMainTest {
     @Test
     void ratiosOfWhatIsNoResultAreRefused() throws Exception {
         assertRefused(
-                "there is no file", "ratios", folder.resolve("missing.json").toString());
+                "missing.json: cannot be opened: there is no such file",
+                "ratios",
+                folder.resolve("missing.json").toString());
         for (String json : new String[] {"", "{}", "[1]", "[{}]", "[{\"benchmark\": 1}]", "["}) {
             Path file = Files.writeString(folder.resolve("bad.json"), json);
             assertRefused("is not a JSON result of JMH", "ratios", file.toString());

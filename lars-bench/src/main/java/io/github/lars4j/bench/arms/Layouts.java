@@ -3,12 +3,14 @@ package io.github.lars4j.bench.arms;
 import io.github.lars4j.Layers;
 import io.github.lars4j.rule.Treatment;
 import io.github.lars4j.safetensors.Dtype;
+import io.github.lars4j.safetensors.FileErrors;
 import io.github.lars4j.safetensors.SafeTensorsException;
 import io.github.lars4j.safetensors.SafeTensorsFile;
 import io.github.lars4j.safetensors.TensorInfo;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.nio.channels.Channels;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -64,8 +66,8 @@ public final class Layouts {
      *
      * @param name one of {@link #NETWORKS}, or ELEMENTSxLAYERS, or @FILE
      * @param notes is told, in a line, what of a file is left out or not known
-     * @throws IllegalArgumentException if it is none of them, or the file can't be read or is neither, saying in one
-     *     line what is wrong where
+     * @throws IllegalArgumentException if it is none of them, or the file can't be read or is neither, saying what
+     *     is wrong where
      */
     public static Layers named(String name, Consumer<String> notes) {
         if (name.startsWith("@")) {
@@ -93,13 +95,12 @@ public final class Layouts {
     private static Layers file(String path, Consumer<String> notes) {
         try {
             Path file = Path.of(path);
-            if (!Files.isRegularFile(file)) {
-                throw new IllegalArgumentException("layout is @" + path + "; "
-                        + (Files.isDirectory(file) ? "that is a directory" : "there is no such file"));
-            }
             boolean binary = false;
-            try (InputStream in = Files.newInputStream(file)) {
-                for (byte b : in.readNBytes(LENGTH_BYTES)) {
+            try (InputStream in = Channels.newInputStream(FileErrors.openToRead(file))) {
+                byte[] first = in.readNBytes(LENGTH_BYTES);
+                // What no text in UTF-8 begins with: a length, a pickle, an array of NumPy's, an HDF5 file.
+                binary = first.length > 0 && (first[0] & 0xc0) == 0x80;
+                for (byte b : first) {
                     binary |= b == 0;
                 }
             }
@@ -113,9 +114,9 @@ public final class Layouts {
                     "layout is @" + SafeTensorsException.quote(path) + "; that is no path", e);
         } catch (SafeTensorsException e) {
             throw new IllegalArgumentException(
-                    e.getMessage() + "; a layout's file is a list of tensors or a safetensors file", e);
+                    "a layout's file is a list of tensors or a safetensors file; " + e.getMessage(), e);
         } catch (IOException e) {
-            throw new IllegalArgumentException(path + " can't be read: " + e, e);
+            throw new IllegalArgumentException("layout is @" + e.getMessage(), e);
         }
     }
 

@@ -3,6 +3,7 @@ package io.github.lars4j.bench.largebatch;
 import io.github.lars4j.Layer;
 import io.github.lars4j.Layers;
 import io.github.lars4j.Schedule;
+import io.github.lars4j.safetensors.FileErrors;
 import io.github.lars4j.safetensors.SafeTensorsFile;
 import io.github.lars4j.safetensors.SafeTensorsWriter;
 import java.io.IOException;
@@ -78,6 +79,8 @@ final class MomentumSgd implements Optimizer {
         try (FileChannel channel = FileChannel.open(
                 next, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING)) {
             writer.writeTo(channel);
+        } catch (IOException e) {
+            throw FileErrors.of(next.toString(), "cannot be written", e);
         }
         Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     }

@@ -8,6 +8,7 @@ import com.google.gson.JsonPrimitive;
 import com.google.gson.JsonSerializer;
 import com.google.gson.stream.JsonWriter;
 import io.github.lars4j.bench.Machine;
+import io.github.lars4j.bench.TextFile;
 import io.github.lars4j.bench.largebatch.Trainer.Method;
 import io.github.lars4j.bench.largebatch.Trainer.Settings;
 import java.io.IOException;
@@ -15,7 +16,6 @@ import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -50,7 +50,7 @@ final class Results {
             return;
         }
         try {
-            if (!(GSON.fromJson(Files.readString(file), Object.class) instanceof Map<?, ?> json)
+            if (!(GSON.fromJson(TextFile.read(file), Object.class) instanceof Map<?, ?> json)
                     || !(json.get("results") instanceof List<?> list)) {
                 throw new IllegalArgumentException("it has no list of results");
             }
@@ -118,16 +118,9 @@ final class Results {
             }
             json.endArray();
             json.endObject();
-            replace(file, text.append('\n').toString());
+            TextFile.replace(file, text.append('\n').toString());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-    }
-
-    /** Writes a file, which is the old one or the new one at every moment. */
-    static void replace(Path file, String text) throws IOException {
-        Path next = file.resolveSibling(file.getFileName() + ".next");
-        Files.writeString(next, text);
-        Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     }
 }

@@ -9,14 +9,13 @@ import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
 import com.google.gson.JsonPrimitive;
 import io.github.lars4j.Layers;
+import io.github.lars4j.bench.TextFile;
 import io.github.lars4j.bench.arms.Layouts;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
@@ -233,9 +232,7 @@ public final class RunFile {
 
     /** Writes the file, so that it is whole at every moment. */
     public void write(Path file) throws IOException {
-        Path next = file.resolveSibling(file.getFileName() + ".next");
-        Files.writeString(next, json());
-        Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        TextFile.replace(file, json());
     }
 
     /** A layout's name, or a flag, with nothing left of a path but its last name. */

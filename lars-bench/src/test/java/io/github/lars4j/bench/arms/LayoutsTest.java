@@ -15,6 +15,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -143,7 +145,7 @@ class LayoutsTest {
     void filesThatAreNoLayoutAreRefusedInOneLine() throws Exception {
         assertRefused("missing.txt", "there is no such file");
         Files.createDirectory(folder.resolve("folder"));
-        assertRefused("folder", "that is a directory");
+        assertRefused("folder", "cannot be opened: it is a folder; it must be a file");
         Files.writeString(folder.resolve("empty.txt"), "");
         assertRefused("empty.txt", "lists no tensor");
         Files.writeString(folder.resolve("comments.txt"), "\n# w 3\n\n");
@@ -164,6 +166,23 @@ class LayoutsTest {
         assertRefused("long.txt", "at most 16777216 bytes");
         IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> Layouts.named("@a\0b"));
         assertTrue(e.getMessage().contains("that is no path"), e.getMessage());
+    }
+
+    @Test
+    void filesOfPyTorchAndOthersAreToldWithThePythonThatConvertsThem() throws Exception {
+        Map<String, String> beginnings = Map.of(
+                "504b030400000808", "a zip archive, as torch.save writes",
+                "80028a0a6cfc9c46f920", "a Python pickle",
+                "934e554d505901007600", "an array of numpy.save",
+                "894844460d0a1a0a0000", "an HDF5 file");
+        for (Map.Entry<String, String> beginning : beginnings.entrySet()) {
+            Path file = folder.resolve("other");
+            Files.write(file, Arrays.copyOf(HexFormat.of().parseHex(beginning.getKey()), 200));
+            IllegalArgumentException e =
+                    assertThrows(IllegalArgumentException.class, () -> Layouts.named("@" + file, notes::add));
+            assertTrue(e.getMessage().contains(file + ": it is " + beginning.getValue()), e.getMessage());
+            assertTrue(e.getMessage().contains("save_file("), e.getMessage());
+        }
     }
 
     private void assertRefused(String file, String reason) {

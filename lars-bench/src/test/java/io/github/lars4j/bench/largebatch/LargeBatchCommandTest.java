@@ -48,7 +48,7 @@ class LargeBatchCommandTest {
     void saysHowToGetTheDataAndWritesNothing() {
         Path results = folder.resolve("results");
         assertEquals(2, run("--quick", "--data", folder.toString(), "--out", results.toString()));
-        assertTrue(errors().contains("train-images-idx3-ubyte is not there"), errors());
+        assertTrue(errors().contains("train-images-idx3-ubyte: not there"), errors());
         assertTrue(errors().contains("dataset-fashion-mnist"), errors());
         assertEquals(0, out.size());
         assertTrue(!results.toFile().exists());
