@@ -444,7 +444,8 @@ public final class Lars implements AutoCloseable {
                 .trustRatio(treatment.adapt(), hyper.trustCoefficient(), decay, layerRate, ww, scaledGg, scaledWg);
         report.decided(layer, layerRate, ratio);
         double lastRate = state.learningRates[layer];
-        double correction = hyper.momentumCorrection() && lastRate > 0 ? layerRate / lastRate : 1;
+        double correction =
+                hyper.momentumCorrection() && hyper.momentum() != 0 && lastRate > 0 ? layerRate / lastRate : 1;
         boolean finite = coefficients.set(
                 layer,
                 hyper,
@@ -671,8 +672,8 @@ public final class Lars implements AutoCloseable {
         }
 
         /**
-         * δ, what is left out of a gradient on its way into the momentum, but on a layer's first step: finite; 0 by
-         * default.
+         * δ, what is left out of a gradient on its way into the momentum, but not on a layer's first step: finite; 0 by
+         * default. Without momentum it has no effect.
          */
         public Builder dampening(double dampening) {
             this.dampening = dampening;
