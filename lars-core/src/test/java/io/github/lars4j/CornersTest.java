@@ -176,10 +176,8 @@ class CornersTest {
     @Test
     void aReplayFarFromTheTruthDoesNotHold() {
         assertTrue(new Replay.Distance(0, "a", 0, 0, 0, 0).holds());
-        assertFalse(new Replay.Distance(0, "a", 1e9, 1e9, 0, 0).holds());
-        assertFalse(new Replay.Distance(0, "a", Double.NaN, 0, 0, 0).holds());
-        assertFalse(new Replay.Distance(0, "a", 0, 0, 1, 1).holds());
-        assertFalse(new Replay.Distance(0, "a", 5, 0, 0, 0).holds());
+        assertFalse(new Replay.Distance(0, "a", 1e9, 0, 1, 1).holds());
+        assertFalse(new Replay.Distance(0, "a", 0, 2, 0, 0).holds());
     }
 
     @Test
