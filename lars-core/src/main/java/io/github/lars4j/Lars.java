@@ -225,7 +225,7 @@ public final class Lars implements AutoCloseable {
             if (given == null) {
                 decideReads(gradients);
             }
-            report.begin(state.step, loss, rate, gradients.scale());
+            report.begin(state.layers, state.step, loss, rate, gradients.scale());
             // Where a step can be refused, everything is one group.
             boolean refused = false;
             for (int group = 0; group < plan.groups(); group++) {
@@ -346,7 +346,7 @@ public final class Lars implements AutoCloseable {
 
     /** Decides what pass 1 has to read of each layer. */
     private void decideReads(Gradients gradients) {
-        sums.clear();
+        sums.begin(state.layers);
         for (int i = 0; i < reads.length; i++) {
             if (gradients.isMissing(i)) {
                 reads[i] = MeasurePass.NOTHING;
