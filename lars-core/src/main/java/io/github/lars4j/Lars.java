@@ -653,7 +653,7 @@ public final class Lars implements AutoCloseable {
             return this;
         }
 
-        /** η: finite, more than 0; 0.001 by default (the paper, section 5). */
+        /** η: finite, more than 0; 0.001 by default. */
         public Builder trustCoefficient(double trustCoefficient) {
             this.trustCoefficient = trustCoefficient;
             return this;

@@ -13,7 +13,7 @@ import java.util.Objects;
  *     step; without momentum it has no effect
  * @param nesterov whether the step looks ahead; needs momentum and no dampening
  * @param momentumCorrection whether the momentum is rescaled when the learning rate changes, as if it had been gathered
- *     at the new one (Goyal et al. 2017, section 2.1); for rules that enter into the velocity, the others need none
+ *     at the new one (Goyal et al. 2017, section 3); for rules that enter into the velocity, the others need none
  */
 public record Hyperparameters(
         Rule rule,
@@ -25,8 +25,8 @@ public record Hyperparameters(
         boolean momentumCorrection) {
 
     /**
-     * The library's defaults: the paper's rule and trust coefficient (section 5: 0.001), and, as in {@code
-     * torch.optim.SGD} and the PyTorch snippet, no momentum, dampening or decay until asked for.
+     * The library's defaults: the paper's rule; a trust coefficient of 0.001, as in most implementations; and, as in
+     * {@code torch.optim.SGD} and the PyTorch snippet, no momentum, dampening or decay until asked for.
      */
     public static final Hyperparameters DEFAULT = new Hyperparameters(Dialects.PAPER, 0.001, 0, 0, 0, false, false);
 
