@@ -226,7 +226,7 @@ public final class Lars implements AutoCloseable {
             if (given == null) {
                 decideReads(gradients);
             }
-            report.begin(state.step, loss, rate, gradients.scale());
+            report.begin(state.layers, state.step, loss, rate, gradients.scale());
             // Where a step can be refused, everything is one group.
             boolean refused = false;
             for (int group = 0; group < plan.groups(); group++) {
@@ -347,7 +347,7 @@ public final class Lars implements AutoCloseable {
 
     /** Decides what pass 1 has to read of each layer. */
     private void decideReads(Gradients gradients) {
-        sums.clear();
+        sums.begin(state.layers);
         for (int i = 0; i < reads.length; i++) {
             if (gradients.isMissing(i)) {
                 reads[i] = MeasurePass.NOTHING;
@@ -445,7 +445,8 @@ public final class Lars implements AutoCloseable {
                 .trustRatio(treatment.adapt(), hyper.trustCoefficient(), decay, layerRate, ww, scaledGg, scaledWg);
         report.decided(layer, layerRate, ratio);
         double lastRate = state.learningRates[layer];
-        double correction = hyper.momentumCorrection() && lastRate > 0 ? layerRate / lastRate : 1;
+        double correction =
+                hyper.momentumCorrection() && hyper.momentum() != 0 && lastRate > 0 ? layerRate / lastRate : 1;
         boolean finite = coefficients.set(
                 layer,
                 hyper,
@@ -653,7 +654,7 @@ public final class Lars implements AutoCloseable {
             return this;
         }
 
-        /** η: finite, more than 0; 0.001 by default (the paper, section 5). */
+        /** η: finite, more than 0; 0.001 by default. */
         public Builder trustCoefficient(double trustCoefficient) {
             this.trustCoefficient = trustCoefficient;
             return this;
@@ -672,8 +673,8 @@ public final class Lars implements AutoCloseable {
         }
 
         /**
-         * δ, what is left out of a gradient on its way into the momentum, but on a layer's first step: finite; 0 by
-         * default.
+         * δ, what is left out of a gradient on its way into the momentum, but not on a layer's first step: finite; 0 by
+         * default. Without momentum it has no effect.
          */
         public Builder dampening(double dampening) {
             this.dampening = dampening;
