@@ -759,7 +759,7 @@ class MisuseTest extends MisuseTable {
         on("SafeTensorsFile.readFloats(String,float[],int)");
         isNull(0, "name", () -> file.readFloats(null, floats, 0));
         bad(0, () -> file.readFloats("x", floats, 0), "name is \"x\"");
-        bad(0, () -> file.readFloats("d", floats, 0), "name is \"d\", a tensor of dtype F64, allowed is F32");
+        bad(0, () -> file.readFloats("d", floats, 0), "name is \"d\", a tensor of dtype F64, allowed are [F32, F16, BF16]");
         isNull(1, "destination", () -> file.readFloats("f", null, 0));
         bad(1, () -> file.readFloats("f", new float[2], 0), "destination.length is 2", "3 or more");
         bad(2, () -> file.readFloats("f", floats, -1), "offset is -1");
@@ -768,7 +768,7 @@ class MisuseTest extends MisuseTable {
         on("SafeTensorsFile.readFloats(String,long,float[],int,int)");
         isNull(0, "name", () -> file.readFloats(null, 0, floats, 0, 1));
         bad(0, () -> file.readFloats("x", 0, floats, 0, 1), "name is \"x\"");
-        bad(0, () -> file.readFloats("d", 0, floats, 0, 1), "name is \"d\", a tensor of dtype F64, allowed is F32");
+        bad(0, () -> file.readFloats("d", 0, floats, 0, 1), "name is \"d\", a tensor of dtype F64, allowed are [F32, F16, BF16]");
         bad(1, () -> file.readFloats("f", -1, floats, 0, 1), "first is -1");
         bad(1, () -> file.readFloats("f", 4, floats, 0, 0), "first is 4", "0 to 3");
         isNull(2, "destination", () -> file.readFloats("f", 0, null, 0, 0));
@@ -781,7 +781,7 @@ class MisuseTest extends MisuseTable {
         on("SafeTensorsFile.readDoubles(String,double[],int)");
         isNull(0, "name", () -> file.readDoubles(null, doubles, 0));
         bad(0, () -> file.readDoubles("x", doubles, 0), "name is \"x\"");
-        bad(0, () -> file.readDoubles("f", doubles, 0), "name is \"f\", a tensor of dtype F32, allowed is F64");
+        bad(0, () -> file.readDoubles("f", doubles, 0), "name is \"f\", a tensor of dtype F32, allowed are [F64]");
         isNull(1, "destination", () -> file.readDoubles("d", null, 0));
         bad(1, () -> file.readDoubles("d", new double[1], 0), "destination.length is 1", "2 or more");
         bad(2, () -> file.readDoubles("d", doubles, -1), "offset is -1");
@@ -790,7 +790,7 @@ class MisuseTest extends MisuseTable {
         on("SafeTensorsFile.readDoubles(String,long,double[],int,int)");
         isNull(0, "name", () -> file.readDoubles(null, 0, doubles, 0, 1));
         bad(0, () -> file.readDoubles("x", 0, doubles, 0, 1), "name is \"x\"");
-        bad(0, () -> file.readDoubles("f", 0, doubles, 0, 1), "name is \"f\", a tensor of dtype F32, allowed is F64");
+        bad(0, () -> file.readDoubles("f", 0, doubles, 0, 1), "name is \"f\", a tensor of dtype F32, allowed are [F64]");
         bad(1, () -> file.readDoubles("d", -1, doubles, 0, 1), "first is -1");
         bad(1, () -> file.readDoubles("d", 3, doubles, 0, 0), "first is 3", "0 to 2");
         isNull(2, "destination", () -> file.readDoubles("d", 0, null, 0, 0));
