@@ -244,8 +244,9 @@ public final class Checkpoint {
      * @return what was taken, and which settings of the optimizer became others
      * @throws NullPointerException if an argument is {@code null}
      * @throws IllegalArgumentException if the layers differ by name or length, with all differences in the message, the
-     *     file has no weights, {@code params} is too short or the momentum's array, or, {@link #withoutSettings without
-     *     settings}, the optimizer's rule enters elsewhere; nothing has changed then
+     *     file has no weights, {@code params} is too short or the momentum's array, the optimizer could not be saved
+     *     with the momentum that it would get (see {@link Lars.Builder#build}), or, {@link #withoutSettings without
+     *     settings}, its rule enters elsewhere; nothing has changed then
      * @throws IllegalStateException if the call may not come now: during another; nothing has changed then
      * @throws SafeTensorsException if the file is damaged, or is not what it was when it was loaded; nothing has
      *     changed then
@@ -307,7 +308,11 @@ public final class Checkpoint {
             if (params != null && !weights) {
                 throw new IllegalArgumentException("params is given, and the checkpoint has no weights");
             }
-            requireUsableMomentum(live);
+            if (settings) {
+                Savable.require(live.layers, state.hasMomentum());
+            } else {
+                requireUsableMomentum(live);
+            }
             int[] from = new int[live.layers.size()];
             Restored restored = match(live, from, prefix, partial);
             try (SafeTensorsFile open = SafeTensorsFile.open(file)) {
@@ -349,7 +354,7 @@ public final class Checkpoint {
     private void requireUsableMomentum(State live) {
         Rule.Entry mine = live.hyperparameters.rule().entry();
         Rule.Entry entry = state.hyperparameters.rule().entry();
-        if (!settings && live.hasMomentum() && state.hasMomentum() && mine != entry) {
+        if (live.hasMomentum() && state.hasMomentum() && mine != entry) {
             throw new IllegalArgumentException("the optimizer's rule enters at " + mine
                     + ", and the checkpoint's momentum is that of a rule that enters at " + entry
                     + "; restore it with its settings, then a snapshot converted to the rule");
@@ -367,7 +372,7 @@ public final class Checkpoint {
         for (Layer layer : state.layers) {
             leftInFile.put(layer.name(), "the optimizer has no such layer");
         }
-        Set<String> names = Set.copyOf(leftInFile.keySet());
+        Set<String> names = new HashSet<>(leftInFile.keySet());
         List<String> leftWithout = new ArrayList<>();
         StringBuilder differences = new StringBuilder();
         for (int i = 0; i < from.length; i++) {

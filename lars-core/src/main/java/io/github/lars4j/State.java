@@ -69,8 +69,8 @@ final class State {
     }
 
     /**
-     * Takes over all else but the momentum, which is 0 afterwards: of each layer {@code i} what the other state knows of
-     * its own {@code from[i]}; a layer of -1 becomes fresh. Without a momentum to go on with, none has begun.
+     * Takes over all else but the momentum, which is 0 afterwards: of each layer {@code i} what the other state knows
+     * of its own {@code from[i]}; a layer of -1 becomes fresh. Without a momentum to go on with, none has begun.
      */
     void takeProgress(State other, int[] from) {
         for (int i = 0; i < from.length; i++) {

@@ -632,22 +632,6 @@ class CheckpointTest {
     }
 
     @Test
-    void refusesTwoTensorsOfOneName() throws IOException {
-        Layers layers = Layers.builder().add("a", 1).add("a.momentum_buffer", 1).build();
-        try (Lars lars = Lars.builder(layers).learningRate(1).momentum(0.9).build()) {
-            assertThrows(IllegalArgumentException.class, () -> Checkpoint.save(file(), lars, new float[2]));
-            Checkpoint.save(file(), lars);
-            Checkpoint.load(file()).restore(lars);
-        }
-        Layers checksum = Layers.builder().add("lars4j.checksum", 1).build();
-        try (Lars lars = Lars.builder(checksum).learningRate(1).build()) {
-            assertThrows(IllegalArgumentException.class, () -> Checkpoint.save(file(), lars, new float[2]));
-            Checkpoint.save(file(), lars);
-            Checkpoint.load(file()).restore(lars);
-        }
-    }
-
-    @Test
     void refusesAFileThatIsAnotherByNow() throws IOException {
         float[] params = SampleRun.params();
         try (Lars lars = SampleRun.builder(Kind.PAPER).build()) {
