@@ -1,6 +1,7 @@
 package io.github.lars4j;
 
 import io.github.lars4j.rule.Hyperparameters;
+import io.github.lars4j.rule.Rule;
 import io.github.lars4j.safetensors.Dtype;
 import io.github.lars4j.safetensors.SafeTensorsException;
 import io.github.lars4j.safetensors.SafeTensorsFile;
@@ -91,10 +92,13 @@ public final class Checkpoint {
     private final State state;
 
     private final boolean weights;
+    /** Whether a restore takes rule, hyperparameters and treatments. */
+    private final boolean settings;
 
     private Checkpoint(Path file, SafeTensorsFile open) throws IOException {
         Manifest.requireNotNewer(file, open.metadata());
         Checksum.verifyHeader(file, open);
+        this.settings = true;
         this.file = file;
         this.metadata = open.metadata();
         this.tensors = open.tensors();
@@ -105,6 +109,16 @@ public final class Checkpoint {
         } catch (SafeTensorsException e) {
             throw new SafeTensorsException(file + ": " + e.getMessage(), e);
         }
+    }
+
+    /** The same checkpoint without its settings. */
+    private Checkpoint(Checkpoint whole) {
+        this.file = whole.file;
+        this.metadata = whole.metadata;
+        this.tensors = whole.tensors;
+        this.state = whole.state;
+        this.weights = whole.weights;
+        this.settings = false;
     }
 
     /**
@@ -234,9 +248,21 @@ public final class Checkpoint {
         return weights;
     }
 
+    /**
+     * This checkpoint without its settings: a restore of it keeps the rule, the hyperparameters and the treatments that
+     * the optimizer has, as {@link PyTorchState} does. Momentum is only worth something to a rule that enters where the
+     * one that gathered it did; of another's it is refused. Where the optimizer has momentum and the checkpoint none,
+     * the layers taken have not begun and their momentum is 0.
+     *
+     * @return another view of the same file; {@link #hyperparameters} and {@link #layers} still say what is in it
+     */
+    public Checkpoint withoutSettings() {
+        return new Checkpoint(this);
+    }
+
     /** Goes back to the state, and leaves the weights to the trainer; otherwise as {@link #restore(Lars, float[])}. */
-    public void restore(Lars lars) throws IOException {
-        restore(lars, null, false);
+    public Restored restore(Lars lars) throws IOException {
+        return restore(lars, null, "", false);
     }
 
     /**
@@ -245,18 +271,25 @@ public final class Checkpoint {
      * Layers are told by their names, and may lie elsewhere in the arrays. The momentum is written into the optimizer's
      * array, or the caller's if there is one. Mends an optimizer whose step broke off.
      *
+     * <p>Rule, hyperparameters and treatments become the checkpoint's. Where the optimizer was built with others, that
+     * is in the {@link Restored#notes notes} of what is returned, and logged; {@link #withoutSettings} keeps those of
+     * the optimizer.
+     *
      * @param params takes the weights, at least {@link Layers#end} elements; written in the layers alone
+     * @return what was taken, and which settings of the optimizer became others
      * @throws NullPointerException if an argument is {@code null}
      * @throws IllegalArgumentException if the layers differ by name or length, with all differences in the message, the
-     *     file has no weights, or {@code params} is too short or the momentum's array; nothing has changed then
+     *     file has no weights, {@code params} is too short or the momentum's array, the optimizer could not be saved
+     *     with the momentum that it would get (see {@link Lars.Builder#build}), or, {@link #withoutSettings without
+     *     settings}, its rule enters elsewhere; nothing has changed then
      * @throws IllegalStateException if the call may not come now: during another; nothing has changed then
      * @throws SafeTensorsException if the file is damaged, or is not what it was when it was loaded; nothing has
      *     changed then
      * @throws IOException if reading fails. Nothing has changed then, or, if it failed at the second reading, the
      *     optimizer asks for another restore
      */
-    public void restore(Lars lars, float[] params) throws IOException {
-        restore(lars, Objects.requireNonNull(params, "params"), false);
+    public Restored restore(Lars lars, float[] params) throws IOException {
+        return restore(lars, Objects.requireNonNull(params, "params"), "", false);
     }
 
     /**
@@ -264,22 +297,43 @@ public final class Checkpoint {
      * float[])}.
      */
     public Restored restoreMatching(Lars lars) throws IOException {
-        return restore(lars, null, true);
+        return restore(lars, null, "", true);
+    }
+
+    /** As {@link #restoreMatching(Lars)}, of layers whose names have a prefix in the checkpoint. */
+    public Restored restoreMatching(Lars lars, String prefix) throws IOException {
+        return restore(lars, null, Objects.requireNonNull(prefix, "prefix"), true);
     }
 
     /**
-     * Goes back to the state and the weights of those layers that are here and there with the same name and length, and
-     * leaves the others as they are: a model with a new head, say. Step number, refusals and hyperparameters are taken.
-     * Otherwise as {@link #restore(Lars, float[])}.
+     * Goes back to the state and the weights of those layers that are here and there with the same name and length: a
+     * model with a new head, say. Step number, refusals and hyperparameters are taken. The other layers are afterwards
+     * fresh: they have not begun, and their momentum is 0, in the caller's array too if there is one. Their weights and
+     * treatments stay. Otherwise as {@link #restore(Lars, float[])}.
      *
      * @return what was taken and what not
      * @throws IllegalArgumentException as there; where layers differ, only if there is no layer to take
      */
     public Restored restoreMatching(Lars lars, float[] params) throws IOException {
-        return restore(lars, Objects.requireNonNull(params, "params"), true);
+        return restore(lars, Objects.requireNonNull(params, "params"), "", true);
     }
 
-    private Restored restore(Lars lars, float[] params, boolean partial) throws IOException {
+    /**
+     * As {@link #restoreMatching(Lars, float[])}, of layers whose names have a prefix in the checkpoint.
+     *
+     * @param prefix what the checkpoint's names have before those of the optimizer's layers: {@code "module."}, say
+     */
+    public Restored restoreMatching(Lars lars, float[] params, String prefix) throws IOException {
+        return restore(lars, Objects.requireNonNull(params, "params"), Objects.requireNonNull(prefix, "prefix"), true);
+    }
+
+    private Restored restore(Lars lars, float[] params, String prefix, boolean partial) throws IOException {
+        Restored restored = take(lars, params, prefix, partial);
+        restored.log(file);
+        return restored;
+    }
+
+    private Restored take(Lars lars, float[] params, String prefix, boolean partial) throws IOException {
         Objects.requireNonNull(lars, "lars");
         Turns.Phase before = lars.turns().enter("restore", true, true);
         boolean writing = false;
@@ -289,25 +343,38 @@ public final class Checkpoint {
             if (params != null && !weights) {
                 throw new IllegalArgumentException("params is given, and the checkpoint has no weights");
             }
+            if (settings) {
+                Savable.require(live.layers, state.hasMomentum());
+            } else {
+                requireUsableMomentum(live);
+            }
             int[] from = new int[live.layers.size()];
-            Restored restored = match(live.layers, from, partial);
+            Restored restored = match(live, from, prefix, partial);
             try (SafeTensorsFile open = SafeTensorsFile.open(file)) {
                 if (!open.metadata().equals(metadata) || !open.tensors().equals(tensors)) {
                     throw new SafeTensorsException(file + " is not what it was when it was loaded; load it again");
                 }
                 Checksum.verifyAll(file, open);
-                float[] momentum = live.momentumFor(state);
+                float[] momentum = live.momentumFor(settings ? state.hyperparameters : live.hyperparameters);
                 writing = true;
+                live.momentum = momentum;
+                if (settings) {
+                    live.takeSettings(state, from);
+                }
+                live.takeProgress(state, from);
                 for (int i = 0; i < from.length; i++) {
-                    if (from[i] >= 0 && state.hasMomentum()) {
-                        read(open, live.layers.get(i), MOMENTUM_SUFFIX, momentum);
+                    if (from[i] < 0) {
+                        continue;
                     }
-                    if (from[i] >= 0 && params != null) {
-                        read(open, live.layers.get(i), "", params);
+                    String name = state.layers.get(from[i]).name();
+                    int offset = (int) live.layers.get(i).offset();
+                    if (live.hasMomentum() && state.hasMomentum()) {
+                        open.readFloats(name + MOMENTUM_SUFFIX, momentum, offset);
+                    }
+                    if (params != null) {
+                        open.readFloats(name, params, offset);
                     }
                 }
-                live.momentum = momentum;
-                live.takeAllButMomentum(state, from);
                 lars.forgetCarried();
             }
             lars.turns().leave(Turns.Phase.IDLE);
@@ -318,26 +385,38 @@ public final class Checkpoint {
         }
     }
 
+    /** Checks that the optimizer's rule, where it is kept, can go on with this checkpoint's momentum. */
+    private void requireUsableMomentum(State live) {
+        Rule.Entry mine = live.hyperparameters.rule().entry();
+        Rule.Entry entry = state.hyperparameters.rule().entry();
+        if (live.hasMomentum() && state.hasMomentum() && mine != entry) {
+            throw new IllegalArgumentException("the optimizer's rule enters at " + mine
+                    + ", and the checkpoint's momentum is that of a rule that enters at " + entry
+                    + "; restore it with its settings, then a snapshot converted to the rule");
+        }
+    }
+
     /**
      * Finds the layers of an optimizer in this checkpoint.
      *
      * @param from set to the index in this checkpoint of each layer, or -1
      */
-    private Restored match(Layers live, int[] from, boolean partial) {
+    private Restored match(State live, int[] from, String prefix, boolean partial) {
         List<String> taken = new ArrayList<>();
         Map<String, String> leftInFile = new TreeMap<>();
         for (Layer layer : state.layers) {
             leftInFile.put(layer.name(), "the optimizer has no such layer");
         }
+        Set<String> names = new HashSet<>(leftInFile.keySet());
         List<String> leftWithout = new ArrayList<>();
         StringBuilder differences = new StringBuilder();
-        for (int i = 0; i < live.size(); i++) {
-            Layer layer = live.get(i);
-            String name = layer.name();
-            from[i] = leftInFile.containsKey(name) ? state.layers.index(name) : -1;
+        for (int i = 0; i < from.length; i++) {
+            Layer layer = live.layers.get(i);
+            String name = prefix + layer.name();
+            from[i] = names.contains(name) ? state.layers.index(name) : -1;
             if (from[i] >= 0 && state.layers.get(from[i]).length() == layer.length()) {
                 leftInFile.remove(name);
-                taken.add(name);
+                taken.add(layer.name());
                 continue;
             }
             if (from[i] >= 0) {
@@ -348,22 +427,52 @@ public final class Checkpoint {
             } else {
                 differences.append(differences(name, "the checkpoint has no such layer"));
             }
-            leftWithout.add(name);
+            leftWithout.add(layer.name());
         }
         leftInFile.forEach((name, why) -> differences.append(differences(name, why)));
         if (!differences.isEmpty() && !(partial && !taken.isEmpty())) {
-            throw new IllegalArgumentException(
-                    "the checkpoint is of other layers" + (partial ? ", none of which fits:" : ":") + differences);
+            throw new IllegalArgumentException("the checkpoint is of other layers"
+                    + (partial ? ", none of which fits" : "")
+                    + Prefixes.hint(live.layers, names, prefix, "restoreMatching(lars, params, prefix)")
+                    + ":" + differences);
         }
-        return new Restored(taken, leftInFile, leftWithout);
+        return new Restored(taken, leftInFile, leftWithout, settings ? changes(live, from) : List.of());
+    }
+
+    /** What an optimizer's settings were, where this checkpoint's are others. */
+    private List<String> changes(State live, int[] from) {
+        Hyperparameters was = live.hyperparameters;
+        Hyperparameters is = state.hyperparameters;
+        List<String> changes = new ArrayList<>();
+        addChange(changes, "rule", was.rule(), is.rule());
+        addChange(changes, "trustCoefficient", was.trustCoefficient(), is.trustCoefficient());
+        addChange(changes, "weightDecay", was.weightDecay(), is.weightDecay());
+        addChange(changes, "momentum", was.momentum(), is.momentum());
+        addChange(changes, "dampening", was.dampening(), is.dampening());
+        addChange(changes, "nesterov", was.nesterov(), is.nesterov());
+        addChange(changes, "momentumCorrection", was.momentumCorrection(), is.momentumCorrection());
+        List<String> treated = new ArrayList<>();
+        for (int i = 0; i < from.length; i++) {
+            Layer layer = live.layers.get(i);
+            if (from[i] >= 0
+                    && !layer.treatment().equals(state.layers.get(from[i]).treatment())) {
+                treated.add(layer.name());
+            }
+        }
+        if (!treated.isEmpty()) {
+            changes.add("the treatment of " + Prefixes.some(treated) + " is the checkpoint's, was another");
+        }
+        return changes;
+    }
+
+    private static void addChange(List<String> changes, String name, Object was, Object is) {
+        if (!is.equals(was)) {
+            changes.add(name + " is " + is + ", was " + was);
+        }
     }
 
     static String differences(String name, String why) {
         return System.lineSeparator() + "  " + SafeTensorsException.quote(name) + ": " + why;
-    }
-
-    static void read(SafeTensorsFile open, Layer layer, String suffix, float[] array) throws IOException {
-        open.readFloats(layer.name() + suffix, array, (int) layer.offset());
     }
 
     static void requireParams(float[] params, State state) {

@@ -743,9 +743,14 @@ public final class Lars implements AutoCloseable {
         }
 
         /**
-         * Builds the optimizer.
+         * Builds the optimizer. What {@link Checkpoint} could not save is refused here: a layer that is called as the
+         * momentum of another is in a checkpoint ({@code a.momentum_buffer} beside {@code a}, where there is momentum),
+         * a layer called {@code lars4j.checksum} or {@code __metadata__}, a name that is not Unicode, and so many
+         * layers that the header of a checkpoint may need more than the 100 MB that its format allows (about 400,000
+         * with short names).
          *
-         * @throws IllegalArgumentException if a value is out of its range or does not go with another, naming it
+         * @throws IllegalArgumentException if a value is out of its range or does not go with another, naming it, or a
+         *     checkpoint of the layers could not be written
          * @throws IllegalStateException if no learning rate was given, or the kernels that a property asks for cannot
          *     run
          */
@@ -767,6 +772,7 @@ public final class Lars implements AutoCloseable {
                 throw new IllegalArgumentException(
                         "layers end at " + layers.end() + "; they must end at or before " + MOST_ELEMENTS);
             }
+            Savable.require(layers, momentum != 0);
             if (momentumBuffer != null) {
                 checkMomentumBuffer();
             }

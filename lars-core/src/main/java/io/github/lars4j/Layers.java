@@ -103,6 +103,11 @@ public final class Layers implements Iterable<Layer> {
         return index;
     }
 
+    /** Whether there is a layer of a name. */
+    boolean has(String name) {
+        return indices.containsKey(name);
+    }
+
     /** These layers where they lie, each {@code i} treated as the other {@code from[i]} is; of -1, as it was. */
     Layers withTreatmentsOf(Layers others, int[] from) {
         List<Layer> treated = new ArrayList<>();

@@ -167,9 +167,9 @@ class CornersTest {
 
     @Test
     void aRestoreIsCompleteWhereNothingIsLeft() {
-        assertTrue(new Restored(List.of("a"), Map.of(), List.of()).complete());
-        assertFalse(new Restored(List.of("a"), Map.of("b", "why"), List.of()).complete());
-        assertFalse(new Restored(List.of("a"), Map.of(), List.of("b")).complete());
+        assertTrue(new Restored(List.of("a"), Map.of(), List.of(), List.of("note")).complete());
+        assertFalse(new Restored(List.of("a"), Map.of("b", "why"), List.of(), List.of()).complete());
+        assertFalse(new Restored(List.of("a"), Map.of(), List.of("b"), List.of("note")).complete());
     }
 
     @Test

@@ -5,8 +5,10 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.DoubleBuffer;
 import java.nio.FloatBuffer;
+import java.nio.ShortBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 
@@ -112,7 +114,7 @@ public final class SafeTensorsFile implements AutoCloseable {
     }
 
     /**
-     * Reads a whole tensor of dtype F32.
+     * Reads a whole tensor of dtype F32, F16 or BF16. A float holds every number of the two narrower types exactly.
      *
      * @param name the tensor's name
      * @param destination takes the elements in C order; what it holds is undefined after an exception
@@ -124,13 +126,14 @@ public final class SafeTensorsFile implements AutoCloseable {
      */
     public void readFloats(String name, float[] destination, int offset) throws IOException {
         Objects.requireNonNull(destination, "destination");
-        TensorInfo tensor = tensor(name, Dtype.F32);
+        TensorInfo tensor = tensor(name, Dtype.F32, Dtype.F16, Dtype.BF16);
         int count = countThatFits(tensor, tensor.elementCount(), destination.length, offset);
         readFloats(tensor, 0, FloatBuffer.wrap(destination, offset, count));
     }
 
     /**
-     * Reads consecutive elements of a tensor of dtype F32.
+     * Reads consecutive elements of a tensor of dtype F32, F16 or BF16; otherwise as {@link #readFloats(String,
+     * float[], int)}.
      *
      * @param name the tensor's name
      * @param first index in the tensor, flat and in C order, of the first element to read, 0 to its element count
@@ -144,18 +147,34 @@ public final class SafeTensorsFile implements AutoCloseable {
      */
     public void readFloats(String name, long first, float[] destination, int offset, int count) throws IOException {
         Objects.requireNonNull(destination, "destination");
-        TensorInfo tensor = tensor(name, Dtype.F32);
+        TensorInfo tensor = tensor(name, Dtype.F32, Dtype.F16, Dtype.BF16);
         checkRange(tensor, first, count);
         countThatFits(tensor, count, destination.length, offset);
         readFloats(tensor, first, FloatBuffer.wrap(destination, offset, count));
     }
 
     private void readFloats(TensorInfo tensor, long first, FloatBuffer destination) throws IOException {
-        long begin = dataStart + tensor.begin() + first * Float.BYTES;
-        copyTo(
-                begin,
-                begin + (long) destination.remaining() * Float.BYTES,
-                chunk -> destination.put(chunk.asFloatBuffer()));
+        int bytes = tensor.dtype().bitSize() / Byte.SIZE;
+        long begin = dataStart + tensor.begin() + first * bytes;
+        copyTo(begin, begin + (long) destination.remaining() * bytes, chunk -> {
+            switch (tensor.dtype()) {
+                case F16 -> widen(chunk.asShortBuffer(), destination, Float::float16ToFloat);
+                case BF16 -> widen(chunk.asShortBuffer(), destination, bits -> Float.intBitsToFloat(bits << 16));
+                default -> destination.put(chunk.asFloatBuffer());
+            }
+        });
+    }
+
+    private static void widen(ShortBuffer source, FloatBuffer destination, Widening widening) {
+        while (source.hasRemaining()) {
+            destination.put(widening.widened(source.get()));
+        }
+    }
+
+    /** Makes a float of the bits of a narrower number. */
+    @FunctionalInterface
+    private interface Widening {
+        float widened(short bits);
     }
 
     /**
@@ -329,11 +348,11 @@ public final class SafeTensorsFile implements AutoCloseable {
         return tensor;
     }
 
-    private TensorInfo tensor(String name, Dtype dtype) {
+    private TensorInfo tensor(String name, Dtype... allowed) {
         TensorInfo tensor = tensor(name);
-        if (tensor.dtype() != dtype) {
+        if (!List.of(allowed).contains(tensor.dtype())) {
             throw new IllegalArgumentException("name is " + SafeTensorsException.quote(name) + ", a tensor of dtype "
-                    + tensor.dtype() + ", allowed is " + dtype);
+                    + tensor.dtype() + ", allowed are " + List.of(allowed));
         }
         return tensor;
     }

@@ -309,12 +309,47 @@ class SafeTensorsFileTest {
         }
     }
 
+    /** Every number of 16 bits, against what the formats say it is worth; so many that a chunk ends between. */
+    @Test
+    void widensExactly() throws Exception {
+        int count = 1 << 16;
+        int[] data = new int[4 * count];
+        for (int i = 0; i < count; i++) {
+            data[2 * i] = i & 0xff;
+            data[2 * i + 1] = i >> 8;
+        }
+        System.arraycopy(data, 0, data, 2 * count, 2 * count);
+        String header = "{" + entry("h", "F16", "[65536]", "[0,131072]") + ","
+                + entry("b", "BF16", "[65536]", "[131072,262144]") + "}";
+        try (SafeTensorsFile file = open(bytes(header, data))) {
+            float[] half = new float[count + 1];
+            float[] brain = new float[count];
+            file.readFloats("h", half, 1);
+            file.readFloats("b", brain, 0);
+            for (int i = 0; i < count; i++) {
+                int exponent = i >> 10 & 31;
+                int fraction = i & 1023;
+                double magnitude = exponent == 31
+                        ? fraction == 0 ? Double.POSITIVE_INFINITY : Double.NaN
+                        : (exponent == 0 ? fraction : 1024 + fraction) * Math.scalb(1.0, Math.max(exponent, 1) - 25);
+                double expected = i >> 15 == 0 ? magnitude : -magnitude;
+                assertEquals(expected, (double) half[i + 1], "F16 " + i);
+                assertEquals(i << 16, Float.floatToRawIntBits(brain[i]), "BF16 " + i);
+            }
+            float[] part = {9, 9, 9, 9};
+            file.readFloats("h", 0x3c00, part, 1, 2);
+            assertArrayEquals(new float[] {9, 1, 1 + 1 / 1024f, 9}, part);
+            file.readFloats("b", 0x3f80, part, 2, 2);
+            assertArrayEquals(new float[] {9, 1, 1, 1 + 1 / 128f}, part);
+        }
+    }
+
     @Test
     void refusesBadArguments() throws Exception {
         try (SafeTensorsFile file = open(SMALL)) {
             refuses("name is \"x\", allowed", () -> file.readFloats("x", new float[4], 0));
-            refuses("tensor of dtype F64, allowed is F32", () -> file.readFloats("d", new float[4], 0));
-            refuses("tensor of dtype F32, allowed is F64", () -> file.readDoubles("f", new double[4], 0));
+            refuses("tensor of dtype F64, allowed are [F32, F16, BF16]", () -> file.readFloats("d", new float[4], 0));
+            refuses("tensor of dtype F32, allowed are [F64]", () -> file.readDoubles("f", new double[4], 0));
             refuses("destination.length is 3, allowed is 4", () -> file.readFloats("f", new float[3], 0));
             refuses("offset is 1, allowed is 0 to 0", () -> file.readFloats("f", new float[4], 1));
             refuses("offset is -1, allowed is 0 to 1", () -> file.readFloats("f", new float[5], -1));
