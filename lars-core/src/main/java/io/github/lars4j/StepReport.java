@@ -1,17 +1,19 @@
 package io.github.lars4j;
 
+import java.util.Locale;
+
 /**
  * What one step saw and did. Live: the optimizer rewrites it at its next step, and {@link #copy} keeps it. Reading it
  * allocates nothing, but for {@link #copy} and {@link #toString}.
  */
 public final class StepReport {
 
-    private final Layers layers;
     private final Outcome[] outcomes;
     private final double[] weightSquares;
     private final double[] gradientSquares;
     private final double[] trustRatios;
     private final double[] learningRates;
+    private Layers layers;
     private long step;
     private double loss;
     private double learningRate;
@@ -31,7 +33,8 @@ public final class StepReport {
     }
 
     /** Starts the report of a step: nothing known of any layer yet. */
-    void begin(long step, double loss, double learningRate, double gradientScale) {
+    void begin(Layers layers, long step, double loss, double learningRate, double gradientScale) {
+        this.layers = layers;
         this.step = step;
         this.loss = loss;
         this.learningRate = learningRate;
@@ -72,7 +75,7 @@ public final class StepReport {
         this.refusals = refusals;
     }
 
-    /** The layers that this is about, by index. */
+    /** The layers that this is about, by index, as the step treated them. */
     public Layers layers() {
         return layers;
     }
@@ -143,12 +146,12 @@ public final class StepReport {
         return gradientScale * Math.sqrt(squares);
     }
 
-    /** r of a layer; NaN where it was not come to. */
+    /** The layer's trust ratio, or NaN if the step stopped before computing it. */
     public double trustRatio(int layer) {
         return trustRatios[layers.checked("layer", layer)];
     }
 
-    /** γr of a layer, its rate factor counted in; NaN where it was not come to. */
+    /** The layer's learning rate, its rate factor included, times its trust ratio; or NaN if the step stopped before computing it. */
     public double effectiveRate(int layer) {
         return learningRates[layers.checked("layer", layer)] * trustRatios[layer];
     }
@@ -161,7 +164,7 @@ public final class StepReport {
     /** A report that stays as it is. */
     public StepReport copy() {
         StepReport copy = new StepReport(layers);
-        copy.begin(step, loss, learningRate, gradientScale);
+        copy.begin(layers, step, loss, learningRate, gradientScale);
         copy.clipped(clipScale);
         copy.ended(refused, refusals);
         for (int i = 0; i < outcomes.length; i++) {
@@ -176,24 +179,27 @@ public final class StepReport {
     @Override
     public String toString() {
         StringBuilder text = new StringBuilder();
-        text.append("step %d  loss %s  rate %.6g  gradient norm %.6g  clip x %.6g%s%n"
-                .formatted(
-                        step,
-                        Double.isNaN(loss) ? "-" : "%.6g".formatted(loss),
-                        learningRate,
-                        gradientNorm(),
-                        clipScale,
-                        refused ? "  REFUSED (" + refusals + " so far)" : ""));
-        text.append("%-40s %12s %12s %12s %12s  %s%n".formatted("layer", "|w|", "|g|", "ratio", "rate", "outcome"));
+        text.append(String.format(
+                Locale.ROOT,
+                "step %d  loss %s  rate %.6g  gradient norm %.6g  clip x %.6g%s%n",
+                step,
+                Double.isNaN(loss) ? "-" : String.format(Locale.ROOT, "%.6g", loss),
+                learningRate,
+                gradientNorm(),
+                clipScale,
+                refused ? "  REFUSED (" + refusals + " so far)" : ""));
+        text.append(String.format(
+                Locale.ROOT, "%-40s %12s %12s %12s %12s  %s%n", "layer", "|w|", "|g|", "ratio", "rate", "outcome"));
         for (int i = 0; i < outcomes.length; i++) {
-            text.append("%-40s %12.6g %12.6g %12.6g %12.6g  %s%n"
-                    .formatted(
-                            layers.get(i).name(),
-                            weightNorm(i),
-                            gradientNorm(i),
-                            trustRatio(i),
-                            effectiveRate(i),
-                            outcomes[i]));
+            text.append(String.format(
+                    Locale.ROOT,
+                    "%-40s %12.6g %12.6g %12.6g %12.6g  %s%n",
+                    layers.get(i).name(),
+                    weightNorm(i),
+                    gradientNorm(i),
+                    trustRatio(i),
+                    effectiveRate(i),
+                    outcomes[i]));
         }
         return text.toString();
     }

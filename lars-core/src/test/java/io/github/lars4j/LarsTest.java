@@ -351,6 +351,43 @@ class LarsTest {
     }
 
     @Test
+    void dampeningWithoutMomentumHasNoEffect() {
+        for (Rule rule : DIALECTS) {
+            Lars.Builder builder = Lars.builder(Layers.builder().add("w", 1).build())
+                    .rule(rule)
+                    .learningRate(2)
+                    .trustCoefficient(0.25)
+                    .weightDecay(0.5)
+                    .dampening(0.75);
+            // By hand: every dialect with w = 4, g = 1 and so d = 3 has r = 1/4 · 4/3, or 1 where that is the clip.
+            double w = 4 - 2 * (rule.clip() ? Math.min(1 / 6.0, 1) : 1 / 3.0) * 3;
+            float[] params = {4};
+            try (Lars lars = builder.build()) {
+                lars.step(params, new float[] {1});
+                assertEquals(w, params[0], 1e-6, rule.toString());
+                params[0] = 4;
+                lars.step(params, new float[] {1});
+                assertEquals(w, params[0], 1e-6, () -> "the second step of " + rule);
+            }
+        }
+    }
+
+    @Test
+    void momentumCorrectionWithoutMomentumHasNoEffect() {
+        double[] rates = {Double.MIN_VALUE, 1};
+        try (Lars lars = Lars.builder(Layers.builder().add("w", 1).build())
+                .learningRate(step -> rates[(int) step])
+                .trustCoefficient(0.25)
+                .momentumCorrection(true)
+                .build()) {
+            float[] params = {4};
+            lars.step(params, new float[] {1});
+            lars.step(params, new float[] {1});
+            assertEquals(3, params[0], "the rate has grown to more than a double's multiple");
+        }
+    }
+
+    @Test
     void momentumHandedInIsUsedAsItStandsAndCountsAsBegun() {
         float[] buffer = new float[N + 5];
         Lars own = builder(Dialects.PAPER).nesterov(false).dampening(0.5).build();

@@ -5,11 +5,11 @@ import io.github.lars4j.bench.report.Results;
 import io.github.lars4j.bench.report.Table;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.OptionalDouble;
 import java.util.function.Predicate;
 import java.util.stream.DoubleStream;
@@ -49,7 +49,7 @@ final class Ratios {
     }
 
     /** Prints the table; returns the exit code. */
-    static int run(String[] args, PrintStream out, PrintStream err) throws IOException {
+    static int run(String[] args, PrintStream out, PrintStream err) {
         if (args.length == 0) {
             err.println("lars-bench: ratios needs one FILE.json, or several of one run");
             return BenchMain.USAGE;
@@ -57,9 +57,9 @@ final class Ratios {
         List<Results.Result> all = new ArrayList<>();
         for (String file : args) {
             try {
-                all.addAll(Results.parse(Files.readString(Path.of(file))).all());
-            } catch (NoSuchFileException e) {
-                err.println("lars-bench: there is no file " + file);
+                all.addAll(Results.parse(InputFile.text(Path.of(file))).all());
+            } catch (IOException | InvalidPathException e) {
+                err.println("lars-bench: " + e.getMessage());
                 return BenchMain.USAGE;
             } catch (IllegalArgumentException e) {
                 err.println("lars-bench: " + file + " " + e.getMessage());
@@ -69,8 +69,11 @@ final class Ratios {
         Ratios ratios = new Ratios(new Results(all));
         out.print(ratios.fill());
         out.printf(
+                Locale.ROOT,
                 "%d measured, %d missed, %d more within 5 %% of their ceiling; a dash is what the file does not have%n",
-                ratios.measured, ratios.missed, ratios.atCeiling);
+                ratios.measured,
+                ratios.missed,
+                ratios.atCeiling);
         return ratios.missed == 0 ? 0 : BenchMain.FAILED;
     }
 

@@ -4,9 +4,7 @@ import io.github.lars4j.bench.report.Report;
 import io.github.lars4j.bench.report.RunFile;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
 /** {@code report FILE.json}: the page, the pictures and the table of a run that was recorded. */
@@ -23,8 +21,8 @@ final class ReportCommand {
         }
         try {
             Path file = Path.of(args[0]).toAbsolutePath();
-            RunFile run = RunFile.parse(Files.readString(file));
-            Path folder = elsewhere ? Files.createDirectories(Path.of(args[2])) : file.getParent();
+            RunFile run = RunFile.parse(InputFile.text(file));
+            Path folder = elsewhere ? OutputFile.folder(Path.of(args[2])) : file.getParent();
             Report report = new Report(run);
             report.write(folder);
             out.print(report.text());
@@ -32,12 +30,10 @@ final class ReportCommand {
             out.println("Written to " + folder + ": "
                     + String.join(", ", report.files().keySet()));
             return 0;
-        } catch (NoSuchFileException e) {
-            err.println("lars-bench: there is no file " + args[0]);
         } catch (IllegalArgumentException e) {
             err.println("lars-bench: " + (e instanceof InvalidPathException ? "" : args[0] + " ") + e.getMessage());
         } catch (IOException e) {
-            err.println("lars-bench: " + e);
+            err.println("lars-bench: " + e.getMessage());
         }
         return BenchMain.USAGE;
     }

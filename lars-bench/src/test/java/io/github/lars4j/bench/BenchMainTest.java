@@ -9,9 +9,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
+@Tag("locale")
 class BenchMainTest {
 
     @TempDir
@@ -55,7 +57,7 @@ class BenchMainTest {
         assertRefused("coldstart", "coldstart", "now");
         assertRefused("accuracy takes no arguments, and was given --help", "accuracy", "--help");
         assertRefused("ratios", "ratios");
-        assertRefused("there is no file a", "ratios", "a", "b");
+        assertRefused("a: cannot be opened: there is no such file", "ratios", "a", "b");
     }
 
     @Test
@@ -63,6 +65,7 @@ class BenchMainTest {
         Path file = Files.writeString(folder.resolve("file"), "");
         assertRefused("\"nonsense\"", "--layout", "nonsense");
         assertRefused("there is no such file either", "--layout", "nonsense");
+        assertRefused("what has that name here is no file", "--layout", folder.toString());
         assertRefused(file.toString(), "--layout", file.toString());
         assertRefused("--layout needs a value", "--layout");
         assertRefused("--out needs a value", "--out");
@@ -72,12 +75,17 @@ class BenchMainTest {
         assertEquals("", out.toString(StandardCharsets.UTF_8));
     }
 
-    @Test
-    void reportOfARecordedRunIsWrittenBesideIt() throws Exception {
+    private Path json() throws Exception {
         Path file = folder.resolve("run.json");
         try (var in = BenchMainTest.class.getResourceAsStream("run.json")) {
             Files.copy(in, file);
         }
+        return file;
+    }
+
+    @Test
+    void reportOfARecordedRunIsWrittenBesideIt() throws Exception {
+        Path file = json();
         assertEquals(0, run("report", file.toString()));
         assertTrue(out.toString(StandardCharsets.UTF_8).contains("Written to " + folder));
         assertTrue(Files.readString(folder.resolve("report.html")).contains("resnet50"));
@@ -93,8 +101,17 @@ class BenchMainTest {
         assertRefused("report needs one file", "report");
         assertRefused("report needs one file", "report", "a", "b");
         assertRefused(
-                "there is no file", "report", folder.resolve("missing.json").toString());
+                "there is no such file",
+                "report",
+                folder.resolve("missing.json").toString());
         assertRefused("bad.json is no", "report", bad.toString());
+        Path pickle = Files.write(folder.resolve("run.pt"), new byte[] {(byte) 0x80, 2, (byte) 0x8a});
+        for (String command : new String[] {"report", "ratios"}) {
+            assertRefused(pickle + " is no text: it is a Python pickle", command, pickle.toString());
+            assertRefused(folder + ": cannot be opened: it is a folder", command, folder.toString());
+            assertRefused("no-file", command, "no-file\0");
+        }
+        assertRefused(bad + ": cannot be made a folder", "report", json().toString(), "--out", bad.toString());
     }
 
     @Test
@@ -105,7 +122,9 @@ class BenchMainTest {
     @Test
     void ratiosOfWhatIsNoResultAreRefused() throws Exception {
         assertRefused(
-                "there is no file", "ratios", folder.resolve("missing.json").toString());
+                "there is no such file",
+                "ratios",
+                folder.resolve("missing.json").toString());
         for (String json : new String[] {"", "{}", "[1]", "[{}]", "[{\"benchmark\": 1}]", "["}) {
             Path file = Files.writeString(folder.resolve("bad.json"), json);
             assertRefused("is not a JSON result of JMH", "ratios", file.toString());

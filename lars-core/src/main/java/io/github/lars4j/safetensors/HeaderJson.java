@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 
@@ -34,7 +35,7 @@ final class HeaderJson {
         this.json = json;
     }
 
-    /** Parses a header, which may be padded with spaces at its end; the tensors stay in its order. */
+    /** Parses a header, which may be padded with white space on either side; the tensors stay in its order. */
     static Header parse(byte[] json) throws SafeTensorsException {
         return new HeaderJson(json).header();
     }
@@ -42,8 +43,7 @@ final class HeaderJson {
     private Header header() throws SafeTensorsException {
         Map<String, String> metadata = null;
         Map<String, TensorInfo> tensors = new LinkedHashMap<>();
-        // Not even white space may come first: the reference demands '{' as the header's first byte.
-        take('{');
+        takeToken('{');
         if (!takeIf('}')) {
             do {
                 skipWhiteSpace();
@@ -59,17 +59,22 @@ final class HeaderJson {
                 }
             } while (another('}'));
         }
-        while (peek() == ' ') {
-            at++;
-        }
+        skipWhiteSpace();
         if (peek() != END) {
-            throw unexpected("only spaces after the header's last '}'");
+            throw unexpected("only white space after the header's last '}'");
         }
         return new Header(metadata == null ? Map.of() : metadata, tensors);
     }
 
+    /** Reads the metadata, or a {@code null} in their place, which says that there are none. */
     private Map<String, String> metadata() throws SafeTensorsException {
         Map<String, String> metadata = new LinkedHashMap<>();
+        if (takeIf('n')) {
+            for (char c : "ull".toCharArray()) {
+                take(c);
+            }
+            return metadata;
+        }
         takeToken('{');
         if (!takeIf('}')) {
             do {
@@ -338,7 +343,7 @@ final class HeaderJson {
         int b = peek();
         String found = b == END
                 ? "the header's end"
-                : b > 0x20 && b < 0x7f ? "'" + (char) b + "'" : String.format("byte 0x%02x", b);
+                : b > 0x20 && b < 0x7f ? "'" + (char) b + "'" : String.format(Locale.ROOT, "byte 0x%02x", b);
         return malformed(at, "expected " + expected + ", found " + found);
     }
 

@@ -1,6 +1,7 @@
 package io.github.lars4j.bench.arms;
 
 import io.github.lars4j.Layers;
+import io.github.lars4j.bench.InputFile;
 import io.github.lars4j.rule.Treatment;
 import io.github.lars4j.safetensors.Dtype;
 import io.github.lars4j.safetensors.SafeTensorsException;
@@ -9,7 +10,6 @@ import io.github.lars4j.safetensors.TensorInfo;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
@@ -19,6 +19,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -43,9 +44,6 @@ public final class Layouts {
     /** A list of more bytes than this is some other file. */
     private static final long LONGEST_LIST = 1L << 24;
 
-    /** Bytes of the length that a safetensors file begins with. No length that is allowed fills them. */
-    private static final int LENGTH_BYTES = 8;
-
     private Layouts() {}
 
     /** As {@link #named(String, Consumer)}, without the notes. */
@@ -64,8 +62,8 @@ public final class Layouts {
      *
      * @param name one of {@link #NETWORKS}, or ELEMENTSxLAYERS, or @FILE
      * @param notes is told, in a line, what of a file is left out or not known
-     * @throws IllegalArgumentException if it is none of them, or the file can't be read or is neither, saying in one
-     *     line what is wrong where
+     * @throws IllegalArgumentException if it is none of them, or the file can't be read or is neither, saying what
+     *     is wrong where
      */
     public static Layers named(String name, Consumer<String> notes) {
         if (name.startsWith("@")) {
@@ -95,15 +93,11 @@ public final class Layouts {
             Path file = Path.of(path);
             if (!Files.isRegularFile(file)) {
                 throw new IllegalArgumentException("layout is @" + path + "; "
-                        + (Files.isDirectory(file) ? "that is a directory" : "there is no such file"));
+                        + (Files.isDirectory(file) ? "that is a folder" : "there is no such file"));
             }
-            boolean binary = false;
-            try (InputStream in = Files.newInputStream(file)) {
-                for (byte b : in.readNBytes(LENGTH_BYTES)) {
-                    binary |= b == 0;
-                }
-            }
-            Layers layers = binary ? safetensors(file, notes) : parse(path, list(file), notes);
+            Optional<String> list = list(file);
+            Layers layers =
+                    list.isPresent() ? parse(path, list.get().lines().toList(), notes) : safetensors(file, notes);
             if (layers.end() == 0) {
                 throw new IllegalArgumentException(path + " has tensors without elements only");
             }
@@ -113,9 +107,11 @@ public final class Layouts {
                     "layout is @" + SafeTensorsException.quote(path) + "; that is no path", e);
         } catch (SafeTensorsException e) {
             throw new IllegalArgumentException(
-                    e.getMessage() + "; a layout's file is a list of tensors or a safetensors file", e);
+                    "a layout's file is a safetensors file, or a list of tensors in UTF-8 of at most " + LONGEST_LIST
+                            + " bytes; " + e.getMessage(),
+                    e);
         } catch (IOException e) {
-            throw new IllegalArgumentException(path + " can't be read: " + e, e);
+            throw new IllegalArgumentException(e.getMessage(), e);
         }
     }
 
@@ -152,17 +148,13 @@ public final class Layouts {
         };
     }
 
-    private static List<String> list(Path file) throws IOException {
+    /** The text of a file that may be a list. A safetensors file has a byte of 0 in its length, and no text has. */
+    private static Optional<String> list(Path file) throws IOException {
         if (Files.size(file) > LONGEST_LIST) {
-            throw new IllegalArgumentException(
-                    file + " is neither a safetensors file nor a list of tensors, which has at most " + LONGEST_LIST
-                            + " bytes");
+            return Optional.empty();
         }
-        try {
-            return Files.readAllLines(file);
-        } catch (CharacterCodingException e) {
-            throw new IllegalArgumentException(
-                    file + " is neither a safetensors file nor a list of tensors in UTF-8", e);
+        try (InputStream in = InputFile.open(file)) {
+            return InputFile.decoded(in.readAllBytes());
         }
     }
 

@@ -1,9 +1,8 @@
 package io.github.lars4j.bench.largebatch;
 
+import io.github.lars4j.bench.OutputFile;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 
@@ -64,26 +63,20 @@ public final class LargeBatchCommand {
         try {
             data = FashionMnist.read(command.data);
         } catch (IOException e) {
-            err.println("large-batch: " + message(e));
+            err.println("large-batch: " + e.getMessage());
             return NOT_STARTED;
         }
         try {
             command.run(data, out, err);
             return OK;
         } catch (IOException e) {
-            err.println("large-batch: " + message(e));
+            err.println("large-batch: " + e.getMessage());
             return FAILED;
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             err.println("large-batch: interrupted");
             return FAILED;
         }
-    }
-
-    private static String message(IOException e) {
-        return e instanceof NoSuchFileException missing && missing.getReason() != null
-                ? missing.getFile() + " is " + missing.getReason()
-                : String.valueOf(e.getMessage());
     }
 
     private static LargeBatchCommand parse(String[] args) {
@@ -124,7 +117,7 @@ public final class LargeBatchCommand {
     }
 
     private void run(FashionMnist data, PrintStream output, PrintStream err) throws IOException, InterruptedException {
-        Path runs = Files.createDirectories(out.resolve("runs"));
+        Path runs = OutputFile.folder(out.resolve("runs"));
         Results results = new Results(out.resolve("results.json"), plan);
         if (results.size() > 0) {
             err.println("going on with the " + results.size() + " results of " + out.resolve("results.json"));
@@ -142,10 +135,10 @@ public final class LargeBatchCommand {
                 .run();
         String accuracies = Charts.table(plan, results);
         String shares = OptimizerShare.table(plan, results);
-        Files.writeString(out.resolve("table.md"), accuracies + System.lineSeparator() + shares);
-        Files.writeString(out.resolve("accuracy.svg"), Charts.accuracy(plan, results));
-        Files.writeString(out.resolve("loss.svg"), Charts.loss(results, SHOWN_BATCH));
-        Files.writeString(out.resolve("trust-ratios.svg"), Charts.trustRatios(results, SHOWN_BATCH));
+        OutputFile.write(out.resolve("table.md"), accuracies + System.lineSeparator() + shares);
+        OutputFile.write(out.resolve("accuracy.svg"), Charts.accuracy(plan, results));
+        OutputFile.write(out.resolve("loss.svg"), Charts.loss(results, SHOWN_BATCH));
+        OutputFile.write(out.resolve("trust-ratios.svg"), Charts.trustRatios(results, SHOWN_BATCH));
         output.println(accuracies);
         output.println(shares);
         output.println("Written to " + out.toAbsolutePath()

@@ -9,19 +9,19 @@ import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
 import com.google.gson.JsonPrimitive;
 import io.github.lars4j.Layers;
+import io.github.lars4j.bench.OutputFile;
 import io.github.lars4j.bench.arms.Layouts;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Pattern;
 import org.openjdk.jmh.results.RunResult;
@@ -210,7 +210,9 @@ public final class RunFile {
     public String json() {
         List<String> lines = new ArrayList<>();
         runs.forEach(run -> lines.add(GSON.toJson(run)));
-        return """
+        return String.format(
+                Locale.ROOT,
+                """
                 {
                 "command": %s,
                 "cores": %d,
@@ -221,21 +223,19 @@ public final class RunFile {
                 %s
                 ]
                 }
-                """.formatted(
-                        GSON.toJson(command),
-                        cores,
-                        GSON.toJson(environment),
-                        GSON.toJson(layouts),
-                        GSON.toJson(coldStarts).replace("},{", "},\n{"),
-                        RUNS,
-                        String.join(",\n", lines));
+                """,
+                GSON.toJson(command),
+                cores,
+                GSON.toJson(environment),
+                GSON.toJson(layouts),
+                GSON.toJson(coldStarts).replace("},{", "},\n{"),
+                RUNS,
+                String.join(",\n", lines));
     }
 
-    /** Writes the file, so that it is whole at every moment. */
+    /** Writes the file, so that it is whole at every moment, also after a crash of the machine. */
     public void write(Path file) throws IOException {
-        Path next = file.resolveSibling(file.getFileName() + ".next");
-        Files.writeString(next, json());
-        Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        OutputFile.write(file, json());
     }
 
     /** A layout's name, or a flag, with nothing left of a path but its last name. */

@@ -7,9 +7,11 @@ import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
+@Tag("locale")
 class LargeBatchCommandTest {
 
     @TempDir
@@ -48,7 +50,7 @@ class LargeBatchCommandTest {
     void saysHowToGetTheDataAndWritesNothing() {
         Path results = folder.resolve("results");
         assertEquals(2, run("--quick", "--data", folder.toString(), "--out", results.toString()));
-        assertTrue(errors().contains("train-images-idx3-ubyte is not there"), errors());
+        assertTrue(errors().contains("train-images-idx3-ubyte: not there"), errors());
         assertTrue(errors().contains("dataset-fashion-mnist"), errors());
         assertEquals(0, out.size());
         assertTrue(!results.toFile().exists());
