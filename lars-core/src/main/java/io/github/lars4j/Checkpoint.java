@@ -31,8 +31,37 @@ import java.util.TreeMap;
  * }</pre>
  *
  * <p>Saving replaces the file as a whole: if the process or the machine dies meanwhile, the file is the one before or
- * the new one, and the new one once {@code save} has returned. What it may leave behind is a file of the same name with
- * {@code .tmp} behind it, which can be deleted. Arrays are streamed, not copied. The same state gives the same bytes.
+ * the new one, and the new one once {@code save} has returned. It keeps the permissions of a file that was there (POSIX;
+ * not its owner), and where the file is a symbolic link it replaces what the link points to. Arrays are streamed, not
+ * copied. The same state gives the same bytes.
+ *
+ * <p>What is written has the name {@code <file>.<uuid>.lars4j.tmp} until it is whole. A process that is killed leaves
+ * that behind, and the next save of the same file deletes it. It deletes none that is being written, by this process or
+ * by another: those are locked. Where the file system has no locks it deletes none at all.
+ *
+ * <p>To save when the process is asked to end (Ctrl-C, SIGTERM), let a shutdown hook ask the thread that trains, and
+ * wait for it; a hook that saves by itself is refused while a step is under way:
+ *
+ * <pre>{@code
+ * AtomicBoolean stop = new AtomicBoolean();
+ * CountDownLatch saved = new CountDownLatch(1);
+ * Runtime.getRuntime().addShutdownHook(new Thread(() -> {
+ *     stop.set(true);
+ *     try {
+ *         saved.await();
+ *     } catch (InterruptedException e) {
+ *         Thread.currentThread().interrupt();
+ *     }
+ * }));
+ * try {
+ *     while (lars.steps() < steps && !stop.get()) {
+ *         lars.step(params, gradients(lars.steps(), params));
+ *     }
+ *     Checkpoint.save(file, lars, params);
+ * } finally {
+ *     saved.countDown();
+ * }
+ * }</pre>
  *
  * <p>The file is a safetensors file that any safetensors library reads, with the names that PyTorch users expect (see
  * {@link PyTorchState} for the other direction):
@@ -64,6 +93,7 @@ public final class Checkpoint {
     private final boolean weights;
 
     private Checkpoint(Path file, SafeTensorsFile open) throws IOException {
+        Manifest.requireNotNewer(file, open.metadata());
         Checksum.verifyHeader(file, open);
         this.file = file;
         this.metadata = open.metadata();
@@ -80,7 +110,7 @@ public final class Checkpoint {
     /**
      * Saves the state without the weights; otherwise as {@link #save(Path, Lars, float[])}.
      *
-     * @param file the file to replace; its folder must exist
+     * @param file the file to replace; its folder must exist, for none is created
      * @param lars the optimizer; no other call may be under way
      */
     public static void save(Path file, Lars lars) throws IOException {
@@ -90,15 +120,19 @@ public final class Checkpoint {
     /**
      * Saves the state and the weights.
      *
-     * @param file the file to replace; its folder must exist
+     * @param file the file to replace. Its folder must exist: none is created, for a new folder may not survive a crash
+     *     of the machine, and the file in it would not either
      * @param lars the optimizer; no other call may be under way
      * @param params the weights, at least {@link Layers#end} elements; only read, and not to be changed meanwhile
      * @throws NullPointerException if an argument is {@code null}
      * @throws IllegalArgumentException if {@code params} is too short or the momentum's array, the names of two tensors
      *     would be the same (layers {@code a} and {@code a.momentum_buffer}), or a name is not Unicode
      * @throws IllegalStateException if the call may not come now: during another, or after a step that broke off
-     * @throws IOException if writing fails. The file is the one before then; or, if all but the last force of the
-     *     folder went well, the new one
+     * @throws java.nio.file.NoSuchFileException if the file's folder does not exist
+     * @throws java.io.InterruptedIOException if the thread is interrupted, which stays so
+     * @throws IOException if writing fails, or what is there is not a regular file. Whatever is thrown names the file.
+     *     The file is the one before then; or, where the message says so, the new one, which may not survive a crash of
+     *     the machine. The optimizer is as it was
      */
     public static void save(Path file, Lars lars, float[] params) throws IOException {
         save(Disk.REAL, file, lars, Objects.requireNonNull(params, "params"));
@@ -139,7 +173,8 @@ public final class Checkpoint {
     /**
      * Opens a checkpoint and checks its header; of the data nothing is read yet.
      *
-     * @throws SafeTensorsException if it is not a checkpoint, or damaged
+     * @throws SafeTensorsException if it is not a checkpoint, or damaged, or a newer version of the library has written
+     *     it
      * @throws IOException if the file cannot be read
      */
     public static Checkpoint load(Path file) throws IOException {

@@ -16,6 +16,11 @@ final class Turns {
         CLOSED
     }
 
+    private static final String UNDER_WAY = " was called while another call was under way";
+    private static final String TO_SAVE =
+            "; a shutdown hook, or another thread, must ask the thread that takes the steps"
+                    + " to save when its step is over, and wait for it";
+
     private final AtomicReference<Phase> phase = new AtomicReference<>(Phase.IDLE);
     private volatile Throwable cause;
 
@@ -36,7 +41,7 @@ final class Turns {
         while (true) {
             Phase now = phase.get();
             switch (now) {
-                case BUSY -> throw new IllegalStateException(call + " was called while another call was under way");
+                case BUSY -> throw new IllegalStateException(call + UNDER_WAY + (call.equals("save") ? TO_SAVE : ""));
                 case CLOSED -> throw new IllegalStateException(call + " was called after close");
                 case MEASURED -> {
                     if (!afterMeasure) {

@@ -20,6 +20,15 @@ import org.junit.jupiter.api.Test;
 @Tag("bits")
 class CallsTest extends EveryCall {
 
+    /** What is said of a call during another; of a save, how to do it properly too. */
+    private static String underWay(Call call) {
+        return "while another call was under way"
+                + (call.name().equals("save")
+                        ? "; a shutdown hook, or another thread, must ask the thread that takes the steps to save when"
+                                + " its step is over, and wait for it"
+                        : "");
+    }
+
     static void assertRefused(Call call, String why) {
         IllegalStateException thrown = assertThrows(IllegalStateException.class, call.run(), call.name());
         assertEquals(call.name() + " was called " + why, thrown.getMessage());
@@ -54,7 +63,7 @@ class CallsTest extends EveryCall {
         inside.await();
         try {
             for (Call call : calls) {
-                assertRefused(call, "while another call was under way");
+                assertRefused(call, underWay(call));
             }
         } finally {
             go.countDown();
@@ -75,7 +84,7 @@ class CallsTest extends EveryCall {
                     () -> lars.step(params, gradients, () -> {
                         throw assertThrows(IllegalStateException.class, call.run(), call.name());
                     }));
-            assertEquals(call.name() + " was called while another call was under way", thrown.getMessage());
+            assertEquals(call.name() + " was called " + underWay(call), thrown.getMessage());
         }
         assertEquals(before, Bits.of(lars, params));
     }

@@ -65,7 +65,7 @@ final class ForeignFormat {
         return told(
                 what + " (.pt, .pth, .bin)",
                 "import torch; from safetensors.torch import save_file",
-                "save_file({name: tensor.clone() for name, tensor in torch.load(\"in.pt\", map_location=\"cpu\")"
+                "save_file({name: tensor.contiguous().clone() for name, tensor in torch.load(\"in.pt\", map_location=\"cpu\")"
                         + ".items()}, \"out.safetensors\")");
     }
 
