@@ -400,6 +400,12 @@ public final class Lars implements AutoCloseable {
          * Scales all gradients down so that their norm over all layers is at most {@code norm}: more than 0; no clip by
          * default. What is scaled is what the rule sees. Costs no pass over memory, but all sums are needed before the
          * first write.
+         *
+         * <p>The norm is that over this optimizer's own layers. Several optimizers over one array, as parameter groups,
+         * each clip by their own, where {@code torch.nn.utils.clip_grad_norm_} clips all parameters by one (plus 1e-6). To do
+         * that, take it from {@link Lars#measure} of each: with G the root of the sum of all {@link
+         * LayerSums#gradients}, multiply {@link Gradients#scale} by {@code min(1, norm / (scale · G))} before {@link
+         * Lars#update}.
          */
         public Builder maxGradientNorm(double norm) {
             this.maxGradientNorm = norm;

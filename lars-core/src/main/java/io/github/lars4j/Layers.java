@@ -18,7 +18,8 @@ import java.util.stream.Collectors;
  * Where the layers lie in the flat arrays, and how each is treated. Immutable, and safe for use by several threads.
  *
  * <p>Weights, gradients and momentum have this same layout. Gaps between layers are allowed and never touched, so
- * several optimizers over one array can serve as parameter groups.
+ * several optimizers over one array can serve as parameter groups. (Each then clips by the norm of its own layers; see
+ * {@link Lars.Builder#maxGradientNorm}.)
  */
 public final class Layers implements Iterable<Layer> {
 

@@ -21,6 +21,9 @@ public final class InputFile {
 
     private static final int SHOWN_BYTES = 4;
 
+    /** More than any text here has. */
+    private static final int MOST_TEXT_BYTES = 1 << 28;
+
     private InputFile() {}
 
     /**
@@ -36,11 +39,16 @@ public final class InputFile {
     /**
      * Reads a text file, in UTF-8.
      *
-     * @throws IOException if it is not there, is no regular file, cannot be read or is no such text; the message names it
+     * @throws IOException if it is not there, is no regular file, cannot be read, has more than 256 MiB or is no
+     *     such text; the message names it
      */
     public static String text(Path file) throws IOException {
         try (InputStream in = open(file)) {
-            byte[] bytes = in.readAllBytes();
+            byte[] bytes = in.readNBytes(MOST_TEXT_BYTES + 1);
+            if (bytes.length > MOST_TEXT_BYTES) {
+                throw new IOException(
+                        file + ": cannot be read: it has more than " + MOST_TEXT_BYTES + " bytes, and text has not");
+            }
             return decoded(bytes).orElseThrow(() -> new IOException(file + " is no text: it is " + kind(bytes)));
         }
     }

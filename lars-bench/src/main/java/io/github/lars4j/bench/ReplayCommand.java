@@ -6,7 +6,6 @@ import io.github.lars4j.replay.Replay;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.InvalidPathException;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
 /** {@code replay FILE…}: whether this library does what the recorded optimizers did. */
@@ -46,9 +45,6 @@ final class ReplayCommand {
         } catch (NonFiniteException e) {
             out.println(file + ": FAILS, " + e.getMessage());
             return FAILED;
-        } catch (NoSuchFileException e) {
-            err.println(file + ": there is no such file");
-            return UNREADABLE;
         } catch (IOException | InvalidPathException e) {
             String message = String.valueOf(e.getMessage());
             err.println(message.startsWith(file) ? message : file + ": " + message);

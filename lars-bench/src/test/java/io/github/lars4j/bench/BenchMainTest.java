@@ -101,7 +101,7 @@ class BenchMainTest {
         assertRefused("report needs one file", "report");
         assertRefused("report needs one file", "report", "a", "b");
         assertRefused(
-                "there is no such file",
+                "missing.json: cannot be opened: there is no such file",
                 "report",
                 folder.resolve("missing.json").toString());
         assertRefused("bad.json is no", "report", bad.toString());
@@ -122,7 +122,7 @@ class BenchMainTest {
     @Test
     void ratiosOfWhatIsNoResultAreRefused() throws Exception {
         assertRefused(
-                "there is no such file",
+                "missing.json: cannot be opened: there is no such file",
                 "ratios",
                 folder.resolve("missing.json").toString());
         for (String json : new String[] {"", "{}", "[1]", "[{}]", "[{\"benchmark\": 1}]", "["}) {

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -51,10 +52,20 @@ class InputFileTest {
     }
 
     @Test
-    void namesWhatCannotBeRead() {
+    void namesWhatCannotBeRead() throws IOException {
         refused(folder, IOException.class, folder + ": cannot be opened: it is a folder; it must be a file");
         Path missing = folder.resolve("missing");
         refused(missing, NoSuchFileException.class, missing + ": cannot be opened: there is no such file");
+        Path link = Files.createSymbolicLink(folder.resolve("link"), Path.of("missing"));
+        refused(
+                link,
+                NoSuchFileException.class,
+                link + ": cannot be opened; it is a symbolic link, to missing: there is no such file");
+        Path huge = folder.resolve("huge");
+        try (RandomAccessFile sparse = new RandomAccessFile(huge.toFile(), "rw")) {
+            sparse.setLength(3L << 30);
+        }
+        refused(huge, IOException.class, huge + ": cannot be read: it has more than 268435456 bytes, and text has not");
         Path device = Path.of("/dev/null");
         if (Files.exists(device)) {
             refused(

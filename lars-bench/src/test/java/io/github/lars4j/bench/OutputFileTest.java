@@ -67,6 +67,10 @@ class OutputFileTest {
                         forced::add));
         assertEquals(file + ": cannot be written: No space left on device", refusal.getMessage());
         assertEquals("old", Files.readString(file));
+        Path taken =
+                Files.createDirectories(temp.resolve("taken").resolve("below")).getParent();
+        refusal = assertThrows(IOException.class, () -> OutputFile.write(taken, ""));
+        assertTrue(refusal.getMessage().startsWith(taken + ": cannot be written: "), refusal.getMessage());
         Path below = file.resolve("below");
         refusal = assertThrows(IOException.class, () -> OutputFile.folder(below));
         assertTrue(refusal.getMessage().startsWith(below + ": cannot be made a folder: "), refusal.getMessage());

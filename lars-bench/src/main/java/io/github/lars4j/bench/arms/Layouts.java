@@ -11,7 +11,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -42,7 +41,7 @@ public final class Layouts {
     private static final Pattern COMMENT = Pattern.compile("(^|\\s)#.*");
 
     /** A list of more bytes than this is some other file. */
-    private static final long LONGEST_LIST = 1L << 24;
+    private static final int LONGEST_LIST = 1 << 24;
 
     private Layouts() {}
 
@@ -91,10 +90,6 @@ public final class Layouts {
     private static Layers file(String path, Consumer<String> notes) {
         try {
             Path file = Path.of(path);
-            if (!Files.isRegularFile(file)) {
-                throw new IllegalArgumentException("layout is @" + path + "; "
-                        + (Files.isDirectory(file) ? "that is a folder" : "there is no such file"));
-            }
             Optional<String> list = list(file);
             Layers layers =
                     list.isPresent() ? parse(path, list.get().lines().toList(), notes) : safetensors(file, notes);
@@ -150,11 +145,9 @@ public final class Layouts {
 
     /** The text of a file that may be a list. A safetensors file has a byte of 0 in its length, and no text has. */
     private static Optional<String> list(Path file) throws IOException {
-        if (Files.size(file) > LONGEST_LIST) {
-            return Optional.empty();
-        }
         try (InputStream in = InputFile.open(file)) {
-            return InputFile.decoded(in.readAllBytes());
+            byte[] bytes = in.readNBytes(LONGEST_LIST + 1);
+            return bytes.length > LONGEST_LIST ? Optional.empty() : InputFile.decoded(bytes);
         }
     }
 

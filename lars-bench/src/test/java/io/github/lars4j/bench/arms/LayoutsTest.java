@@ -145,7 +145,7 @@ class LayoutsTest {
     void filesThatAreNoLayoutAreRefusedInOneLine() throws Exception {
         assertRefused("missing.txt", "there is no such file");
         Files.createDirectory(folder.resolve("folder"));
-        assertRefused("folder", "that is a folder");
+        assertRefused("folder", "cannot be opened: it is a folder; it must be a file");
         Files.writeString(folder.resolve("empty.txt"), "");
         assertRefused("empty.txt", "lists no tensor");
         Files.writeString(folder.resolve("comments.txt"), "\n# w 3\n\n");
@@ -174,7 +174,9 @@ class LayoutsTest {
                 "old.pth",
                 "\u0080\2\u008a\nl\u00fc\u009cF\u00f9 j\u00a8P\u0019.",
                 "list.npy",
-                "\u0093NUMPY\1\0v\0{'descr'");
+                "\u0093NUMPY\1\0v\0{'descr'",
+                "model.h5",
+                "\u0089HDF\r\n\u001a\n\0\0");
         for (Map.Entry<String, String> beginning : beginnings.entrySet()) {
             Path file = folder.resolve(beginning.getKey());
             Files.write(file, beginning.getValue().getBytes(StandardCharsets.ISO_8859_1));

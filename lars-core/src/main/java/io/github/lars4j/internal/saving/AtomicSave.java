@@ -57,8 +57,8 @@ public final class AtomicSave {
         AtomicSave save = null;
         try {
             save = new AtomicSave(disk, disk.target(file), content);
-            while (!save.replace()) {
-                // A name of its own each time.
+            while (!save.replaced) {
+                save.replace();
             }
             disk.forceFolder(save.target.getParent());
         } catch (IOException e) {
@@ -69,8 +69,8 @@ public final class AtomicSave {
         }
     }
 
-    /** Returns whether the file has been replaced; if not, another process has deleted the temporary one. */
-    private boolean replace() throws IOException {
+    /** Replaces the file, unless another process takes the temporary one for abandoned before it is locked. */
+    private void replace() throws IOException {
         // A name of its own, in the same folder: two that save at once each move a whole file.
         String name = target.getFileName() + "." + UUID.randomUUID() + ".lars4j.tmp";
         Path temporary = target.resolveSibling(name);
@@ -78,19 +78,17 @@ public final class AtomicSave {
         try {
             try (Disk.Output output = disk.create(temporary, target)) {
                 Disk.Hold hold = output.hold();
-                if (hold == Disk.Hold.LOST) {
-                    return false;
-                }
                 if (hold == Disk.Hold.HELD) {
                     deleteAbandoned();
                 }
-                content.writeTo(output);
-                disk.takePermissions(temporary, target);
-                // Before the move, which could otherwise reach the disk ahead of the bytes.
-                output.force();
-                disk.replace(target, temporary);
-                replaced = true;
-                return true;
+                if (hold != Disk.Hold.LOST) {
+                    content.writeTo(output);
+                    disk.takePermissions(temporary, target);
+                    // Before the move, which could otherwise reach the disk ahead of the bytes.
+                    output.force();
+                    disk.replace(target, temporary);
+                    replaced = true;
+                }
             }
         } catch (Throwable t) {
             try {

@@ -14,8 +14,8 @@ class WakingTest {
     private static final int THREADS = 4;
     private static final int BLOCK = 4096;
 
-    /** Two layers; the first two threads share the first, the others the second. */
-    private static final int[] LENGTHS = {4 * BLOCK, 4 * BLOCK};
+    /** Three layers: two threads share the first, the third has the second and a block of the last, the fourth the rest. */
+    private static final int[] LENGTHS = {4 * BLOCK, BLOCK, 3 * BLOCK};
 
     private final Plan plan = plan(LENGTHS);
     private final float[] weights = new float[8 * BLOCK];
@@ -29,6 +29,10 @@ class WakingTest {
         return Plan.of(offsets, lengths, true, THREADS, Plan.Grain.USUAL);
     }
 
+    private int layer(int element) {
+        return plan.layer(element / BLOCK);
+    }
+
     @Test
     void aShareOfWhichNothingIsReadWakesNobody() {
         Arrays.fill(weights, 2);
@@ -36,12 +40,13 @@ class WakingTest {
         MeasurePass pass = new MeasurePass(plan);
         try (Crew crew = new Crew(THREADS)) {
             byte[][] reads = {
-                {MeasurePass.BOTH, MeasurePass.BOTH},
-                {MeasurePass.GRADIENTS, MeasurePass.NOTHING},
-                {MeasurePass.NOTHING, MeasurePass.WEIGHTS},
-                {MeasurePass.NOTHING, MeasurePass.NOTHING},
+                {MeasurePass.BOTH, MeasurePass.BOTH, MeasurePass.BOTH},
+                {MeasurePass.GRADIENTS, MeasurePass.NOTHING, MeasurePass.NOTHING},
+                {MeasurePass.NOTHING, MeasurePass.WEIGHTS, MeasurePass.NOTHING},
+                {MeasurePass.NOTHING, MeasurePass.NOTHING, MeasurePass.WEIGHTS},
+                {MeasurePass.NOTHING, MeasurePass.NOTHING, MeasurePass.NOTHING},
             };
-            String[] woken = {"123", "1--", "-23", "---"};
+            String[] woken = {"123", "1--", "-2-", "-23", "---"};
             for (int i = 0; i < reads.length; i++) {
                 byte[] read = reads[i];
                 assertEquals(
@@ -50,12 +55,12 @@ class WakingTest {
                                 crew,
                                 THREADS,
                                 () -> pass.run(crew, ScalarKernels.INSTANCE, weights, gradients, read, 0)));
-                for (int layer = 0; layer < 2; layer++) {
+                for (int layer = 0; layer < 3; layer++) {
                     if ((read[layer] & MeasurePass.WEIGHTS) != 0) {
-                        assertEquals(4.0 * 4 * BLOCK, pass.weights(layer));
+                        assertEquals(4.0 * LENGTHS[layer], pass.weights(layer));
                     }
                     if ((read[layer] & MeasurePass.GRADIENTS) != 0) {
-                        assertEquals(9.0 * 4 * BLOCK, pass.gradients(layer));
+                        assertEquals(9.0 * LENGTHS[layer], pass.gradients(layer));
                     }
                 }
             }
@@ -65,13 +70,19 @@ class WakingTest {
     @Test
     void aShareOfWhichNothingIsWrittenWakesNobody() {
         Arrays.fill(gradients, 1);
-        Coefficients coefficients = new Coefficients(2);
+        Coefficients coefficients = new Coefficients(3);
         Arrays.fill(coefficients.a, 1);
         Arrays.fill(coefficients.p, -1);
         UpdatePass pass = new UpdatePass(plan, coefficients);
         try (Crew crew = new Crew(THREADS)) {
-            boolean[][] updates = {{true, true}, {true, false}, {false, true}, {false, false}};
-            String[] woken = {"123", "1--", "-23", "---"};
+            boolean[][] updates = {
+                {true, true, true},
+                {true, false, false},
+                {false, true, false},
+                {false, false, true},
+                {false, false, false}
+            };
+            String[] woken = {"123", "1--", "-2-", "-23", "---"};
             float[] expected = new float[weights.length];
             for (int i = 0; i < updates.length; i++) {
                 boolean[] update = updates[i];
@@ -83,13 +94,13 @@ class WakingTest {
                                 () -> pass.run(
                                         crew, ScalarKernels.INSTANCE, weights, gradients, null, update, true, 0)));
                 for (int e = 0; e < expected.length; e++) {
-                    expected[e] += update[e / (4 * BLOCK)] ? 10 : 0; // rounds
+                    expected[e] += update[layer(e)] ? 10 : 0; // rounds
                 }
                 assertArrayEquals(expected, weights);
-                for (int layer = 0; layer < 2; layer++) {
+                for (int layer = 0; layer < 3; layer++) {
                     if (update[layer]) {
-                        double weight = expected[4 * BLOCK * layer];
-                        assertEquals(weight * weight * 4 * BLOCK, pass.squares(layer));
+                        double weight = expected[plan.from(layer, plan.firstBlock(layer))];
+                        assertEquals(weight * weight * LENGTHS[layer], pass.squares(layer));
                     }
                 }
             }
