@@ -1,7 +1,8 @@
 package io.github.lars4j;
 
-import io.github.lars4j.internal.Checks;
 import io.github.lars4j.internal.CallGuard;
+import io.github.lars4j.internal.Checks;
+import io.github.lars4j.internal.kernel.KernelWish;
 import io.github.lars4j.internal.kernel.Stripes;
 import io.github.lars4j.internal.passes.Plan;
 import io.github.lars4j.rule.Hyperparameters;
@@ -45,7 +46,8 @@ public final class Lars implements AutoCloseable {
         Arrays.fill(state.begun, builder.momentumBuffer != null);
         this.schedule = builder.schedule;
         Decision decision = new Decision(state, builder.onBadGradient, builder.maxGradientNorm);
-        this.step = new Step(state, decision, builder.carrySums, builder.parallelism, builder.grain);
+        KernelWish wish = builder.simd == null ? KernelWish.ofProperty() : builder.simd.wish();
+        this.step = new Step(state, decision, builder.carrySums, wish, builder.parallelism, builder.grain);
     }
 
     /** Starts to build an optimizer of these layers. */
@@ -330,6 +332,9 @@ public final class Lars implements AutoCloseable {
         private double maxGradientNorm = Double.POSITIVE_INFINITY;
         private OnBadGradient onBadGradient = OnBadGradient.THROW;
         private boolean carrySums;
+        /** {@code null} leaves it to the property. */
+        private Simd simd;
+
         private float[] momentumBuffer;
         private int parallelism = 1;
         private Plan.Grain grain = Plan.Grain.USUAL;
@@ -348,6 +353,22 @@ public final class Lars implements AutoCloseable {
         /** γ, as a function of the step. */
         public Builder learningRate(Schedule schedule) {
             this.schedule = Objects.requireNonNull(schedule, "schedule");
+            return this;
+        }
+
+        /**
+         * Sets the rule and all numbers but the learning rate at once: those of a checkpoint, say. What is set after
+         * this call changes one of them.
+         */
+        public Builder hyperparameters(Hyperparameters hyperparameters) {
+            this.rule =
+                    Objects.requireNonNull(hyperparameters, "hyperparameters").rule();
+            this.trustCoefficient = hyperparameters.trustCoefficient();
+            this.weightDecay = hyperparameters.weightDecay();
+            this.momentum = hyperparameters.momentum();
+            this.dampening = hyperparameters.dampening();
+            this.nesterov = hyperparameters.nesterov();
+            this.momentumCorrection = hyperparameters.momentumCorrection();
             return this;
         }
 
@@ -445,6 +466,12 @@ public final class Lars implements AutoCloseable {
             return this;
         }
 
+        /** Whether this optimizer computes with SIMD kernels; by default as {@code -Dlars4j.kernels} says. */
+        public Builder simd(Simd simd) {
+            this.simd = Objects.requireNonNull(simd, "simd");
+            return this;
+        }
+
         /** For tests: a fine grain gives a small layout many groups and many shares. */
         Builder grain(Plan.Grain grain) {
             this.grain = grain;
@@ -460,8 +487,7 @@ public final class Lars implements AutoCloseable {
          *
          * @throws IllegalArgumentException if a value is out of its range or does not go with another, naming it, or a
          *     checkpoint of the layers could not be written
-         * @throws IllegalStateException if no learning rate was given, or the kernels that a property asks for cannot
-         *     run
+         * @throws IllegalStateException if no learning rate was given, or SIMD is required and cannot run
          */
         public Lars build() {
             if (schedule == null) {

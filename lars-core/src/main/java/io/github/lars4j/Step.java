@@ -1,6 +1,7 @@
 package io.github.lars4j;
 
 import io.github.lars4j.internal.kernel.KernelSource;
+import io.github.lars4j.internal.kernel.KernelWish;
 import io.github.lars4j.internal.kernel.Kernels;
 import io.github.lars4j.internal.passes.Crew;
 import io.github.lars4j.internal.passes.MeasurePass;
@@ -33,7 +34,7 @@ final class Step implements AutoCloseable {
 
     private boolean wrote;
 
-    Step(State state, Decision decision, boolean carrySums, int threads, Plan.Grain grain) {
+    Step(State state, Decision decision, boolean carrySums, KernelWish wish, int threads, Plan.Grain grain) {
         Layers layers = state.layers;
         int n = layers.size();
         int[] offsets = new int[n];
@@ -50,7 +51,7 @@ final class Step implements AutoCloseable {
         this.sums = new LayerSums(layers);
         this.report = new StepReport(layers);
         this.carried = new double[n];
-        this.kernelSource = KernelSource.open();
+        this.kernelSource = KernelSource.open(wish);
         this.measurePass = new MeasurePass(plan);
         this.updatePass = new UpdatePass(plan, decision.coefficients());
         // Last, so that nothing that fails leaves threads behind.

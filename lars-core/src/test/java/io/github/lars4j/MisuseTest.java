@@ -272,6 +272,10 @@ class MisuseTest extends MisuseTable {
         on("Lars.Builder.learningRate(Schedule)");
         isNull(0, "schedule", () -> builder.learningRate(null));
         row(0, () -> Lars.builder(LAYERS).build(), IllegalStateException.class, "learningRate was not given");
+        on("Lars.Builder.hyperparameters(Hyperparameters)");
+        isNull(0, "hyperparameters", () -> builder.hyperparameters(null));
+        on("Lars.Builder.simd(Simd)");
+        isNull(0, "simd", () -> builder.simd(null));
         on("Lars.Builder.rule(Rule)");
         isNull(0, "rule", () -> builder.rule(null));
         on("Lars.Builder.trustCoefficient(double)");

@@ -1,6 +1,5 @@
 package io.github.lars4j;
 
-import io.github.lars4j.internal.saving.Disk;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -8,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.github.lars4j.internal.saving.Disk;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InterruptedIOException;

@@ -1,7 +1,5 @@
 package io.github.lars4j.safetensors;
 
-import io.github.lars4j.internal.FileErrors;
-
 import static io.github.lars4j.safetensors.RawFiles.bytes;
 import static io.github.lars4j.safetensors.RawFiles.entry;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
@@ -10,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.github.lars4j.internal.FileErrors;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InterruptedIOException;

@@ -9,15 +9,6 @@ package io.github.lars4j.internal.kernel;
  */
 public record KernelChoice(boolean vector, boolean waits, String reason) {
 
-    /** The property that asks for kernels: {@code auto} (the default), {@code scalar} or {@code vector}. */
-    public static final String KERNELS_PROPERTY = "lars4j.kernels";
-
-    /** The wish that leaves the choice to the library; not setting the property means the same. */
-    static final String AUTO = "auto";
-
-    static final String SCALAR = "scalar";
-    static final String VECTOR = "vector";
-
     /** The property that sets the width of vectors in bits: 128, 256 or 512; for tests. */
     public static final String BITS_PROPERTY = "lars4j.vectorBits";
 
@@ -34,36 +25,33 @@ public record KernelChoice(boolean vector, boolean waits, String reason) {
     /**
      * What the choice depends on.
      *
-     * @param wish value of the property; {@link #AUTO} where it is not set
+     * @param wish the kernels that are asked for
      * @param module whether module {@code jdk.incubator.vector} is there
      * @param linkError why the vector kernels do not link against it; {@code null} where they do, or where it is not
      *     there
      * @param jvm name of the JVM, as in {@code java.vm.name}
      * @param mode how the JVM runs, as in {@code java.vm.info}
      */
-    public record Facts(String wish, boolean module, String linkError, String jvm, String mode) {}
+    public record Facts(KernelWish wish, boolean module, String linkError, String jvm, String mode) {}
 
     /**
      * Chooses. A pure function.
      *
      * @param trial how the vector kernels have done
-     * @throws IllegalArgumentException if the wish is none of the three
-     * @throws IllegalStateException if the wish is {@code vector} and cannot be met
+     * @throws IllegalStateException if the vector kernels are asked for and cannot run
      */
     public static KernelChoice from(Facts facts, Trial trial) {
         String obstacle = obstacle(facts);
-        return switch (facts.wish()) {
-            case SCALAR -> scalar("asked for by -D" + KERNELS_PROPERTY + "=scalar");
+        String by = facts.wish().by();
+        return switch (facts.wish().kernels()) {
+            case SCALAR -> scalar("asked for by " + by);
             case VECTOR -> {
                 if (obstacle != null) {
-                    throw new IllegalStateException("-D" + KERNELS_PROPERTY + "=vector cannot be met: " + obstacle);
+                    throw new IllegalStateException(by + " cannot be met: " + obstacle);
                 }
-                yield vector("asked for by -D" + KERNELS_PROPERTY + "=vector");
+                yield vector("asked for by " + by);
             }
             case AUTO -> obstacle != null ? scalar(obstacle) : automatic(facts, trial);
-            default ->
-                throw new IllegalArgumentException(
-                        "-D" + KERNELS_PROPERTY + " is \"" + facts.wish() + "\"; it must be auto, scalar or vector");
         };
     }
 

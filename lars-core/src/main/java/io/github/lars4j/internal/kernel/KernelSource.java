@@ -14,6 +14,9 @@ public final class KernelSource {
 
     private static final Logger LOGGER = System.getLogger("io.github.lars4j");
 
+    /** What the trial decides about. */
+    private static final KernelWish AUTO = new KernelWish(KernelWish.Wanted.AUTO, "the library");
+
     private static String lastLogged = "";
     private static boolean trialStarted;
 
@@ -27,21 +30,20 @@ public final class KernelSource {
     }
 
     /**
-     * The kernels for this JVM and its properties. Logs one line where nobody asked for the scalar kernels and it must
+     * The kernels for this JVM and a wish. Logs one line where nobody asked for the scalar kernels and it must
      * be they, and does not repeat it.
      *
-     * @throws IllegalArgumentException if a property has a value that it cannot have
+     * @throws IllegalArgumentException if the property of the vectors' width has a value that it cannot have
      * @throws IllegalStateException if the vector kernels are asked for and cannot run
      */
-    public static KernelSource open() {
-        String wish = System.getProperty(KernelChoice.KERNELS_PROPERTY, KernelChoice.AUTO);
+    public static KernelSource open(KernelWish wish) {
         boolean module = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
         if (module) {
             KernelChoice.vectorBits();
         }
         // Linking takes tens of milliseconds: the trial's thread finds out, but where the vector kernels are insisted
         // on.
-        String linkError = module && wish.equals(KernelChoice.VECTOR) ? KernelTrial.linkError() : null;
+        String linkError = module && wish.kernels() == KernelWish.Wanted.VECTOR ? KernelTrial.linkError() : null;
         KernelChoice choice = KernelChoice.from(facts(wish, module, linkError), Trial.PENDING);
         if (choice.waits()) {
             startTrial();
@@ -51,7 +53,7 @@ public final class KernelSource {
         return new KernelSource(choice);
     }
 
-    private static Facts facts(String wish, boolean module, String linkError) {
+    private static Facts facts(KernelWish wish, boolean module, String linkError) {
         return new Facts(
                 wish, module, linkError, System.getProperty("java.vm.name"), System.getProperty("java.vm.info"));
     }
@@ -64,9 +66,8 @@ public final class KernelSource {
         Thread thread = new Thread(
                 () -> {
                     Trial verdict = KernelTrial.run();
-                    KernelChoice choice =
-                            KernelChoice.from(facts(KernelChoice.AUTO, true, KernelTrial.linkError()), verdict);
-                    log(KernelChoice.AUTO, choice);
+                    KernelChoice choice = KernelChoice.from(facts(AUTO, true, KernelTrial.linkError()), verdict);
+                    log(AUTO, choice);
                     tried = choice;
                 },
                 "lars4j-kernel-trial");
@@ -74,9 +75,9 @@ public final class KernelSource {
         thread.start();
     }
 
-    private static synchronized void log(String wish, KernelChoice choice) {
+    private static synchronized void log(KernelWish wish, KernelChoice choice) {
         String line = describe(choice);
-        if (!wish.equals(KernelChoice.SCALAR) && !choice.vector() && !line.equals(lastLogged)) {
+        if (wish.kernels() != KernelWish.Wanted.SCALAR && !choice.vector() && !line.equals(lastLogged)) {
             lastLogged = line;
             LOGGER.log(Level.INFO, line);
         }

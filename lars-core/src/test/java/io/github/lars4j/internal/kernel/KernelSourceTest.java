@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 class KernelSourceTest {
 
     private static KernelSource open(String kernels) {
-        return Kernel.with(kernels, KernelSource::open);
+        return Kernel.with(kernels, () -> KernelSource.open(KernelWish.ofProperty()));
     }
 
     @Test

@@ -35,7 +35,7 @@ class NoModuleTest {
 
     @Test
     void refusesToBuildOnVectorKernels() {
-        String before = System.setProperty(KernelChoice.KERNELS_PROPERTY, "vector");
+        String before = System.setProperty(KernelWish.PROPERTY, "vector");
         try {
             assertEquals(
                     "-Dlars4j.kernels=vector cannot be met: module jdk.incubator.vector is not there;"
@@ -44,9 +44,9 @@ class NoModuleTest {
                             .getMessage());
         } finally {
             if (before == null) {
-                System.clearProperty(KernelChoice.KERNELS_PROPERTY);
+                System.clearProperty(KernelWish.PROPERTY);
             } else {
-                System.setProperty(KernelChoice.KERNELS_PROPERTY, before);
+                System.setProperty(KernelWish.PROPERTY, before);
             }
         }
     }
