@@ -61,6 +61,13 @@ class ModuleTest {
         tool("javac", "-Xlint:none", "-d", user, "--module-path", library, source, module);
     }
 
+    /** The jar plugin reads it by the Java that runs Maven, which may be 17. */
+    @Test
+    void theDescriptorIsOneOfJava17() throws IOException {
+        byte[] descriptor = Files.readAllBytes(library.resolve("module-info.class"));
+        assertEquals(61, descriptor[6] << 8 | descriptor[7]);
+    }
+
     @Test
     void classPath() throws Exception {
         assertTrue(run(java(), "-cp", both(), "user.Main").contains(NOT_THERE));
