@@ -8,6 +8,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.regex.Pattern;
@@ -167,14 +168,15 @@ public final class Layers implements Iterable<Layer> {
         StringBuilder text = new StringBuilder();
         for (Layer layer : layers) {
             Treatment treatment = layer.treatment();
-            text.append("%-40s %12d at %-12d %-8s %-8s rate x %s%n"
-                    .formatted(
-                            layer.name(),
-                            layer.length(),
-                            layer.offset(),
-                            treatment.decay() ? "decay" : "-",
-                            treatment.adapt() ? "adapt" : "-",
-                            treatment.rateFactor()));
+            text.append(String.format(
+                    Locale.ROOT,
+                    "%-40s %12d at %-12d %-8s %-8s rate x %s%n",
+                    layer.name(),
+                    layer.length(),
+                    layer.offset(),
+                    treatment.decay() ? "decay" : "-",
+                    treatment.adapt() ? "adapt" : "-",
+                    treatment.rateFactor()));
         }
         return text.toString();
     }

@@ -1,5 +1,7 @@
 package io.github.lars4j;
 
+import java.util.Locale;
+
 /**
  * What one step saw and did. Live: the optimizer rewrites it at its next step, and {@link #copy} keeps it. Reading it
  * allocates nothing, but for {@link #copy} and {@link #toString}.
@@ -176,24 +178,27 @@ public final class StepReport {
     @Override
     public String toString() {
         StringBuilder text = new StringBuilder();
-        text.append("step %d  loss %s  rate %.6g  gradient norm %.6g  clip x %.6g%s%n"
-                .formatted(
-                        step,
-                        Double.isNaN(loss) ? "-" : "%.6g".formatted(loss),
-                        learningRate,
-                        gradientNorm(),
-                        clipScale,
-                        refused ? "  REFUSED (" + refusals + " so far)" : ""));
-        text.append("%-40s %12s %12s %12s %12s  %s%n".formatted("layer", "|w|", "|g|", "ratio", "rate", "outcome"));
+        text.append(String.format(
+                Locale.ROOT,
+                "step %d  loss %s  rate %.6g  gradient norm %.6g  clip x %.6g%s%n",
+                step,
+                Double.isNaN(loss) ? "-" : String.format(Locale.ROOT, "%.6g", loss),
+                learningRate,
+                gradientNorm(),
+                clipScale,
+                refused ? "  REFUSED (" + refusals + " so far)" : ""));
+        text.append(String.format(
+                Locale.ROOT, "%-40s %12s %12s %12s %12s  %s%n", "layer", "|w|", "|g|", "ratio", "rate", "outcome"));
         for (int i = 0; i < outcomes.length; i++) {
-            text.append("%-40s %12.6g %12.6g %12.6g %12.6g  %s%n"
-                    .formatted(
-                            layers.get(i).name(),
-                            weightNorm(i),
-                            gradientNorm(i),
-                            trustRatio(i),
-                            effectiveRate(i),
-                            outcomes[i]));
+            text.append(String.format(
+                    Locale.ROOT,
+                    "%-40s %12.6g %12.6g %12.6g %12.6g  %s%n",
+                    layers.get(i).name(),
+                    weightNorm(i),
+                    gradientNorm(i),
+                    trustRatio(i),
+                    effectiveRate(i),
+                    outcomes[i]));
         }
         return text.toString();
     }

@@ -20,10 +20,12 @@ import java.nio.file.Path;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Small cases that no larger test comes to. */
+@Tag("locale")
 class CornersTest {
 
     private static final Layers LAYERS =

@@ -10,8 +10,10 @@ import io.github.lars4j.rule.Treatment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
+@Tag("locale")
 class LayersTest {
 
     private static Layers.Builder network() {

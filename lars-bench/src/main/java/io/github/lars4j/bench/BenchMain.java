@@ -5,6 +5,7 @@ import io.github.lars4j.bench.arms.Layouts;
 import io.github.lars4j.bench.largebatch.LargeBatchCommand;
 import java.io.PrintStream;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.stream.Stream;
 import org.openjdk.jmh.runner.RunnerException;
 
@@ -42,6 +43,8 @@ public final class BenchMain {
     private BenchMain() {}
 
     public static void main(String[] args) throws Exception {
+        // JMH prints its tables in the default locale; a table must read the same everywhere.
+        Locale.setDefault(Locale.Category.FORMAT, Locale.ROOT);
         int code = run(args, System.out, System.err);
         if (code != 0) {
             System.exit(code);

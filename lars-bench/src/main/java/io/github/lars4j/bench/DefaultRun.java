@@ -19,6 +19,7 @@ import java.time.ZoneId;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
@@ -65,8 +66,14 @@ final class DefaultRun {
 
         @Override
         public String toString() {
-            return "%d a line, each %d x %d ms warm-up and %d x %d ms"
-                    .formatted(forks, warmups, warmupMillis, iterations, iterationMillis);
+            return String.format(
+                    Locale.ROOT,
+                    "%d a line, each %d x %d ms warm-up and %d x %d ms",
+                    forks,
+                    warmups,
+                    warmupMillis,
+                    iterations,
+                    iterationMillis);
         }
     }
 
@@ -212,7 +219,7 @@ final class DefaultRun {
         }
         planned.add(layout);
         for (Arm arm : arms) {
-            String name = String.format("%-13s %-12s", RunFile.withoutFolders(layout), arm.name());
+            String name = String.format(Locale.ROOT, "%-13s %-12s", RunFile.withoutFolders(layout), arm.name());
             jobs.add(new Job(name, armTiming.nanos(), () -> measure(layout, arm, armTiming)));
         }
     }
@@ -220,12 +227,13 @@ final class DefaultRun {
     private int run() throws IOException, InterruptedException, RunnerException {
         Thread finish = new Thread(this::stop, "finish");
         Runtime.getRuntime().addShutdownHook(finish);
-        progress.show("%d to measure, %s".formatted(jobs.size(), left()));
+        progress.show(String.format(Locale.ROOT, "%d to measure, %s", jobs.size(), left()));
         while (done < jobs.size()) {
             Job job = jobs.get(done);
             if (System.nanoTime() - start + job.expectedNanos() > limitNanos) {
                 progress.end();
-                out.printf("%d of %d are left out, as the time is over%n", jobs.size() - done, jobs.size());
+                out.printf(
+                        Locale.ROOT, "%d of %d are left out, as the time is over%n", jobs.size() - done, jobs.size());
                 break;
             }
             String result = take(job);
@@ -235,8 +243,14 @@ final class DefaultRun {
                 if (folder != null) {
                     run.write(results());
                 }
-                progress.show("[%2d/%d] %s %10s ms   %s"
-                        .formatted(done, jobs.size(), job.name(), result == null ? "-" : result, left()));
+                progress.show(String.format(
+                        Locale.ROOT,
+                        "[%2d/%d] %s %10s ms   %s",
+                        done,
+                        jobs.size(),
+                        job.name(),
+                        result == null ? "-" : result,
+                        left()));
             }
         }
         Runtime.getRuntime().removeShutdownHook(finish);
@@ -266,7 +280,7 @@ final class DefaultRun {
         ProcessHandle.current().descendants().forEach(ProcessHandle::destroy);
         synchronized (this) {
             progress.end();
-            out.printf("stopped after %d of %d%n", done, jobs.size());
+            out.printf(Locale.ROOT, "stopped after %d of %d%n", done, jobs.size());
             try {
                 present();
                 deleteAll(logs);
@@ -346,7 +360,7 @@ final class DefaultRun {
         }
         double nanos = toCome * (done == 0 ? 1 : (System.nanoTime() - start) / expected);
         long seconds = TimeUnit.NANOSECONDS.toSeconds((long) nanos);
-        return "%d:%02d left".formatted(seconds / 60, seconds % 60);
+        return String.format(Locale.ROOT, "%d:%02d left", seconds / 60, seconds % 60);
     }
 
     private static void deleteAll(Path folder) throws IOException {

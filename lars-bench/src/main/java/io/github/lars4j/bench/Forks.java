@@ -5,6 +5,7 @@ import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 
 /** The JVMs that benchmarks are forked into: their flags, and which layouts fit into them. */
@@ -46,8 +47,12 @@ public final class Forks {
         long heap = heapBytes(parameters);
         return heap <= SHARE * physicalBytes
                 ? null
-                : "it needs a heap of %,d MiB, and of this machine's %,d MiB a fork may take %,d"
-                        .formatted(heap >> 20, physicalBytes >> 20, (long) (SHARE * physicalBytes) >> 20);
+                : String.format(
+                        Locale.ROOT,
+                        "it needs a heap of %,d MiB, and of this machine's %,d MiB a fork may take %,d",
+                        heap >> 20,
+                        physicalBytes >> 20,
+                        (long) (SHARE * physicalBytes) >> 20);
     }
 
     /**
@@ -76,8 +81,11 @@ public final class Forks {
         flags.removeIf(flag -> flag.equals("-Xms" + (BASE_BYTES >> 20) + "m") && !chosen.contains(flag));
         if (!choosesHeap(chosen)) {
             flags.remove("-Xmx" + (BASE_BYTES >> 20) + "m");
-            flags.add("-Xms and -Xmx of %d MiB and %d bytes a parameter"
-                    .formatted(BASE_BYTES >> 20, BYTES_PER_PARAMETER));
+            flags.add(String.format(
+                    Locale.ROOT,
+                    "-Xms and -Xmx of %d MiB and %d bytes a parameter",
+                    BASE_BYTES >> 20,
+                    BYTES_PER_PARAMETER));
         }
         return String.join(" ", flags);
     }

@@ -10,6 +10,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.OptionalDouble;
 import java.util.function.Predicate;
 import java.util.stream.DoubleStream;
@@ -69,8 +70,11 @@ final class Ratios {
         Ratios ratios = new Ratios(new Results(all));
         out.print(ratios.fill());
         out.printf(
+                Locale.ROOT,
                 "%d measured, %d missed, %d more within 5 %% of their ceiling; a dash is what the file does not have%n",
-                ratios.measured, ratios.missed, ratios.atCeiling);
+                ratios.measured,
+                ratios.missed,
+                ratios.atCeiling);
         return ratios.missed == 0 ? 0 : BenchMain.FAILED;
     }
 

@@ -2,6 +2,7 @@ package io.github.lars4j.safetensors;
 
 import java.io.IOException;
 import java.util.List;
+import java.util.Locale;
 import java.util.Objects;
 
 /**
@@ -49,7 +50,7 @@ public final class SafeTensorsException extends IOException {
             if (Character.isLetterOrDigit(c) || (c >= 0x20 && c < 0x7f)) {
                 quoted.append(c);
             } else {
-                quoted.append(String.format("\\u%04x", (int) c));
+                quoted.append(String.format(Locale.ROOT, "\\u%04x", (int) c));
             }
         }
         quoted.append('"');

@@ -17,6 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 
 /** Published LARS implementations and this one, side by side. */
+@Tag("locale")
 @Tag("bits")
 class RecordingsTest {
 

@@ -117,7 +117,7 @@ public final class AccuracyCommand {
             for (int n = 0; n < norms.size(); n++) {
                 Norm norm = norms.get(n);
                 rows.add(new Row(norm.name(), verdicts.get(n), nanos(norm, CACHED), nanos(norm, STREAMED)));
-                out.printf("[%d/%d] %s is timed%n", n + 1, norms.size(), norm.name());
+                out.printf(Locale.ROOT, "[%d/%d] %s is timed%n", n + 1, norms.size(), norm.name());
             }
         } catch (RunnerException e) {
             err.println("lars-bench: " + e.getMessage());
@@ -209,25 +209,27 @@ public final class AccuracyCommand {
                 .min(Comparator.comparingLong(Row::wrong))
                 .orElseThrow();
         int usual = HardVector.ALL.indexOf(HardVector.RESNET50);
-        return """
+        return String.format(
+                Locale.ROOT,
+                """
                 The sum in double is wrong on %d of %d vectors and else at most %s ulp off; of the sums in float %s
                 does best, and is wrong on %d. On a %s, which is not hard, the sum in double is %s ulp off,
                 %s %s and float SIMD %s. By SIMD it takes %s times the time of float SIMD from L2 and
                 %s times from memory, and %s and %s times that of the float loop.
-                """.formatted(
-                        stripes.wrong(),
-                        stripes.verdicts().size(),
-                        Table.number(stripes.worst(), 2),
-                        best.name(),
-                        best.wrong(),
-                        HardVector.RESNET50.label(),
-                        stripes.verdicts().get(usual),
-                        best.name(),
-                        best.verdicts().get(usual),
-                        simd.verdicts().get(usual),
-                        Table.number(stripes.cached() / simd.cached(), 2),
-                        Table.number(stripes.streamed() / simd.streamed(), 2),
-                        Table.number(stripes.cached() / loop.cached(), 2),
-                        Table.number(stripes.streamed() / loop.streamed(), 2));
+                """,
+                stripes.wrong(),
+                stripes.verdicts().size(),
+                Table.number(stripes.worst(), 2),
+                best.name(),
+                best.wrong(),
+                HardVector.RESNET50.label(),
+                stripes.verdicts().get(usual),
+                best.name(),
+                best.verdicts().get(usual),
+                simd.verdicts().get(usual),
+                Table.number(stripes.cached() / simd.cached(), 2),
+                Table.number(stripes.streamed() / simd.streamed(), 2),
+                Table.number(stripes.cached() / loop.cached(), 2),
+                Table.number(stripes.streamed() / loop.streamed(), 2));
     }
 }

@@ -278,6 +278,7 @@ final class Experiment {
         Settings settings = result.settings();
         double left = (expected - done) * ranSeconds / ran / jobs;
         progress.printf(
+                Locale.ROOT,
                 "%3d of %d  %-6s %-4s batch %5d  rate %-9.4g biases x %-8.4g seed %-3d  %5.2f %%%s in %.1f s;  about %s left\n",
                 done,
                 expected,
@@ -290,6 +291,8 @@ final class Experiment {
                 100 * result.accuracy(),
                 result.losses().size() < settings.epochs() ? " (diverged)" : "",
                 result.seconds(),
-                left < 90 ? "%.0f s".formatted(left) : "%.0f min".formatted(left / 60));
+                left < 90
+                        ? String.format(Locale.ROOT, "%.0f s", left)
+                        : String.format(Locale.ROOT, "%.0f min", left / 60));
     }
 }

@@ -11,6 +11,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.Locale;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipException;
 
@@ -73,9 +74,15 @@ final class IdxFile {
         require(name, bytes.length >= 4, "it has " + bytes.length + " bytes, less than its magic number");
         ByteBuffer in = ByteBuffer.wrap(bytes);
         int magic = in.getInt();
-        require(name, magic >>> 16 == 0, "its magic number is 0x%08x, not one of an IDX file".formatted(magic));
+        require(
+                name,
+                magic >>> 16 == 0,
+                String.format(Locale.ROOT, "its magic number is 0x%08x, not one of an IDX file", magic));
         int type = magic >>> 8 & 0xff;
-        require(name, type == UNSIGNED_BYTE, "its element type is 0x%02x, not 0x08, unsigned bytes".formatted(type));
+        require(
+                name,
+                type == UNSIGNED_BYTE,
+                String.format(Locale.ROOT, "its element type is 0x%02x, not 0x08, unsigned bytes", type));
         int count = magic & 0xff;
         require(name, count >= 1, "it has no dimensions");
         require(name, in.remaining() >= 4 * count, "it ends within its " + count + " dimensions");

@@ -22,6 +22,7 @@ import java.util.Collection;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Pattern;
 import org.openjdk.jmh.results.RunResult;
@@ -210,7 +211,9 @@ public final class RunFile {
     public String json() {
         List<String> lines = new ArrayList<>();
         runs.forEach(run -> lines.add(GSON.toJson(run)));
-        return """
+        return String.format(
+                Locale.ROOT,
+                """
                 {
                 "command": %s,
                 "cores": %d,
@@ -221,14 +224,14 @@ public final class RunFile {
                 %s
                 ]
                 }
-                """.formatted(
-                        GSON.toJson(command),
-                        cores,
-                        GSON.toJson(environment),
-                        GSON.toJson(layouts),
-                        GSON.toJson(coldStarts).replace("},{", "},\n{"),
-                        RUNS,
-                        String.join(",\n", lines));
+                """,
+                GSON.toJson(command),
+                cores,
+                GSON.toJson(environment),
+                GSON.toJson(layouts),
+                GSON.toJson(coldStarts).replace("},{", "},\n{"),
+                RUNS,
+                String.join(",\n", lines));
     }
 
     /** Writes the file, so that it is whole at every moment. */

@@ -9,8 +9,10 @@ import io.github.lars4j.bench.accuracy.AccuracyCommand.Verdict;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
+@Tag("locale")
 class AccuracyCommandTest {
 
     @Test

@@ -7,9 +7,11 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** The table and the charts of the README are those of the committed experiment. */
+@Tag("locale")
 class CommittedExperimentTest {
 
     private static final Path FOLDER = Path.of("..", "docs", "results", "large-batch");

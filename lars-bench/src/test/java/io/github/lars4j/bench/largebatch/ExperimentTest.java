@@ -21,6 +21,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -130,6 +131,7 @@ class ExperimentTest {
     }
 
     @Test
+    @Tag("locale")
     void choosesWithoutTheTestSet() throws Exception {
         run(folder.resolve("a.json"), TEST, folder, 2);
         run(folder.resolve("b.json"), Blobs.of(100, 77), folder, 2);
@@ -198,6 +200,7 @@ class ExperimentTest {
     }
 
     @Test
+    @Tag("locale")
     void savesCheckpointsAsItGoes() {
         Path file = folder.resolve("results.json");
         IllegalStateException failure =
@@ -207,6 +210,7 @@ class ExperimentTest {
 
     /** Any JSON will do: other white space, other order, whole numbers with or without a point. */
     @Test
+    @Tag("locale")
     void readsResultsHoweverTheyAreWritten() throws Exception {
         Path file = Files.writeString(folder.resolve("results.json"), """
                 {

@@ -7,12 +7,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
  * The run in {@code docs/results/benchmark}: what is shown of it is what {@code report} makes from its {@code
  * results.json}.
  */
+@Tag("locale")
 class CommittedRunTest {
 
     private static final Path ROOT = Path.of("").toAbsolutePath().getParent();

@@ -8,9 +8,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
+@Tag("locale")
 class RunFileTest {
 
     @TempDir
@@ -32,6 +34,7 @@ class RunFileTest {
                         .orElseThrow());
         Path file = folder.resolve("results.json");
         run.write(file);
+        assertTrue(Files.readString(file).contains("\n\"cores\": 2,\n"), "a parser takes other digits too");
         assertEquals(run.json(), RunFile.parse(Files.readString(file)).json());
         try (var files = Files.list(folder)) {
             assertEquals(List.of(file), files.toList(), "nothing is left beside it");

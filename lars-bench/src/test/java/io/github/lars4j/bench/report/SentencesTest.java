@@ -6,9 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.github.lars4j.bench.report.Figures.Speed;
 import java.util.List;
 import java.util.Map;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** The sentences about made-up figures. */
+@Tag("locale")
 class SentencesTest {
 
     private static final RunFile TWO_CORES = new RunFile("", 2, Map.of(), List.of());

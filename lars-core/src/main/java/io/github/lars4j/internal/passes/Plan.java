@@ -2,6 +2,7 @@ package io.github.lars4j.internal.passes;
 
 import io.github.lars4j.internal.kernel.Stripes;
 import java.util.Arrays;
+import java.util.Locale;
 
 /**
  * The order of work of one step, computed once from the layout: which blocks there are, which layers finish both passes
@@ -166,13 +167,23 @@ public final class Plan {
     @Override
     public String toString() {
         StringBuilder text = new StringBuilder();
-        text.append("%d layers, %d blocks of up to %d elements, %d groups, %d threads%n"
-                .formatted(layers(), blocks(), Stripes.BLOCK, groups(), threads));
+        text.append(String.format(
+                Locale.ROOT,
+                "%d layers, %d blocks of up to %d elements, %d groups, %d threads%n",
+                layers(),
+                blocks(),
+                Stripes.BLOCK,
+                groups(),
+                threads));
         for (int g = 0; g < groups(); g++) {
-            text.append("group %d: layers %d to %d, blocks by thread"
-                    .formatted(g, groupFirstLayer[g], groupFirstLayer[g + 1] - 1));
+            text.append(String.format(
+                    Locale.ROOT,
+                    "group %d: layers %d to %d, blocks by thread",
+                    g,
+                    groupFirstLayer[g],
+                    groupFirstLayer[g + 1] - 1));
             for (int t = 0; t < threads; t++) {
-                text.append(" [%d, %d)".formatted(shareFrom(g, t), shareTo(g, t)));
+                text.append(String.format(Locale.ROOT, " [%d, %d)", shareFrom(g, t), shareTo(g, t)));
             }
             text.append(System.lineSeparator());
         }

@@ -11,6 +11,7 @@ import java.nio.ByteOrder;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.zip.CRC32;
 
 /**
@@ -95,8 +96,9 @@ public final class Checksum {
 
     private static void require(String what, int stored, CRC32 sum) throws SafeTensorsException {
         if (stored != (int) sum.getValue()) {
-            throw new SafeTensorsException(
-                    what + " is %08x, that of its content %08x: it is damaged".formatted(stored, (int) sum.getValue()));
+            throw new SafeTensorsException(String.format(
+                    Locale.ROOT, "%s is %08x, that of its content %08x: it is damaged", what, stored, (int)
+                            sum.getValue()));
         }
     }
 
