@@ -1,9 +1,11 @@
 package io.github.lars4j.bench.accuracy;
 
-import io.github.lars4j.bench.Forks;
-import io.github.lars4j.bench.Machine;
-import io.github.lars4j.bench.QuietRunner;
-import io.github.lars4j.bench.report.Table;
+import io.github.lars4j.bench.chart.Table;
+import io.github.lars4j.bench.command.Command;
+import io.github.lars4j.bench.command.CommandException;
+import io.github.lars4j.bench.machine.Forks;
+import io.github.lars4j.bench.machine.Machine;
+import io.github.lars4j.bench.machine.QuietRunner;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.lang.management.ManagementFactory;
@@ -19,15 +21,13 @@ import org.openjdk.jmh.runner.RunnerException;
 import org.openjdk.jmh.runner.options.Options;
 import org.openjdk.jmh.runner.options.OptionsBuilder;
 import org.openjdk.jmh.runner.options.TimeValue;
+import picocli.CommandLine.ExitCode;
 
 /**
  * The command {@code accuracy}: how far off the norms of {@link Norm} are on {@link HardVector}s, and how fast they
  * are.
  */
-public final class AccuracyCommand {
-
-    private static final int FAILED = 1;
-    private static final int USAGE = 2;
+public final class AccuracyCommand implements Command {
 
     /** Elements that are timed from cache: 128 KiB, which any L2 holds. */
     private static final int CACHED = 1 << 15;
@@ -96,19 +96,18 @@ public final class AccuracyCommand {
         }
     }
 
-    private AccuracyCommand() {}
+    @Override
+    public String name() {
+        return "accuracy";
+    }
 
-    /**
-     * Runs the command.
-     *
-     * @param args its arguments, without its name: there are none
-     * @return the status to exit with: 0, 1 if a measurement failed, 2 if there are arguments
-     */
-    public static int run(String[] args, PrintStream out, PrintStream err) {
-        if (args.length != 0) {
-            err.println("lars-bench: accuracy takes no arguments, and was given " + String.join(" ", args));
-            return USAGE;
-        }
+    @Override
+    public String summary() {
+        return "measure the error and the speed of norms in float and of this library's";
+    }
+
+    @Override
+    public int run(PrintStream out, PrintStream err) throws CommandException {
         out.println(Machine.describe());
         List<Norm> norms = Norm.all();
         List<List<Verdict>> verdicts = verdicts(norms, out);
@@ -120,13 +119,12 @@ public final class AccuracyCommand {
                 out.printf(Locale.ROOT, "[%d/%d] %s is timed%n", n + 1, norms.size(), norm.name());
             }
         } catch (RunnerException e) {
-            err.println("lars-bench: " + e.getMessage());
-            return FAILED;
+            throw CommandException.failed(e.getMessage(), e);
         }
         out.println();
         out.println(speeds(rows));
         out.print(conclusion(rows));
-        return 0;
+        return ExitCode.OK;
     }
 
     /** Judges norms on all vectors, and prints the table of it; returns a list for each norm. */

@@ -3,7 +3,7 @@ package io.github.lars4j.bench.accuracy;
 import io.github.lars4j.Gradients;
 import io.github.lars4j.Lars;
 import io.github.lars4j.Layers;
-import io.github.lars4j.bench.ChosenKernels;
+import io.github.lars4j.bench.machine.ChosenKernels;
 import java.util.List;
 
 /**

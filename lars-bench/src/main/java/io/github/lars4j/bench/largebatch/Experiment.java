@@ -28,12 +28,12 @@ final class Experiment {
     /** At most so many steps of trust ratios are kept of a run: those of the large batches. */
     private static final int MOST_TRUST_RATIOS = 1000;
 
-    private final Plan plan;
+    private final ExperimentPlan plan;
     private final DataSet training;
     private final DataSet test;
     private final DataSet.Split split;
     private final int classes;
-    private final Results results;
+    private final ExperimentResults results;
     private final Path checkpoints;
     private final Duration between;
     private final int jobs;
@@ -58,11 +58,11 @@ final class Experiment {
      * @param progress gets a line for each run
      */
     Experiment(
-            Plan plan,
+            ExperimentPlan plan,
             DataSet training,
             DataSet test,
             int classes,
-            Results results,
+            ExperimentResults results,
             Path checkpoints,
             Duration between,
             int jobs,
@@ -82,7 +82,7 @@ final class Experiment {
     /**
      * Runs what is left of the experiment.
      *
-     * @throws InterruptedException if it is interrupted; {@link Results} has all runs that ended
+     * @throws InterruptedException if it is interrupted; {@link ExperimentResults} has all runs that ended
      */
     void run() throws InterruptedException {
         int searches = plan.batches().size() * Method.values().length;
@@ -130,12 +130,12 @@ final class Experiment {
             rate = grid.bestRate;
             bias = grid.bestBias;
         }
-        List<Future<Result>> finals = new ArrayList<>();
+        List<Future<TrainingResult>> finals = new ArrayList<>();
         for (long seed : plan.seeds()) {
             Settings settings = plan.settings(method, batch, rate, bias, seed);
             finals.add(runs.submit(() -> result(false, settings)));
         }
-        for (Future<Result> run : finals) {
+        for (Future<TrainingResult> run : finals) {
             run.get();
         }
     }
@@ -143,7 +143,7 @@ final class Experiment {
     /** Runs all points of a grid that have not been run, and finds the best. */
     private void evaluate(Grid grid, Method method, int batch, ExecutorService runs)
             throws InterruptedException, ExecutionException {
-        Map<List<Integer>, Future<Result>> points = new LinkedHashMap<>();
+        Map<List<Integer>, Future<TrainingResult>> points = new LinkedHashMap<>();
         for (int rate = grid.leastRate; rate <= grid.mostRate; rate++) {
             for (int bias = grid.leastBias; bias <= grid.mostBias; bias++) {
                 Settings settings = plan.settings(method, batch, rate, bias, plan.searchSeed());
@@ -154,13 +154,13 @@ final class Experiment {
             expected += points.size() - grid.points;
             grid.points = points.size();
         }
-        Map<List<Integer>, Result> found = new LinkedHashMap<>();
-        for (Map.Entry<List<Integer>, Future<Result>> point : points.entrySet()) {
+        Map<List<Integer>, TrainingResult> found = new LinkedHashMap<>();
+        for (Map.Entry<List<Integer>, Future<TrainingResult>> point : points.entrySet()) {
             found.put(point.getKey(), point.getValue().get());
         }
         // Of equal accuracies the one with the smaller loss, and of equal losses the first.
         List<Integer> best = found.entrySet().stream()
-                .min(Comparator.comparingDouble((Map.Entry<List<Integer>, Result> e) ->
+                .min(Comparator.comparingDouble((Map.Entry<List<Integer>, TrainingResult> e) ->
                                 -e.getValue().accuracy())
                         .thenComparingDouble(e -> e.getValue().loss()))
                 .orElseThrow()
@@ -171,7 +171,7 @@ final class Experiment {
 
     /** The part of the plane of rates and bias factors that a search covers, in steps from its centre. */
     private static final class Grid {
-        private final Plan plan;
+        private final ExperimentPlan plan;
         int leastRate;
         int mostRate;
         int leastBias;
@@ -180,7 +180,7 @@ final class Experiment {
         int bestBias;
         int points;
 
-        Grid(Plan plan) {
+        Grid(ExperimentPlan plan) {
             this.plan = plan;
             leastRate = -plan.rateReach();
             mostRate = plan.rateReach();
@@ -205,8 +205,8 @@ final class Experiment {
         }
     }
 
-    private Result result(boolean search, Settings settings) throws IOException {
-        Result known = results.find(search, settings);
+    private TrainingResult result(boolean search, Settings settings) throws IOException {
+        TrainingResult known = results.find(search, settings);
         if (known != null) {
             return known;
         }
@@ -239,7 +239,7 @@ final class Experiment {
                 }
             }
             Network.Evaluation evaluation = trainer.evaluate(search ? split.heldOut() : test);
-            Result result = new Result(
+            TrainingResult result = new TrainingResult(
                     search,
                     settings,
                     evaluation.accuracy(),
@@ -271,7 +271,7 @@ final class Experiment {
         return ratios;
     }
 
-    private synchronized void report(Result result) {
+    private synchronized void report(TrainingResult result) {
         done++;
         ran++;
         ranSeconds += result.seconds();

@@ -21,7 +21,7 @@ final class OptimizerShare {
     private OptimizerShare() {}
 
     /** A table in Markdown, of results and of the steps that it times for it. */
-    static String table(Plan plan, Results results) {
+    static String table(ExperimentPlan plan, ExperimentResults results) {
         return table(plan, results, warmSeconds(plan));
     }
 
@@ -30,16 +30,17 @@ final class OptimizerShare {
      *
      * @param warm what a warm step takes in seconds, with the library and naively
      */
-    static String table(Plan plan, Results results, double[] warm) {
+    static String table(ExperimentPlan plan, ExperimentResults results, double[] warm) {
         StringBuilder out = new StringBuilder("""
                 | batch | steps | SGD's share of the time, % | LARS' share, % | LARS, ms a step | with a naive LARS, % |
                 |------:|------:|---------------------------:|---------------:|----------------:|---------------------:|
                 """);
         for (int batch : plan.batches()) {
-            List<Result> lars = results.finals(Method.LARS, batch);
-            double seconds = lars.stream().mapToDouble(Result::seconds).sum();
-            double own = lars.stream().mapToDouble(Result::optimizerSeconds).sum();
-            double steps = lars.stream().mapToDouble(Result::steps).sum();
+            List<TrainingResult> lars = results.finals(Method.LARS, batch);
+            double seconds = lars.stream().mapToDouble(TrainingResult::seconds).sum();
+            double own =
+                    lars.stream().mapToDouble(TrainingResult::optimizerSeconds).sum();
+            double steps = lars.stream().mapToDouble(TrainingResult::steps).sum();
             double instead = warm[1] * steps;
             out.append(String.format(
                     Locale.ROOT,
@@ -60,13 +61,13 @@ final class OptimizerShare {
         return out.toString();
     }
 
-    private static double share(List<Result> results) {
-        return results.stream().mapToDouble(Result::optimizerSeconds).sum()
-                / results.stream().mapToDouble(Result::seconds).sum();
+    private static double share(List<TrainingResult> results) {
+        return results.stream().mapToDouble(TrainingResult::optimizerSeconds).sum()
+                / results.stream().mapToDouble(TrainingResult::seconds).sum();
     }
 
     /** A step of the network's layers with the library and one with a naive LARS, warm, and with nothing else to do. */
-    private static double[] warmSeconds(Plan plan) {
+    private static double[] warmSeconds(ExperimentPlan plan) {
         Layers layers;
         float[] weights;
         int[] widths = Trainer.widths(FashionMnist.features(), plan.hidden(), FashionMnist.CLASSES);

@@ -206,7 +206,7 @@ final class Trainer implements AutoCloseable {
                         .map(step -> Arrays.stream(step).boxed().toList())
                         .toList());
         // First what may say too much, if the run is stopped between the two, and then what counts.
-        Results.replace(records(file), Results.GSON.toJson(records));
+        ExperimentResults.replace(records(file), ExperimentResults.GSON.toJson(records));
         optimizer.save(file, weights);
     }
 
@@ -217,7 +217,7 @@ final class Trainer implements AutoCloseable {
      */
     void restore(Path file) throws IOException {
         optimizer.restore(file, weights);
-        Map<?, ?> records = Results.GSON.fromJson(Files.readString(records(file)), Map.class);
+        Map<?, ?> records = ExperimentResults.GSON.fromJson(Files.readString(records(file)), Map.class);
         nanos = ((Double) records.get("nanos")).longValue();
         optimizerNanos = ((Double) records.get("optimizerNanos")).longValue();
         int steps = (int) optimizer.steps();

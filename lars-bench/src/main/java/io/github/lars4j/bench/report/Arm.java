@@ -68,7 +68,7 @@ public record Arm(String method, String kernels, int threads) {
     }
 
     /** The result of this: with sums that are fresh, all of them taken before the first write. */
-    public Optional<Results.Result> in(Results results, String layout) {
+    public Optional<StepTimes.StepTime> in(StepTimes results, String layout) {
         List<String> wishes =
                 new ArrayList<>(List.of("layout", layout, "sums", "fresh", "onBadGradient", "refuse", "threads"));
         wishes.add("" + threads);
@@ -79,7 +79,7 @@ public record Arm(String method, String kernels, int threads) {
     }
 
     /** The time of this in ns; NaN where it was not measured. */
-    double nanos(Results results, String layout) {
-        return in(results, layout).map(Results.Result::nanos).orElse(Double.NaN);
+    double nanos(StepTimes results, String layout) {
+        return in(results, layout).map(StepTimes.StepTime::nanos).orElse(Double.NaN);
     }
 }

@@ -1,6 +1,6 @@
 package io.github.lars4j.bench.report;
 
-import io.github.lars4j.bench.report.Results.Result;
+import io.github.lars4j.bench.report.StepTimes.StepTime;
 import java.util.Comparator;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -33,7 +33,7 @@ record Figures(
      */
     record Speed(double value, double low, double high) {
 
-        static Speed of(Optional<Result> fast, Optional<Result> slow) {
+        static Speed of(Optional<StepTime> fast, Optional<StepTime> slow) {
             if (fast.isEmpty() || slow.isEmpty()) {
                 return new Speed(Double.NaN, Double.NaN, Double.NaN);
             }
@@ -44,25 +44,25 @@ record Figures(
                     Math.max(value, most(slow.get()) / least(fast.get())));
         }
 
-        private static double least(Result result) {
+        private static double least(StepTime result) {
             return result.forks().stream().mapToDouble(f -> f).min().orElse(result.nanos());
         }
 
-        private static double most(Result result) {
+        private static double most(StepTime result) {
             return result.forks().stream().mapToDouble(f -> f).max().orElse(result.nanos());
         }
     }
 
-    static Figures of(RunFile run, Results results, RunFile.Layout layout) {
+    static Figures of(RunFile run, StepTimes results, RunFile.Layout layout) {
         String name = layout.name();
-        Optional<Result> lars = Arm.LARS.in(results, name);
-        Optional<Result> scalar = Stream.of(Arm.SCALAR_LARS, Arm.PLAIN_LARS)
+        Optional<StepTime> lars = Arm.LARS.in(results, name);
+        Optional<StepTime> scalar = Stream.of(Arm.SCALAR_LARS, Arm.PLAIN_LARS)
                 .flatMap(arm -> arm.in(results, name).stream())
-                .min(Comparator.comparingDouble(Result::nanos));
-        Optional<Result> threads = run.cores() > 1 ? Arm.threads(run.cores()).in(results, name) : Optional.empty();
+                .min(Comparator.comparingDouble(StepTime::nanos));
+        Optional<StepTime> threads = run.cores() > 1 ? Arm.threads(run.cores()).in(results, name) : Optional.empty();
         return new Figures(
                 layout,
-                lars.map(Result::nanos).orElse(Double.NaN),
+                lars.map(StepTime::nanos).orElse(Double.NaN),
                 results.scan(name).orElse(Double.NaN),
                 results.sgd(name).orElse(Double.NaN),
                 Speed.of(Arm.SGD.in(results, name), Arm.SCALAR_SGD.in(results, name)),

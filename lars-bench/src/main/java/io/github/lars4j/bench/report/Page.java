@@ -1,6 +1,7 @@
 package io.github.lars4j.bench.report;
 
 import io.github.lars4j.bench.chart.Svg;
+import io.github.lars4j.bench.chart.Table;
 import java.util.List;
 
 /** A report as one HTML page that needs nothing else: no script, no font, no picture from elsewhere. */
@@ -44,7 +45,7 @@ final class Page {
     private Page() {}
 
     /** The page. Well-formed as XML too. */
-    static String of(RunFile run, Results results, List<Figures> figures, List<Pictures.Picture> pictures) {
+    static String of(RunFile run, StepTimes results, List<Figures> figures, List<Pictures.Picture> pictures) {
         StringBuilder page = new StringBuilder("""
                 <!DOCTYPE html>
                 <html lang="en">

@@ -70,13 +70,13 @@ public final class RunFile {
      * @param steps numbers of steps, rising
      * @param millis time in ms in which so many were taken
      */
-    public record ColdStart(String layout, String kernels, List<Integer> steps, List<Double> millis) {}
+    public record FirstSteps(String layout, String kernels, List<Integer> steps, List<Double> millis) {}
 
     private final String command;
     private final int cores;
     private final Map<String, String> environment;
     private final List<Layout> layouts;
-    private final List<ColdStart> coldStarts = new ArrayList<>();
+    private final List<FirstSteps> coldStarts = new ArrayList<>();
     private final JsonArray runs;
 
     /**
@@ -105,7 +105,7 @@ public final class RunFile {
      * @throws IllegalArgumentException if it is neither
      */
     public static RunFile parse(String json) {
-        Results.parse(json);
+        StepTimes.parse(json);
         JsonElement whole = JsonParser.parseString(json);
         return whole.isJsonArray() ? ofJmh(whole.getAsJsonArray()) : ofFile(whole.getAsJsonObject());
     }
@@ -113,9 +113,9 @@ public final class RunFile {
     private static RunFile ofJmh(JsonArray runs) {
         JsonArray own = new JsonArray();
         runs.forEach(run -> own.add(withoutFolders(run.deepCopy())));
-        Results results = Results.of(own);
+        StepTimes results = StepTimes.of(own);
         int cores = 1;
-        for (Results.Result result : results.all()) {
+        for (StepTimes.StepTime result : results.all()) {
             String threads = result.params().getOrDefault("threads", "1");
             cores = threads.matches("[1-9][0-9]{0,5}") ? Math.max(cores, Integer.parseInt(threads)) : cores;
         }
@@ -148,7 +148,7 @@ public final class RunFile {
                     environment,
                     List.of(GSON.fromJson(file.get("layouts"), Layout[].class)),
                     file.getAsJsonArray(RUNS));
-            run.coldStarts.addAll(List.of(GSON.fromJson(file.get("coldStarts"), ColdStart[].class)));
+            run.coldStarts.addAll(List.of(GSON.fromJson(file.get("coldStarts"), FirstSteps[].class)));
             return run;
         } catch (ClassCastException
                 | IllegalStateException
@@ -173,7 +173,7 @@ public final class RunFile {
     }
 
     /** Adds a fresh JVM's first steps. */
-    public void add(ColdStart coldStart) {
+    public void add(FirstSteps coldStart) {
         coldStarts.add(coldStart);
     }
 
@@ -198,13 +198,13 @@ public final class RunFile {
     }
 
     /** The first steps of fresh JVMs. */
-    public List<ColdStart> coldStarts() {
+    public List<FirstSteps> coldStarts() {
         return Collections.unmodifiableList(coldStarts);
     }
 
     /** What JMH measured, so far. */
-    public Results results() {
-        return Results.of(runs);
+    public StepTimes results() {
+        return StepTimes.of(runs);
     }
 
     /** The file's text: JSON, a line for each run. */

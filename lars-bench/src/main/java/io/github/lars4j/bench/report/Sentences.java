@@ -1,5 +1,6 @@
 package io.github.lars4j.bench.report;
 
+import io.github.lars4j.bench.chart.Table;
 import io.github.lars4j.bench.report.Figures.Speed;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -28,7 +29,7 @@ final class Sentences {
     }
 
     /** A warning of times that are not to be believed; empty where there are none. */
-    static Optional<String> warning(Results results) {
+    static Optional<String> warning(StepTimes results) {
         long unrestful = results.all().stream().filter(r -> r.unrest() > UNREST).count();
         return unrestful == 0
                 ? Optional.empty()

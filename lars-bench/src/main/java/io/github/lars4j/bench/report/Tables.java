@@ -1,5 +1,6 @@
 package io.github.lars4j.bench.report;
 
+import io.github.lars4j.bench.chart.Table;
 import java.util.List;
 import java.util.Locale;
 
@@ -28,7 +29,7 @@ final class Tables {
     }
 
     /** The time of every arm of a layout. */
-    static Table times(RunFile run, Results results, Figures figures) {
+    static Table times(RunFile run, StepTimes results, Figures figures) {
         RunFile.Layout layout = figures.layout();
         double parameters = layout.parameters() == 0 ? Double.NaN : layout.parameters();
         Table table = new Table(1, layout.name(), "ms/step", "ns/param", "GB/s", "% of scan + sgd");

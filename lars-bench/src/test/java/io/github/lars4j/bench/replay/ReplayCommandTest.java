@@ -1,0 +1,102 @@
+package io.github.lars4j.bench.replay;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.lars4j.bench.command.CommandLineRun;
+import io.github.lars4j.safetensors.SafeTensorsFile;
+import io.github.lars4j.safetensors.TensorInfo;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+@Tag("locale")
+class ReplayCommandTest {
+
+    /** The core's test data: a module's tests see no other's, but its folder is beside this one. */
+    private static final Path RECORDINGS = Path.of("..", "lars-core", "src", "test", "resources", "recordings");
+
+    @TempDir
+    Path folder;
+
+    private CommandLineRun run;
+
+    private int replay(Path... files) throws Exception {
+        run = CommandLineRun.of(new ReplayCommand(), (Object[]) files);
+        return run.code();
+    }
+
+    private String out() {
+        return run.out();
+    }
+
+    private String err() {
+        return run.err();
+    }
+
+    /** A recording with one element of a tensor changed. */
+    private Path changed(String name, String tensor, int element, float value) throws IOException {
+        Path copy = Files.copy(RECORDINGS.resolve(name), folder.resolve("changed-" + name));
+        long at;
+        try (SafeTensorsFile file = SafeTensorsFile.open(copy)) {
+            TensorInfo info = file.tensors().get(tensor);
+            at = file.dataStart() + info.begin() + (long) Float.BYTES * element;
+        }
+        try (RandomAccessFile file = new RandomAccessFile(copy.toFile(), "rw")) {
+            file.seek(at);
+            file.writeInt(Integer.reverseBytes(Float.floatToIntBits(value)));
+        }
+        return copy;
+    }
+
+    @Test
+    void recordingsThatHoldGiveALineEachAndZero() throws Exception {
+        assertEquals(0, replay(RECORDINGS.resolve("optax-12.safetensors"), RECORDINGS.resolve("seed-1.safetensors")));
+        assertEquals(2, out().lines().count());
+        assertTrue(
+                out().lines().allMatch(line -> line.matches(".*weights [0-9.]+ ulp .*buffer [0-9.]+ ulp.*: holds")),
+                out());
+        assertEquals("", err());
+    }
+
+    @Test
+    void oneThatFailsGivesOneAndTheRestIsReplayedAllTheSame() throws Exception {
+        Path failing = changed("seed-4.safetensors", "gradients", 300, 7);
+        assertEquals(1, replay(failing, RECORDINGS.resolve("seed-1.safetensors")));
+        assertEquals(2, out().lines().count());
+        assertTrue(out().contains("FAILS, first at step 0 in layer fc1.weight"), out());
+        assertTrue(out().lines().toList().get(1).endsWith("holds"), out());
+    }
+
+    @Test
+    void aGradientThatIsNotFiniteFails() throws Exception {
+        assertEquals(1, replay(changed("seed-4.safetensors", "gradients", 300, Float.NaN)));
+        assertTrue(out().contains("FAILS, layer \"fc1.weight\""), out());
+    }
+
+    @Test
+    void oneThatCannotBeReadGivesTwoAndTheRestIsReplayedAllTheSame() throws Exception {
+        Path malformed = Files.writeString(folder.resolve("malformed.safetensors"), "no safetensors at all");
+        assertEquals(2, replay(folder.resolve("absent"), malformed, RECORDINGS.resolve("seed-1.safetensors")));
+        assertTrue(err().contains("absent: there is no such file"), err());
+        assertTrue(err().contains("malformed.safetensors: the header length"), err());
+        assertEquals(1, out().lines().count());
+        assertTrue(out().strip().endsWith("holds"), out());
+    }
+
+    @Test
+    void otherStartingPointsAreSaid() throws Exception {
+        assertEquals(2, replay(changed("seed-4.safetensors", "params_initial", 1, 7)));
+        assertTrue(err().contains("at element 1 params_initial is 7.0"), err());
+    }
+
+    @Test
+    void noFilesGiveTwo() throws Exception {
+        assertEquals(2, replay());
+        assertTrue(err().contains("Missing required parameter: 'FILE'"), err());
+    }
+}
