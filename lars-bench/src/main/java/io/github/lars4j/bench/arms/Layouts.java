@@ -24,8 +24,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * The layouts that are measured: the tensors of real networks by name, uniform ones such as {@code 4096x100}, and those
- * of a file.
+ * The layouts to measure: the tensors of real networks by name, uniform layouts such as {@code 4096x100}, and layouts
+ * from files.
  */
 public final class Layouts {
 
@@ -40,10 +40,10 @@ public final class Layouts {
 
     private static final Pattern COMMENT = Pattern.compile("(^|\\s)#.*");
 
-    /** A list of more bytes than this is some other file. */
+    /** Maximum size of a list of tensors, in bytes. */
     private static final long LONGEST_LIST = 1L << 24;
 
-    /** Bytes of the length that a safetensors file begins with. No length that is allowed fills them. */
+    /** Bytes of the length at the start of a safetensors file; at least one is 0 in every valid file. */
     private static final int LENGTH_BYTES = 8;
 
     private Layouts() {}
@@ -63,9 +63,9 @@ public final class Layouts {
      * nothing else: then the shapes are not known, and all layers are adapted.
      *
      * @param name one of {@link #NETWORKS}, or ELEMENTSxLAYERS, or @FILE
-     * @param notes is told, in a line, what of a file is left out or not known
-     * @throws IllegalArgumentException if it is none of them, or the file can't be read or is neither, saying in one
-     *     line what is wrong where
+     * @param notes receives a line about tensors that are left out or whose shape is not known
+     * @throws IllegalArgumentException if the name is none of these, or the file cannot be read or is damaged; the
+     *     message says in one line what is wrong and where
      */
     public static Layers named(String name, Consumer<String> notes) {
         if (name.startsWith("@")) {
@@ -169,8 +169,8 @@ public final class Layouts {
     /**
      * Reads a list of tensors.
      *
-     * @param source where the list is from, for messages
-     * @throws IllegalArgumentException if a line is no tensor, naming it by number, or there is none
+     * @param source name of the list, for messages
+     * @throws IllegalArgumentException if a line is no tensor, with the line's number, or if there is no tensor
      */
     static Layers parse(String source, List<String> lines, Consumer<String> notes) {
         Layers.Builder builder = Layers.builder();

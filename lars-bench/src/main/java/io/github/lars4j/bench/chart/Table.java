@@ -10,13 +10,13 @@ public final class Table {
     private final int left;
     private final List<String[]> rows = new ArrayList<>();
 
-    /** Starts a table whose first {@code left} columns are flush left and whose others are flush right. */
+    /** Starts a table whose first {@code left} columns are left-aligned and whose other columns are right-aligned. */
     public Table(int left, String... headings) {
         this.left = left;
         rows.add(headings);
     }
 
-    /** Adds a row, of a cell for each heading. */
+    /** Adds a row with one cell per heading. */
     public void add(String... cells) {
         if (cells.length != rows.getFirst().length) {
             throw new IllegalArgumentException(
@@ -25,17 +25,17 @@ public final class Table {
         rows.add(cells);
     }
 
-    /** A number with so many digits behind the point; a dash for NaN. */
+    /** Formats a number with a number of decimal places; NaN is a dash. */
     public static String number(double value, int digits) {
         return Double.isNaN(value) ? "-" : String.format(Locale.ROOT, "%." + digits + "f", value);
     }
 
-    /** A time in ms, with digits for short ones too; a dash for NaN. */
+    /** Formats a time in ms, with more decimal places for short times; NaN is a dash. */
     public static String millis(double nanos) {
         return number(nanos / 1e6, nanos < 1e3 ? 7 : nanos < 1e5 ? 5 : 3);
     }
 
-    /** A line for the headings and one for each row. */
+    /** One line for the headings and one for each row. */
     @Override
     public String toString() {
         int[] widths = new int[rows.getFirst().length];
@@ -71,7 +71,7 @@ public final class Table {
         return text.toString();
     }
 
-    /** The table in HTML, well-formed as XML too. */
+    /** The table in HTML that is also well-formed XML. */
     public String html() {
         StringBuilder text = new StringBuilder("<table>\n");
         for (int r = 0; r < rows.size(); r++) {

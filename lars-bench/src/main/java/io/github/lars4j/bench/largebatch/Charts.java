@@ -15,7 +15,7 @@ final class Charts {
     private Charts() {}
 
     /**
-     * Test accuracy against the batch size, of both optimizers: the mean over the seeds, the least and the greatest.
+     * The test accuracy of both optimizers by batch size: the mean, minimum and maximum over the seeds.
      */
     static String accuracy(ExperimentPlan plan, ExperimentResults results) {
         Map<Method, List<Chart.Point>> lines = new LinkedHashMap<>();
@@ -43,7 +43,7 @@ final class Charts {
         return chart.svg();
     }
 
-    /** Training loss over the epochs at one batch size, of both optimizers. */
+    /** The training loss of both optimizers by epoch, at one batch size. */
     static String loss(ExperimentResults results, int batch) {
         Map<Method, List<Chart.Point>> lines = new LinkedHashMap<>();
         List<Double> all = new ArrayList<>();
@@ -73,7 +73,7 @@ final class Charts {
         return chart.svg();
     }
 
-    /** The trust ratio of each adapted layer over the steps of one run with LARS: of the first seed. */
+    /** The trust ratio of each adapted layer by step, in the LARS run of the first seed. */
     static String trustRatios(ExperimentResults results, int batch) {
         TrainingResult run = results.finals(Method.LARS, batch).getFirst();
         List<Double> all = new ArrayList<>();
@@ -106,7 +106,7 @@ final class Charts {
                 results.stream().mapToDouble(value).max().orElseThrow());
     }
 
-    /** Test accuracy by batch size and optimizer, with the rates that the search chose, in Markdown. */
+    /** The test accuracy by batch size and optimizer, with the rates that the search chose, in Markdown. */
     static String table(ExperimentPlan plan, ExperimentResults results) {
         StringBuilder out = new StringBuilder("""
                 | batch | SGD, % | LARS, % | LARS - SGD | SGD's rate, biases | LARS' rate, biases | runs searched |

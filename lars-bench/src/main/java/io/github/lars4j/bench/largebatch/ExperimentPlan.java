@@ -7,24 +7,24 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * What the experiment is to do.
+ * The plan of an experiment.
  *
- * <p>The learning rate and the factor of the biases' rate are searched on a grid, which for both optimizers is of the
- * same size and spacing: {@code rateReach} points to each side of the optimizer's own centre, {@code biasReach}
- * likewise. An optimum on an edge extends the grid by one beyond it, at most {@code extensions} times an edge.
+ * <p>The learning rate and the factor of the biases' rate are searched on a grid. Its size and spacing are the same for
+ * both optimizers: {@code rateReach} points to each side of the optimizer's own centre, and likewise {@code biasReach}.
+ * If the best point lies on an edge, the grid grows by one point there, at most {@code extensions} times per edge.
  *
  * @param hidden widths of the hidden layers
- * @param batches examples a step
- * @param epochs of every run
- * @param search whether to search; the centres are taken otherwise
- * @param heldOut examples of the training set that the search is judged on, and does not train on
+ * @param batches batch sizes
+ * @param epochs number of epochs of every run
+ * @param search whether to search; if not, the centres are used
+ * @param heldOut number of training examples that the search is evaluated on instead of trained on
  * @param rateReach grid points to each side of the centre
- * @param rateSpacing factor between two
+ * @param rateSpacing factor between neighbouring grid points
  * @param biasReach grid points to each side of the centre
- * @param biasSpacing factor between two
- * @param extensions of an edge at most
- * @param searchSeed of all runs of the search, and of the split
- * @param seeds of the final runs, on the whole training set
+ * @param biasSpacing factor between neighbouring grid points
+ * @param extensions maximum number of extensions of an edge
+ * @param searchSeed seed of the split and of all runs of the search
+ * @param seeds seeds of the final runs, on the whole training set
  */
 record ExperimentPlan(
         List<Integer> hidden,
@@ -40,7 +40,7 @@ record ExperimentPlan(
         long searchSeed,
         List<Long> seeds) {
 
-    /** The batch at which the centres are given below. */
+    /** The batch size of the centres below. */
     private static final int CENTRE_BATCH = 8192;
 
     /** The whole experiment. */
@@ -78,7 +78,7 @@ record ExperimentPlan(
                 List.of(1L));
     }
 
-    /** The learning rate at the centre of the grid; for both optimizers it grows with the root of the batch. */
+    /** The learning rate at the centre of the grid; it grows with the square root of the batch size. */
     private static double centreRate(Method method, int batch) {
         double rate = switch (method) {
             case SGD -> 0.2;
@@ -98,8 +98,8 @@ record ExperimentPlan(
     /**
      * The settings of a grid point.
      *
-     * @param rate steps from the centre, negative to smaller ones
-     * @param bias steps from the centre, negative to smaller ones
+     * @param rate steps from the centre; negative for smaller rates
+     * @param bias steps from the centre; negative for smaller factors
      */
     Settings settings(Method method, int batch, int rate, int bias, long seed) {
         return new Settings(
@@ -111,12 +111,12 @@ record ExperimentPlan(
                 seed);
     }
 
-    /** Grid points of one search before any extension. */
+    /** Number of grid points of a search before any extension. */
     int gridPoints() {
         return (2 * rateReach + 1) * (2 * biasReach + 1);
     }
 
-    /** This plan, and the trainer's constants with it, as JSON. */
+    /** This plan and the trainer's constants, as JSON. */
     Map<String, Object> json() {
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("hidden", hidden);

@@ -21,12 +21,12 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 
-/** The results of an experiment so far, in a file that is whole at every moment. Safe for use by several threads. */
+/** The results of an experiment so far, in a file that is replaced atomically. Safe for use by several threads. */
 final class ExperimentResults {
 
     /**
-     * Reads anything as maps, lists, strings, booleans, doubles and {@code null}; writes numbers that JSON has not as
-     * null.
+     * Reads JSON as maps, lists, strings, booleans, doubles and {@code null}; writes numbers that JSON cannot represent
+     * as null.
      */
     static final Gson GSON = new GsonBuilder()
             .serializeNulls()
@@ -39,9 +39,9 @@ final class ExperimentResults {
     private final List<TrainingResult> results = new ArrayList<>();
 
     /**
-     * Opens the results of a plan, with those that the file has already.
+     * Opens the results of a plan, and reads those that the file already has.
      *
-     * @throws IOException if the file cannot be read, is damaged, or is of another plan
+     * @throws IOException if the file cannot be read, is damaged, or belongs to another plan
      */
     ExperimentResults(Path file, ExperimentPlan plan) throws IOException {
         this.file = file;
@@ -83,7 +83,7 @@ final class ExperimentResults {
         return results.size();
     }
 
-    /** The final runs of a method at a batch, by seed. */
+    /** The final runs of a method at a batch size, by seed. */
     synchronized List<TrainingResult> finals(Method method, int batch) {
         return results.stream()
                 .filter(r -> !r.search()
@@ -93,7 +93,7 @@ final class ExperimentResults {
                 .toList();
     }
 
-    /** Number of runs that a search took. */
+    /** Number of runs of a search. */
     synchronized long searched(Method method, int batch) {
         return results.stream()
                 .filter(r -> r.search()
@@ -102,7 +102,7 @@ final class ExperimentResults {
                 .count();
     }
 
-    /** Adds a result and writes the file anew. */
+    /** Adds a result and rewrites the file. */
     synchronized void add(TrainingResult result) {
         results.add(result);
         StringWriter text = new StringWriter();
@@ -124,7 +124,7 @@ final class ExperimentResults {
         }
     }
 
-    /** Writes a file, which is the old one or the new one at every moment. */
+    /** Replaces a file atomically. */
     static void replace(Path file, String text) throws IOException {
         Path next = file.resolveSibling(file.getFileName() + ".next");
         Files.writeString(next, text);

@@ -13,7 +13,7 @@ import java.nio.file.Path;
  */
 record FashionMnist(DataSet training, DataSet test) {
 
-    /** Where the Debian package puts the files. */
+    /** The folder of the Debian package. */
     static final Path DEBIAN = Path.of("/usr/share/datasets/fashion-mnist");
 
     static final int CLASSES = 10;
@@ -40,9 +40,9 @@ record FashionMnist(DataSet training, DataSet test) {
     /**
      * Reads the four files, each plain or, with {@code .gz} behind its name, compressed.
      *
-     * @param folder where they lie
-     * @throws NoSuchFileException if one is missing, with how to get it as its reason
-     * @throws IOException if one cannot be read, is damaged, or is not Fashion-MNIST's, with the reason
+     * @param folder the folder of the files
+     * @throws NoSuchFileException if a file is missing; the reason says how to get it
+     * @throws IOException if a file cannot be read, is damaged, or is not of Fashion-MNIST
      */
     static FashionMnist read(Path folder) throws IOException {
         return new FashionMnist(

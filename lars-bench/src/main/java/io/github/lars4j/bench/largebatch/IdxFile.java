@@ -18,7 +18,7 @@ import java.util.zip.ZipException;
 /** A file of unsigned bytes in the IDX format of the MNIST data sets: magic, dimensions, elements. */
 final class IdxFile {
 
-    /** More than any of the data sets has: what decompresses to more is refused before it fills the memory. */
+    /** Maximum size of a decompressed file, so that a damaged file cannot fill the memory. */
     private static final int MOST_BYTES = 1 << 28;
 
     private static final int UNSIGNED_BYTE = 0x08;
@@ -63,11 +63,11 @@ final class IdxFile {
     }
 
     /**
-     * Takes a file's content apart.
+     * Parses the content of a file.
      *
-     * @param name what to call it when it is refused
-     * @param bytes its content, decompressed
-     * @throws IOException if it is damaged, with the reason
+     * @param name the file's name, for messages
+     * @param bytes the content, decompressed
+     * @throws IOException if the content is damaged
      */
     static IdxFile parse(String name, byte[] bytes) throws IOException {
         require(name, bytes.length <= MOST_BYTES, "it has more than " + MOST_BYTES + " bytes");

@@ -13,7 +13,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 
-/** SGD with momentum: {@code v = μv + (g + βw);  w = w - γv}. What LARS is compared with. */
+/** SGD with momentum, the baseline: {@code v = μv + (g + βw);  w = w - γv}. */
 final class MomentumSgd implements Optimizer {
 
     private final Layers layers;
@@ -27,7 +27,7 @@ final class MomentumSgd implements Optimizer {
     /**
      * Makes an optimizer.
      *
-     * @param layers where the weights lie; of their treatment, decay and rate factor hold here
+     * @param layers the layout of the weights; of their treatment, the decay and the rate factor apply
      * @param schedule γ
      * @param momentum μ
      * @param weightDecay β
@@ -93,6 +93,6 @@ final class MomentumSgd implements Optimizer {
 
     @Override
     public void close() {
-        // It has no threads to end.
+        // There are no threads to end.
     }
 }

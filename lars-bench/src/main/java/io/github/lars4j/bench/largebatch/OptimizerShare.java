@@ -9,18 +9,18 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 
-/** How much of the final runs' time the optimizer took, and would have taken written naively. */
+/** The optimizer's share of the final runs' time, with the library and with a naive LARS. */
 final class OptimizerShare {
 
-    /** For the JIT compiler to be done, and for a median. */
+    /** Number of steps: enough to finish JIT compilation and to take a median. */
     private static final int STEPS = 1000;
 
-    /** It does not change what a step costs. */
+    /** The learning rate, which does not affect the time of a step. */
     private static final float RATE = 0.01f;
 
     private OptimizerShare() {}
 
-    /** A table in Markdown, of results and of the steps that it times for it. */
+    /** A table in Markdown, from the results and from steps that this method times. */
     static String table(ExperimentPlan plan, ExperimentResults results) {
         return table(plan, results, warmSeconds(plan));
     }
@@ -28,7 +28,7 @@ final class OptimizerShare {
     /**
      * A table in Markdown.
      *
-     * @param warm what a warm step takes in seconds, with the library and naively
+     * @param warm time of a warm step in seconds, with the library and with a naive LARS
      */
     static String table(ExperimentPlan plan, ExperimentResults results, double[] warm) {
         StringBuilder out = new StringBuilder("""
@@ -66,7 +66,7 @@ final class OptimizerShare {
                 / results.stream().mapToDouble(TrainingResult::seconds).sum();
     }
 
-    /** A step of the network's layers with the library and one with a naive LARS, warm, and with nothing else to do. */
+    /** Times a warm step on the network's layers in seconds, with the library and with a naive LARS. */
     private static double[] warmSeconds(ExperimentPlan plan) {
         Layers layers;
         float[] weights;

@@ -8,18 +8,18 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * What came of one run.
+ * The result of one run.
  *
- * @param search whether it was one of the search: trained without the held-out examples and judged on them; on the
- *     whole training set and on the test set otherwise
- * @param settings of the run
- * @param accuracy at its end, 0 to 1
- * @param loss at its end, on the same examples
- * @param losses mean training loss of each epoch; fewer than there are epochs if training broke down
- * @param steps taken
- * @param seconds that training took
- * @param optimizerSeconds that the optimizer took of them
- * @param trustRatios of each layer, at each step; empty where they were not kept
+ * @param search whether the run belongs to the search, which trains without the held-out examples and is evaluated on
+ *     them; a final run trains on the whole training set and is evaluated on the test set
+ * @param settings the settings of the run
+ * @param accuracy accuracy at the end, 0 to 1
+ * @param loss loss at the end, on the same examples
+ * @param losses mean training loss of each epoch; fewer than the epochs if training diverged
+ * @param steps number of steps
+ * @param seconds time of training
+ * @param optimizerSeconds part of that time spent in the optimizer
+ * @param trustRatios trust ratios by layer and step; empty if they were not kept
  */
 record TrainingResult(
         boolean search,
@@ -54,9 +54,9 @@ record TrainingResult(
     }
 
     /**
-     * Reads what {@link #json} wrote.
+     * Parses the output of {@link #json}.
      *
-     * @throws IllegalArgumentException if something is missing or of another kind
+     * @throws IllegalArgumentException if a value is missing or has another type
      */
     static TrainingResult of(Map<?, ?> json) {
         Map<String, List<Double>> ratios = new LinkedHashMap<>();
@@ -85,7 +85,7 @@ record TrainingResult(
         return number(json.get(key), key);
     }
 
-    /** JSON has no NaN: it was written as null. */
+    /** Reads a number; JSON has no NaN, which is written as null. */
     private static double number(Object value, String key) {
         return switch (value) {
             case Double number -> number;

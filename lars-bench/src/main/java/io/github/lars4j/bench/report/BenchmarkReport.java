@@ -10,14 +10,14 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
 
-/** What a run means: as text for a terminal, and as a page, pictures and a table in files. Immutable. */
+/** The report of a run: as text for a terminal, and as a page, pictures and a table in files. Immutable. */
 public final class BenchmarkReport {
 
     private final RunFile run;
     private final StepTimes results;
     private final List<Figures> figures;
 
-    /** A report of what the run has so far. */
+    /** Makes a report of the results that the run has so far. */
     public BenchmarkReport(RunFile run) {
         this.run = run;
         this.results = run.results();
@@ -26,7 +26,7 @@ public final class BenchmarkReport {
                 .toList();
     }
 
-    /** Tables, and what they mean in three sentences. */
+    /** The tables, and three sentences that say what they mean. */
     public String text() {
         StringBuilder text = new StringBuilder();
         for (Figures each : figures) {
@@ -57,7 +57,7 @@ public final class BenchmarkReport {
         }
     }
 
-    /** A row for each layout, where it was measured, and the sentences, in Markdown. */
+    /** A row for each layout, the machine, and the sentences, in Markdown. */
     private String table() {
         StringBuilder text = new StringBuilder(Tables.summary(run, figures).markdown());
         String where = String.join(

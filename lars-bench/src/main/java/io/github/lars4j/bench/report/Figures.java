@@ -6,7 +6,7 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
- * What the times of one layout are against each other. What was not measured is NaN.
+ * The times of one layout, and their ratios. A value that was not measured is NaN.
  *
  * @param layout the layout
  * @param lars time of a step on SIMD kernels in ns
@@ -28,8 +28,7 @@ record Figures(
         Speed threads) {
 
     /**
-     * How many times as fast one thing is as another, and between what this lies when each JVM of the one is taken
-     * against each of the other.
+     * How many times as fast one benchmark is as another, with the range over all pairs of their JVMs.
      */
     record Speed(double value, double low, double high) {
 
@@ -71,12 +70,12 @@ record Figures(
                 Speed.of(threads, lars));
     }
 
-    /** Time of a LARS step against one of SGD. */
+    /** The time of a LARS step divided by that of a step of SGD. */
     double toSgd() {
         return lars / sgd;
     }
 
-    /** Time of a LARS step against a read and a step of SGD, one after the other. */
+    /** The time of a LARS step divided by that of a scan followed by a step of SGD. */
     double toPasses() {
         return lars / (scan + sgd);
     }

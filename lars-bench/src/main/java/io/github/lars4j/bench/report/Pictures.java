@@ -13,13 +13,13 @@ import java.util.function.ToDoubleFunction;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** The pictures of a report; one whose data a run does not have is left out. */
+/** The pictures of a report; a picture without data is left out. */
 final class Pictures {
 
     /** Bytes of the three arrays for each parameter. */
     private static final int BYTES = 3 * Float.BYTES;
 
-    /** A cache as the environment lists it, instruction caches left out. */
+    /** A cache in the environment's list, except instruction caches. */
     private static final Pattern CACHE = Pattern.compile("(L[0-9])d? ([0-9]+) ?([KM])");
 
     /**
@@ -33,7 +33,7 @@ final class Pictures {
 
     private Pictures() {}
 
-    /** All of them. */
+    /** All pictures. */
     static List<Picture> of(RunFile run, StepTimes results, List<Figures> figures) {
         List<Picture> pictures = new ArrayList<>();
         sweep(run, results, pictures);

@@ -24,19 +24,19 @@ public final class StepTimes {
 
     private static final String NO_RESULT = "is not a JSON result of JMH: ";
 
-    /** Before the method's name. The package is left out: files of before it had its present name are read too. */
+    /** What precedes the method's name. Without the package, because it differs in older files. */
     private static final String BENCHMARK = "." + StepBenchmark.class.getSimpleName() + ".";
 
     /**
      * One benchmark with one set of parameters.
      *
      * @param method the benchmark's method
-     * @param params the parameters that it has
+     * @param params the benchmark's parameters
      * @param nanos time of one step in ns
-     * @param error half of the time's confidence interval of 99.9 %, in ns; NaN where there are too few iterations
-     * @param allocated bytes allocated in one step; NaN where this was not measured
-     * @param forks mean time of each JVM in ns; empty where the file does not tell
-     * @param unrest the longest iteration's time to the shortest's; 1 where the file does not tell
+     * @param error half of the time's confidence interval of 99.9 %, in ns; NaN if there are too few iterations
+     * @param allocated bytes allocated in one step; NaN if not measured
+     * @param forks mean time of each JVM in ns; empty if unknown
+     * @param unrest ratio of the longest iteration's time to the shortest's; 1 if unknown
      */
     public record StepTime(
             String method,
@@ -47,7 +47,7 @@ public final class StepTimes {
             List<Double> forks,
             double unrest) {
 
-        /** Whether each parameter that this has is as wished; given as names and values in turn. */
+        /** Returns whether the parameters that are present have the wished values: names and values in turn. */
         private boolean matches(String wishedMethod, String... wishes) {
             boolean matches = method.equals(wishedMethod);
             for (int i = 0; i < wishes.length; i += 2) {
@@ -65,10 +65,10 @@ public final class StepTimes {
     }
 
     /**
-     * Reads what {@code -rf json} wrote, or a {@link RunFile}. Benchmarks of other classes, and other modes than the
-     * average time, are left out.
+     * Parses the output of {@code -rf json}, or a {@link RunFile}. Benchmarks of other classes and of other modes than
+     * the average time are ignored.
      *
-     * @throws IllegalArgumentException if it is not such a file
+     * @throws IllegalArgumentException if the text is neither
      */
     public static StepTimes parse(String json) {
         try {
@@ -83,7 +83,7 @@ public final class StepTimes {
     /**
      * Reads an array of runs as JMH writes them.
      *
-     * @throws IllegalArgumentException if it is none
+     * @throws IllegalArgumentException if an element is no such run
      */
     static StepTimes of(JsonArray runs) {
         List<StepTime> results = new ArrayList<>();
@@ -141,7 +141,7 @@ public final class StepTimes {
         return times.getCount() == 0 ? 1 : times.getMax() / times.getMin();
     }
 
-    /** The times of each fork, as the file has them. */
+    /** The times of each fork, in the file's unit. */
     private static List<List<Double>> iterations(JsonObject metric) {
         List<List<Double>> forks = new ArrayList<>();
         if (metric.has("rawData")) {
@@ -166,7 +166,7 @@ public final class StepTimes {
         return Double.NaN;
     }
 
-    /** All of them, in the order in which they were measured. */
+    /** All results, in the order in which they were measured. */
     public List<StepTime> all() {
         return results;
     }
@@ -179,10 +179,10 @@ public final class StepTimes {
     }
 
     /**
-     * The time of a method in ns, the best where it was measured with several parameters that fit. Of what was measured
-     * repeatedly the median counts.
+     * The time of a method in ns: the shortest among all sets of parameters that match the wishes. If a set was measured
+     * repeatedly, its median counts.
      *
-     * @param wishes names and values of parameters in turn; one that a result does not have fits any value
+     * @param wishes names and values of parameters in turn; a parameter that a result does not have matches any value
      */
     public OptionalDouble best(String method, String... wishes) {
         return results.stream()
@@ -199,19 +199,19 @@ public final class StepTimes {
         return (nanos[nanos.length / 2] + nanos[(nanos.length - 1) / 2]) / 2;
     }
 
-    /** The result of a method with the best time; wishes are as for {@link #best}. */
+    /** The result of a method with the shortest time; the wishes are as for {@link #best}. */
     Optional<StepTime> fastest(String method, String... wishes) {
         return results.stream()
                 .filter(result -> result.matches(method, wishes))
                 .min(Comparator.comparingDouble(StepTime::nanos));
     }
 
-    /** The fastest read of weights and gradients, in ns: the library's own pass 1 is one too. */
+    /** The time in ns of the fastest read of weights and gradients, the library's own pass 1 included. */
     public OptionalDouble scan(String layout) {
         return faster(best("scan", "layout", layout), best("measure", "layout", layout));
     }
 
-    /** The fastest step of SGD, in ns: the library's own pass 2 is one too. */
+    /** The time in ns of the fastest step of SGD, the library's own pass 2 included. */
     public OptionalDouble sgd(String layout) {
         return faster(best("sgd", "layout", layout), best("update", "layout", layout));
     }

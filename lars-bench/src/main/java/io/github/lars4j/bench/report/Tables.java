@@ -16,7 +16,7 @@ final class Tables {
 
     private Tables() {}
 
-    /** What stands above the times of a layout. */
+    /** The caption above the times of a layout. */
     static String caption(RunFile.Layout layout) {
         return layout.parameters() == 0
                 ? layout.name()
@@ -28,7 +28,7 @@ final class Tables {
                         layout.parameters() * Float.BYTES / 1024);
     }
 
-    /** The time of every arm of a layout. */
+    /** The times of all arms of a layout. */
     static Table times(RunFile run, StepTimes results, Figures figures) {
         RunFile.Layout layout = figures.layout();
         double parameters = layout.parameters() == 0 ? Double.NaN : layout.parameters();
@@ -45,7 +45,7 @@ final class Tables {
         return table;
     }
 
-    /** What they are against each other. */
+    /** The ratios of the times. */
     static Table ratios(List<Figures> all) {
         Table table =
                 new Table(1, "ratios", "SIMD/scalar", "LARS/SGD", "LARS/(scan+SGD)", "SIMD/naive", "threads, speed-up");
@@ -61,7 +61,7 @@ final class Tables {
         return table;
     }
 
-    /** All of it in a row for each layout, to be quoted. */
+    /** The main figures, one row per layout. */
     static Table summary(RunFile run, List<Figures> all) {
         Table table = new Table(
                 1,
