@@ -100,7 +100,8 @@ final class Decision {
                 .trustRatio(treatment.adapt(), hyper.trustCoefficient(), decay, layerRate, ww, scaledGg, scaledWg);
         report.decided(layer, layerRate, ratio);
         double lastRate = state.learningRates[layer];
-        double correction = hyper.momentumCorrection() && lastRate > 0 ? layerRate / lastRate : 1;
+        double correction =
+                hyper.momentumCorrection() && hyper.momentum() != 0 && lastRate > 0 ? layerRate / lastRate : 1;
         boolean finite = coefficients.set(
                 layer,
                 hyper,

@@ -1,7 +1,7 @@
 package io.github.lars4j;
 
+import io.github.lars4j.internal.CallGuard;
 import io.github.lars4j.internal.Checks;
-import io.github.lars4j.internal.Turns;
 import io.github.lars4j.internal.kernel.Stripes;
 import io.github.lars4j.internal.passes.Plan;
 import io.github.lars4j.rule.Hyperparameters;
@@ -31,7 +31,7 @@ public final class Lars implements AutoCloseable {
 
     private final State state;
     private final Step step;
-    private final Turns turns = new Turns();
+    private final CallGuard guard = new CallGuard();
     private final Gradients plain = Gradients.of(new float[0]);
     private Schedule schedule;
 
@@ -83,7 +83,7 @@ public final class Lars implements AutoCloseable {
     public StepReport step(float[] params, float[] gradients, DoubleSupplier closure) {
         Objects.requireNonNull(gradients, "gradients");
         Objects.requireNonNull(closure, "closure");
-        turns.enter("step", false);
+        guard.enter("step", false);
         return take(params, plain.array(gradients), closure, null);
     }
 
@@ -93,7 +93,7 @@ public final class Lars implements AutoCloseable {
      */
     public StepReport step(float[] params, Gradients gradients, DoubleSupplier closure) {
         Objects.requireNonNull(closure, "closure");
-        turns.enter("step", false);
+        guard.enter("step", false);
         return take(params, gradients, closure, null);
     }
 
@@ -108,14 +108,14 @@ public final class Lars implements AutoCloseable {
      * @throws IllegalStateException if the call may not come now
      */
     public LayerSums measure(float[] params, Gradients gradients) {
-        turns.enter("measure", true);
+        guard.enter("measure", true);
         try {
             Arguments.require(params, gradients, state);
             LayerSums sums = step.measure(params, gradients);
-            turns.leave(Turns.Phase.MEASURED);
+            guard.leave(CallGuard.Phase.MEASURED);
             return sums;
         } catch (Throwable t) {
-            turns.leave(Turns.Phase.IDLE);
+            guard.leave(CallGuard.Phase.IDLE);
             throw t;
         }
     }
@@ -140,9 +140,9 @@ public final class Lars implements AutoCloseable {
      */
     public StepReport update(float[] params, Gradients gradients, LayerSums sums) {
         Objects.requireNonNull(sums, "sums");
-        Turns.Phase before = turns.enter("update", true);
-        if (step.owns(sums) && before != Turns.Phase.MEASURED) {
-            turns.leave(before);
+        CallGuard.Phase before = guard.enter("update", true);
+        if (step.owns(sums) && before != CallGuard.Phase.MEASURED) {
+            guard.leave(before);
             throw new IllegalStateException(
                     "update was called with the sums of a step that is over; call measure first");
         }
@@ -156,8 +156,8 @@ public final class Lars implements AutoCloseable {
 
     /** Gives up a {@link #measure} that no {@link #update} is to follow. */
     public void discard() {
-        turns.enter("discard", true);
-        turns.leave(Turns.Phase.IDLE);
+        guard.enter("discard", true);
+        guard.leave(CallGuard.Phase.IDLE);
     }
 
     private StepReport take(float[] params, Gradients gradients, DoubleSupplier closure, LayerSums given) {
@@ -171,13 +171,13 @@ public final class Lars implements AutoCloseable {
             double rate = rate();
             stepping = true;
             StepReport report = step.take(params, gradients, loss, rate, given);
-            turns.leave(Turns.Phase.IDLE);
+            guard.leave(CallGuard.Phase.IDLE);
             return report;
         } catch (Throwable t) {
             if (stepping && step.wrote()) {
-                turns.broken(t);
+                guard.broken(t);
             } else {
-                turns.leave(Turns.Phase.IDLE);
+                guard.leave(CallGuard.Phase.IDLE);
             }
             throw t;
         }
@@ -193,28 +193,14 @@ public final class Lars implements AutoCloseable {
         return Double.NaN;
     }
 
-    /** Who saves or restores takes a turn here, as a step does. */
-    Turns turns() {
-        return turns;
-    }
-
-    /** The live state, for whoever has a turn. */
-    State state() {
-        return state;
-    }
-
-    void forgetCarried() {
-        step.forgetCarried();
-    }
-
     /**
      * Says that the weights were changed by somebody else since the last step (restored, clipped, averaged): carried
      * sums are then measured anew. Needed only where sums are carried; a different array is noticed without it.
      */
     public void weightsChanged() {
-        turns.enter("weightsChanged", false);
+        guard.enter("weightsChanged", false);
         step.forgetCarried();
-        turns.leave(Turns.Phase.IDLE);
+        guard.leave(CallGuard.Phase.IDLE);
     }
 
     /** Sets the learning rate of all steps from the next. */
@@ -225,9 +211,9 @@ public final class Lars implements AutoCloseable {
     /** Sets the schedule of the learning rate from the next step, which it is asked for by its number. */
     public void learningRate(Schedule schedule) {
         Objects.requireNonNull(schedule, "schedule");
-        Turns.Phase before = turns.enter("learningRate", true);
+        CallGuard.Phase before = guard.enter("learningRate", true);
         this.schedule = schedule;
-        turns.leave(before);
+        guard.leave(before);
     }
 
     /** Steps taken: the number that the schedule is asked for next. A refused step is none. */
@@ -247,12 +233,7 @@ public final class Lars implements AutoCloseable {
 
     /** The state, to go back to; a copy. */
     public Snapshot snapshot() {
-        Turns.Phase before = turns.enter("snapshot", true);
-        try {
-            return new Snapshot(state.copy());
-        } finally {
-            turns.leave(before);
-        }
+        return lend("snapshot", live -> new Snapshot(live.read().copy()));
     }
 
     /**
@@ -266,18 +247,46 @@ public final class Lars implements AutoCloseable {
     public void restore(Snapshot snapshot) {
         Objects.requireNonNull(snapshot, "snapshot");
         snapshot.layers().requireSameTensors("snapshot", state.layers);
-        turns.enter("restore", true, true);
+        lendToRestore(live -> {
+            live.change().take(snapshot.state());
+            return null;
+        });
+    }
+
+    /** Lends the state to a call that only reads it. */
+    <T, E extends Exception> T lend(String call, LiveState.Use<T, E> use) throws E {
+        CallGuard.Phase before = guard.enter(call, true);
+        LiveState live = new LiveState(state);
         try {
-            state.take(snapshot.state());
-            step.forgetCarried();
-            turns.leave(Turns.Phase.IDLE);
-        } catch (Throwable t) {
-            turns.broken(t);
-            throw t;
+            return use.of(live);
+        } finally {
+            live.end();
+            guard.leave(before);
         }
     }
 
-    /** Which kernels steps run on now, their vector width, and why these. */
+    /** Lends the state to a call that restores it, and perhaps the weights. */
+    <T, E extends Exception> T lendToRestore(LiveState.Use<T, E> use) throws E {
+        CallGuard.Phase before = guard.enter("restore", true, true);
+        LiveState live = new LiveState(state);
+        try {
+            T result = use.of(live);
+            step.forgetCarried();
+            guard.leave(CallGuard.Phase.IDLE);
+            return result;
+        } catch (Throwable t) {
+            if (live.isChanging()) {
+                guard.broken(t);
+            } else {
+                guard.leave(before);
+            }
+            throw t;
+        } finally {
+            live.end();
+        }
+    }
+
+    /** Which kernels a step that begins now runs on, their vector width, and why these. */
     public String kernels() {
         return step.kernels();
     }
@@ -285,7 +294,7 @@ public final class Lars implements AutoCloseable {
     /** Ends the threads of this optimizer; it cannot be used any more. */
     @Override
     public void close() {
-        if (turns.close()) {
+        if (guard.close()) {
             step.close();
         }
     }
@@ -348,7 +357,7 @@ public final class Lars implements AutoCloseable {
             return this;
         }
 
-        /** η: finite, more than 0; 0.001 by default (the paper, section 5). */
+        /** η: finite, more than 0; 0.001 by default. */
         public Builder trustCoefficient(double trustCoefficient) {
             this.trustCoefficient = trustCoefficient;
             return this;
@@ -367,8 +376,8 @@ public final class Lars implements AutoCloseable {
         }
 
         /**
-         * δ, what is left out of a gradient on its way into the momentum, but on a layer's first step: finite; 0 by
-         * default.
+         * δ, what is left out of a gradient on its way into the momentum, but not on a layer's first step: finite; 0 by
+         * default. Without momentum it has no effect.
          */
         public Builder dampening(double dampening) {
             this.dampening = dampening;
@@ -391,6 +400,12 @@ public final class Lars implements AutoCloseable {
          * Scales all gradients down so that their norm over all layers is at most {@code norm}: more than 0; no clip by
          * default. What is scaled is what the rule sees. Costs no pass over memory, but all sums are needed before the
          * first write.
+         *
+         * <p>The norm is that over this optimizer's own layers. Several optimizers over one array, as parameter groups,
+         * each clip by their own, where {@code torch.nn.utils.clip_grad_norm_} clips all parameters by one (plus 1e-6). To do
+         * that, take it from {@link Lars#measure} of each: with G the root of the sum of all {@link
+         * LayerSums#gradients}, multiply {@link Gradients#scale} by {@code min(1, norm / (scale · G))} before {@link
+         * Lars#update}.
          */
         public Builder maxGradientNorm(double norm) {
             this.maxGradientNorm = norm;
@@ -437,9 +452,14 @@ public final class Lars implements AutoCloseable {
         }
 
         /**
-         * Builds the optimizer.
+         * Builds the optimizer. What {@link Checkpoint} could not save is refused here: a layer that is called as the
+         * momentum of another is in a checkpoint ({@code a.momentum_buffer} beside {@code a}, where there is momentum),
+         * a layer called {@code lars4j.checksum} or {@code __metadata__}, a name that is not Unicode, and so many
+         * layers that the header of a checkpoint may need more than the 100 MB that its format allows (about 400,000
+         * with short names).
          *
-         * @throws IllegalArgumentException if a value is out of its range or does not go with another, naming it
+         * @throws IllegalArgumentException if a value is out of its range or does not go with another, naming it, or a
+         *     checkpoint of the layers could not be written
          * @throws IllegalStateException if no learning rate was given, or the kernels that a property asks for cannot
          *     run
          */
@@ -461,6 +481,7 @@ public final class Lars implements AutoCloseable {
                 throw new IllegalArgumentException(
                         "layers end at " + layers.end() + "; they must end at or before " + MOST_ELEMENTS);
             }
+            Savable.require(layers, momentum != 0);
             if (momentumBuffer != null) {
                 checkMomentumBuffer();
             }

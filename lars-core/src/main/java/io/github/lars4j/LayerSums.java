@@ -15,22 +15,24 @@ public final class LayerSums {
     private static final byte GRADIENTS = 2;
     private static final byte PRODUCTS = 4;
 
-    private final Layers layers;
     private final byte[] present;
-    private final double[] ww;
-    private final double[] gg;
-    private final double[] wg;
+    /** NaN where absent, as are the others; a sum that is present may be NaN too. */
+    final double[] ww;
+
+    final double[] gg;
+    final double[] wg;
+    private Layers layers;
 
     /** Sums of these layers, all of them absent. */
     public LayerSums(Layers layers) {
-        this.layers = Objects.requireNonNull(layers, "layers");
-        this.present = new byte[layers.size()];
+        this.present = new byte[Objects.requireNonNull(layers, "layers").size()];
         this.ww = new double[layers.size()];
         this.gg = new double[layers.size()];
         this.wg = new double[layers.size()];
+        begin(layers);
     }
 
-    /** The layers that these are sums over. */
+    /** The layers that these are sums over; those of {@link Lars#measure}, as they were treated by then. */
     public Layers layers() {
         return layers;
     }
@@ -118,15 +120,19 @@ public final class LayerSums {
             }
         }
         for (int i = 0; i < present.length; i++) {
-            ww[i] += other.ww[i];
+            ww[i] += other.ww[i]; // NaN and NaN where both are absent
             gg[i] += other.gg[i];
             wg[i] += other.wg[i];
         }
     }
 
-    /** Makes every sum absent. */
-    void clear() {
+    /** Makes every sum absent, for the sums of these layers: as many as before, treated otherwise perhaps. */
+    final void begin(Layers layers) {
+        this.layers = layers;
         Arrays.fill(present, (byte) 0);
+        Arrays.fill(ww, Double.NaN);
+        Arrays.fill(gg, Double.NaN);
+        Arrays.fill(wg, Double.NaN);
     }
 
     private boolean has(int layer, byte sum) {

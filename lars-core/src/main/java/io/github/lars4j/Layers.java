@@ -12,12 +12,14 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /**
  * Where the layers lie in the flat arrays, and how each is treated. Immutable, and safe for use by several threads.
  *
  * <p>Weights, gradients and momentum have this same layout. Gaps between layers are allowed and never touched, so
- * several optimizers over one array can serve as parameter groups.
+ * several optimizers over one array can serve as parameter groups. (Each then clips by the norm of its own layers; see
+ * {@link Lars.Builder#maxGradientNorm}.)
  */
 public final class Layers implements Iterable<Layer> {
 
@@ -102,6 +104,11 @@ public final class Layers implements Iterable<Layer> {
         return index;
     }
 
+    /** Whether there is a layer of a name. */
+    boolean has(String name) {
+        return indices.containsKey(name);
+    }
+
     /** These layers where they lie, each {@code i} treated as the other {@code from[i]} is; of -1, as it was. */
     Layers withTreatmentsOf(Layers others, int[] from) {
         List<Layer> treated = new ArrayList<>();
@@ -184,6 +191,20 @@ public final class Layers implements Iterable<Layer> {
     /**
      * Lists layers one after the other, each behind the one before unless told otherwise. The {@code treat} methods
      * change the layers added so far and no later ones; where none is called, nothing is excluded.
+     *
+     * <p>A treatment replaces the layer's earlier one as a whole: of several that apply to a layer, the last alone
+     * counts, and nothing is left of the others. Here {@code bn1.bias} ends with the full learning rate:
+     *
+     * <pre>{@code
+     * builder.treat(Pattern.compile("bias$"), Treatment.FULL.withRateFactor(0.01))    // biases: rate x 0.01
+     *         .treat(Pattern.compile("^bn"), Treatment.PLAIN)                          // bn1.bias: rate x 1 again
+     * }</pre>
+     *
+     * <p>For a layer to which both apply, a third call says both:
+     *
+     * <pre>{@code
+     *         .treat(Pattern.compile("^bn.*bias$"), Treatment.PLAIN.withRateFactor(0.01))
+     * }</pre>
      */
     public static final class Builder {
 
@@ -234,8 +255,37 @@ public final class Layers implements Iterable<Layer> {
             return this;
         }
 
-        /** Treats every layer added so far in whose name {@code pattern} is found. */
+        /**
+         * Treats every layer added so far in whose name {@code pattern} is found. The treatment replaces the layer's
+         * earlier one as a whole.
+         *
+         * @throws IllegalArgumentException if {@code pattern} is found in the name of none; use {@link
+         *     #treatIfPresent} where that is no mistake
+         */
         public Builder treat(Pattern pattern, Treatment treatment) {
+            Objects.requireNonNull(pattern, "pattern");
+            Objects.requireNonNull(treatment, "treatment");
+            if (layers.stream().noneMatch(layer -> pattern.matcher(layer.name()).find())) {
+                throw new IllegalArgumentException("pattern is \"" + pattern
+                        + "\"; it must be found in the name of a layer added so far: " + firstNames());
+            }
+            return treatIfPresent(pattern, treatment);
+        }
+
+        /** The names of the first three layers. */
+        private String firstNames() {
+            if (layers.isEmpty()) {
+                return "there is none yet";
+            }
+            String names = layers.stream()
+                    .limit(3)
+                    .map(layer -> "\"" + layer.name() + "\"")
+                    .collect(Collectors.joining(", "));
+            return names + (layers.size() > 3 ? " and " + (layers.size() - 3) + " more" : "");
+        }
+
+        /** As {@link #treat}, but does nothing where {@code pattern} is found in the name of no layer. */
+        public Builder treatIfPresent(Pattern pattern, Treatment treatment) {
             Objects.requireNonNull(pattern, "pattern");
             Objects.requireNonNull(treatment, "treatment");
             layers.replaceAll(layer -> pattern.matcher(layer.name()).find() ? layer.withTreatment(treatment) : layer);
@@ -243,12 +293,19 @@ public final class Layers implements Iterable<Layer> {
         }
 
         /**
-         * Treats every tensor added so far that has at most one dimension: biases, normalisation, scalars.
+         * Treats every tensor added so far that has at most one dimension: biases, normalisation, scalars. The
+         * treatment replaces the layer's earlier one as a whole. A network may have no such tensor; then nothing
+         * changes.
          *
-         * @throws IllegalStateException if a layer was added by its length alone, so that its dimensions are not known
+         * @throws IllegalStateException if no layer was added yet, or if one was added by its length alone, so that its
+         *     dimensions are not known
          */
         public Builder treatOneDimensional(Treatment treatment) {
             Objects.requireNonNull(treatment, "treatment");
+            if (layers.isEmpty()) {
+                throw new IllegalStateException(
+                        "treatOneDimensional was called before a layer was added; it treats the layers added so far");
+            }
             if (shaped.cardinality() < layers.size()) {
                 throw new IllegalStateException(
                         "layer \"" + layers.get(shaped.nextClearBit(0)).name()

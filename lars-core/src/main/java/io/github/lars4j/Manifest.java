@@ -5,6 +5,7 @@ import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.rule.Rule;
 import io.github.lars4j.rule.Treatment;
 import io.github.lars4j.safetensors.SafeTensorsException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -62,6 +63,20 @@ final class Manifest {
                             + state.trustRatios[i] + " " + layer.name());
         }
         return text;
+    }
+
+    /**
+     * Refuses the file of a later format: the first thing to be checked, for all the rest may be otherwise there.
+     *
+     * @param path the file's, for messages
+     */
+    static void requireNotNewer(Path path, Map<String, String> text) throws SafeTensorsException {
+        String version = text.getOrDefault(FORMAT, VERSION);
+        if (version.matches("[1-9][0-9]{0,8}") && !version.equals(VERSION)) {
+            throw new SafeTensorsException(path + ": metadata \"" + FORMAT + "\" is \"" + version
+                    + "\": a newer version of lars4j has written this checkpoint, in format " + version
+                    + "; this version reads format " + VERSION);
+        }
     }
 
     /**

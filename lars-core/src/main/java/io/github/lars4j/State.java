@@ -1,6 +1,7 @@
 package io.github.lars4j;
 
 import io.github.lars4j.rule.Hyperparameters;
+import java.util.Arrays;
 
 /** What an optimizer remembers from step to step. */
 final class State {
@@ -56,10 +57,12 @@ final class State {
 
     /** Takes over another state of layers with the same names and lengths in the same order, wherever they lie. */
     void take(State other) {
-        momentum = momentumFor(other);
+        momentum = momentumFor(other.hyperparameters);
         int[] from = new int[layers.size()];
+        Arrays.setAll(from, i -> i);
+        takeSettings(other, from);
+        takeProgress(other, from);
         for (int i = 0; i < layers.size(); i++) {
-            from[i] = i;
             if (other.hasMomentum()) {
                 System.arraycopy(
                         other.momentum,
@@ -69,19 +72,23 @@ final class State {
                         (int) layers.get(i).length());
             }
         }
-        takeAllButMomentum(other, from);
+    }
+
+    /** Takes over hyperparameters, and of each layer {@code i} the treatment of the other's {@code from[i]}, if any. */
+    void takeSettings(State other, int[] from) {
+        layers = layers.withTreatmentsOf(other.layers, from);
+        hyperparameters = other.hyperparameters;
     }
 
     /**
-     * Takes over what another state knows, of each layer {@code i} what it knows of its own {@code from[i]}; of -1
-     * nothing.
+     * Takes over all else but the momentum, which is 0 afterwards: of each layer {@code i} what the other state knows
+     * of its own {@code from[i]}; a layer of -1 becomes fresh. Without a momentum to go on with, none has begun.
      */
-    void takeAllButMomentum(State other, int[] from) {
-        layers = layers.withTreatmentsOf(other.layers, from);
-        hyperparameters = other.hyperparameters;
+    void takeProgress(State other, int[] from) {
         for (int i = 0; i < from.length; i++) {
+            forget(i);
             if (from[i] >= 0) {
-                begun[i] = other.begun[from[i]];
+                begun[i] = other.begun[from[i]] && (other.hasMomentum() || !hasMomentum());
                 learningRates[i] = other.learningRates[from[i]];
                 trustRatios[i] = other.trustRatios[from[i]];
             }
@@ -90,8 +97,19 @@ final class State {
         refusals = other.refusals;
     }
 
-    /** The array that takes another state's momentum: this state's own, or a new one where that has none yet. */
-    float[] momentumFor(State other) {
-        return other.hasMomentum() && momentum == null ? new float[Math.toIntExact(layers.end())] : momentum;
+    /** Makes a layer as it was before its first step: not begun, and with momentum 0. */
+    void forget(int layer) {
+        begun[layer] = false;
+        learningRates[layer] = 0;
+        trustRatios[layer] = 0;
+        if (hasMomentum()) {
+            Layer at = layers.get(layer);
+            Arrays.fill(momentum, (int) at.offset(), (int) at.end(), 0);
+        }
+    }
+
+    /** The array for momentum under these hyperparameters: this state's own, or a new one where that has none yet. */
+    float[] momentumFor(Hyperparameters hyper) {
+        return hyper.momentum() != 0 && momentum == null ? new float[Math.toIntExact(layers.end())] : momentum;
     }
 }

@@ -19,9 +19,9 @@ final class Step implements AutoCloseable {
     private final Plan plan;
     private final Decision decision;
     private final KernelSource kernelSource;
-    private final Crew crew;
     private final MeasurePass measurePass;
     private final UpdatePass updatePass;
+    private final Crew crew;
 
     private final byte[] reads;
     private final LayerSums sums;
@@ -51,9 +51,10 @@ final class Step implements AutoCloseable {
         this.report = new StepReport(layers);
         this.carried = new double[n];
         this.kernelSource = KernelSource.open();
+        this.measurePass = new MeasurePass(plan);
+        this.updatePass = new UpdatePass(plan, decision.coefficients());
+        // Last, so that nothing that fails leaves threads behind.
         this.crew = new Crew(threads);
-        this.measurePass = new MeasurePass(plan, crew);
-        this.updatePass = new UpdatePass(plan, crew, decision.coefficients());
     }
 
     /** The first half: pass 1 over every group. */
@@ -83,7 +84,7 @@ final class Step implements AutoCloseable {
         if (given == null) {
             decideReads(gradients);
         }
-        report.begin(state.step, loss, rate, gradients.scale());
+        report.begin(state.layers, state.step, loss, rate, gradients.scale());
         boolean refused = false;
         for (int group = 0; group < plan.groups(); group++) {
             if (given == null) {
@@ -114,7 +115,7 @@ final class Step implements AutoCloseable {
 
     /** Decides what pass 1 reads of each layer. */
     private void decideReads(Gradients gradients) {
-        sums.clear();
+        sums.begin(state.layers);
         for (int i = 0; i < reads.length; i++) {
             if (gradients.isMissing(i)) {
                 reads[i] = MeasurePass.NOTHING;
@@ -129,7 +130,7 @@ final class Step implements AutoCloseable {
 
     /** Pass 1 over a group, and the sums of its layers. */
     private void measure(Kernels kernels, float[] params, Gradients gradients, int group) {
-        measurePass.run(kernels, params, gradients.array(), reads, group);
+        measurePass.run(crew, kernels, params, gradients.array(), reads, group);
         for (int i = plan.groupFirstLayer(group); i < plan.groupFirstLayer(group + 1); i++) {
             if (gradients.isMissing(i)) {
                 continue;
@@ -157,7 +158,7 @@ final class Step implements AutoCloseable {
     private void write(Kernels kernels, float[] params, Gradients gradients, int group) {
         float[] momentum = state.hasMomentum() ? state.momentum : null;
         boolean[] updates = decision.updates();
-        updatePass.run(kernels, params, gradients.array(), momentum, updates, carrySums, group);
+        updatePass.run(crew, kernels, params, gradients.array(), momentum, updates, carrySums, group);
         for (int i = plan.groupFirstLayer(group); i < plan.groupFirstLayer(group + 1); i++) {
             if (!updates[i]) {
                 continue;

@@ -8,12 +8,12 @@ import java.util.Locale;
  */
 public final class StepReport {
 
-    private final Layers layers;
     private final Outcome[] outcomes;
     private final double[] weightSquares;
     private final double[] gradientSquares;
     private final double[] trustRatios;
     private final double[] learningRates;
+    private Layers layers;
     private long step;
     private double loss;
     private double learningRate;
@@ -33,7 +33,8 @@ public final class StepReport {
     }
 
     /** Starts the report of a step: nothing known of any layer yet. */
-    void begin(long step, double loss, double learningRate, double gradientScale) {
+    void begin(Layers layers, long step, double loss, double learningRate, double gradientScale) {
+        this.layers = layers;
         this.step = step;
         this.loss = loss;
         this.learningRate = learningRate;
@@ -74,7 +75,7 @@ public final class StepReport {
         this.refusals = refusals;
     }
 
-    /** The layers that this is about, by index. */
+    /** The layers that this is about, by index, as the step treated them. */
     public Layers layers() {
         return layers;
     }
@@ -145,12 +146,12 @@ public final class StepReport {
         return gradientScale * Math.sqrt(squares);
     }
 
-    /** r of a layer; NaN where it was not come to. */
+    /** The layer's trust ratio, or NaN if the step stopped before computing it. */
     public double trustRatio(int layer) {
         return trustRatios[layers.checked("layer", layer)];
     }
 
-    /** γr of a layer, its rate factor counted in; NaN where it was not come to. */
+    /** The layer's learning rate, its rate factor included, times its trust ratio; or NaN if the step stopped before computing it. */
     public double effectiveRate(int layer) {
         return learningRates[layers.checked("layer", layer)] * trustRatios[layer];
     }
@@ -163,7 +164,7 @@ public final class StepReport {
     /** A report that stays as it is. */
     public StepReport copy() {
         StepReport copy = new StepReport(layers);
-        copy.begin(step, loss, learningRate, gradientScale);
+        copy.begin(layers, step, loss, learningRate, gradientScale);
         copy.clipped(clipScale);
         copy.ended(refused, refusals);
         for (int i = 0; i < outcomes.length; i++) {

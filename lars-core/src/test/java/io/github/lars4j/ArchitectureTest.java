@@ -61,8 +61,8 @@ class ArchitectureTest {
     }
 
     @Test
-    void theFileFormatKnowsOnlyTheSharedChecks() {
-        onlyKnows(ROOT + ".safetensors");
+    void theFileFormatKnowsOnlyTheSharedChecksAndErrors() {
+        onlyKnows(ROOT + ".safetensors", ROOT + ".internal");
     }
 
     @Test
@@ -72,7 +72,7 @@ class ArchitectureTest {
 
     @Test
     void savingKnowsTheFileFormat() {
-        onlyKnows(ROOT + ".internal.saving", ROOT + ".safetensors");
+        onlyKnows(ROOT + ".internal.saving", ROOT + ".safetensors", ROOT + ".internal");
     }
 
     @Test

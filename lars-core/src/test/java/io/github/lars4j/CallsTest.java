@@ -5,13 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import io.github.lars4j.internal.Turns;
+import io.github.lars4j.internal.CallGuard;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.FutureTask;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.IntConsumer;
 import org.junit.jupiter.api.Tag;
@@ -20,6 +20,15 @@ import org.junit.jupiter.api.Test;
 /** One call at a time, and only those that fit what went before. */
 @Tag("bits")
 class CallsTest extends EveryCall {
+
+    /** What is said of a call during another; of a save, how to do it properly too. */
+    private static String underWay(Call call) {
+        return "while another call was under way"
+                + (call.name().equals("save")
+                        ? "; a shutdown hook, or another thread, must ask the thread that takes the steps to save when"
+                                + " its step is over, and wait for it"
+                        : "");
+    }
 
     static void assertRefused(Call call, String why) {
         IllegalStateException thrown = assertThrows(IllegalStateException.class, call.run(), call.name());
@@ -55,7 +64,7 @@ class CallsTest extends EveryCall {
         inside.await();
         try {
             for (Call call : calls) {
-                assertRefused(call, "while another call was under way");
+                assertRefused(call, underWay(call));
             }
         } finally {
             go.countDown();
@@ -76,7 +85,7 @@ class CallsTest extends EveryCall {
                     () -> lars.step(params, gradients, () -> {
                         throw assertThrows(IllegalStateException.class, call.run(), call.name());
                     }));
-            assertEquals(call.name() + " was called while another call was under way", thrown.getMessage());
+            assertEquals(call.name() + " was called " + underWay(call), thrown.getMessage());
         }
         assertEquals(before, Bits.of(lars, params));
     }
@@ -153,18 +162,54 @@ class CallsTest extends EveryCall {
     }
 
     /**
-     * Whoever has a turn has it alone. A turn is so short here that two threads ask for one at the same instant, often.
+     * A call that comes between the instant at which another sees that it may enter and the one at which it does. It is
+     * made by the same thread, so that it comes there every time.
      */
     @Test
-    void twoThreadsThatRaceHaveOneTurnAtATime() throws Exception {
-        Turns turns = new Turns();
-        AtomicInteger inside = new AtomicInteger();
-        race(1_000_000, racer -> {
+    void aCallThatComesBetweenTheCheckAndTheEntryHasTheTurnAlone() {
+        List<String> entered = new ArrayList<>();
+        CallGuard turns = new CallGuard() {
+            private boolean between;
+
+            @Override
+            protected Phase now() {
+                Phase seen = super.now();
+                if (!between) {
+                    between = true;
+                    enter("snapshot", true);
+                    entered.add("snapshot");
+                }
+                return seen;
+            }
+        };
+        IllegalStateException refused = assertThrows(IllegalStateException.class, () -> {
             turns.enter("step", false);
-            assertEquals(1, inside.incrementAndGet(), "threads that have a turn");
-            inside.decrementAndGet();
-            turns.leave(Turns.Phase.IDLE);
+            entered.add("step");
         });
+        assertEquals("step was called while another call was under way", refused.getMessage());
+        assertEquals(List.of("snapshot"), entered);
+        turns.leave(CallGuard.Phase.IDLE);
+        assertEquals(CallGuard.Phase.IDLE, turns.enter("step", false), "the turn that is free again");
+    }
+
+    /** The other call has left again: the first one looks anew, and enters. */
+    @Test
+    void aCallThatComesAndGoesInBetweenDelaysTheOther() {
+        CallGuard turns = new CallGuard() {
+            private boolean between;
+
+            @Override
+            protected Phase now() {
+                Phase seen = super.now();
+                if (!between) {
+                    between = true;
+                    enter("measure", true);
+                    leave(Phase.MEASURED);
+                }
+                return seen;
+            }
+        };
+        assertEquals(CallGuard.Phase.MEASURED, turns.enter("update", true));
     }
 
     /** Has two threads make so many calls each; returns how many were let in. */

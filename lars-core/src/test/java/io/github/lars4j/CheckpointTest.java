@@ -23,6 +23,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.logging.Handler;
+import java.util.logging.LogRecord;
+import java.util.logging.Logger;
 import java.util.stream.Stream;
 import java.util.zip.CRC32;
 import org.junit.jupiter.api.Test;
@@ -85,7 +88,7 @@ class CheckpointTest {
         assertFalse(checkpoint.hasWeights());
         try (Lars lars = small(false)) {
             checkpoint.restore(lars);
-            State state = lars.state();
+            State state = Inside.state(lars);
             assertEquals(17, state.step);
             assertEquals(3, state.refusals);
             assertArrayEquals(new boolean[] {true}, state.begun);
@@ -210,16 +213,234 @@ class CheckpointTest {
                 float[] expectedMomentum = new float[50];
                 Arrays.fill(expected, 9);
                 Arrays.fill(expectedMomentum, 7);
-                State state = saved.state();
+                State state = Inside.state(saved);
                 System.arraycopy(params, 24, expected, 11, 3);
                 System.arraycopy(params, 0, expected, 20, 24);
                 System.arraycopy(state.momentum, 24, expectedMomentum, 11, 3);
                 System.arraycopy(state.momentum, 0, expectedMomentum, 20, 24);
+                // "head" and "new" are fresh; what lies between layers stays.
+                Arrays.fill(expectedMomentum, 0, 11, 0);
+                Arrays.fill(expectedMomentum, 44, 46, 0);
                 assertArrayEquals(expected, target);
                 assertArrayEquals(expectedMomentum, momentum);
-                assertEquals(state.trustRatios[0], lars.state().trustRatios[2]);
-                assertEquals(0, lars.state().trustRatios[0]);
+                assertEquals(state.trustRatios[0], Inside.state(lars).trustRatios[2]);
+                assertEquals(0, Inside.state(lars).trustRatios[0]);
             }
+        }
+    }
+
+    @Test
+    void layersThatTheCheckpointLacksBecomeFresh() throws IOException {
+        Layers known = Layers.builder().add("a", 2).build();
+        Layers layers = Layers.builder().add("a", 2).add("new", 2).build();
+        float[] gradients = {1, -2, 3, -4};
+        try (Lars saved = dampened(known).build();
+                Lars fresh = dampened(layers).build();
+                Lars lars = dampened(layers).build()) {
+            saved.step(new float[] {1, 2}, new float[] {5, 6});
+            Checkpoint.save(file(), saved);
+            float[] params = {1, 2, 3, 4};
+            lars.step(params.clone(), new float[] {7, 7, 7, 7});
+            Restored restored = Checkpoint.load(file()).restoreMatching(lars);
+            assertEquals(List.of("new"), restored.leftWithout());
+            State state = Inside.state(lars);
+            assertArrayEquals(new boolean[] {true, false}, state.begun);
+            assertArrayEquals(new float[] {0, 0}, Arrays.copyOfRange(state.momentum, 2, 4));
+            assertArrayEquals(new float[] {5, 6}, Arrays.copyOf(state.momentum, 2));
+            assertArrayEquals(new double[] {Inside.state(saved).learningRates[0], 0}, state.learningRates);
+            assertArrayEquals(new double[] {Inside.state(saved).trustRatios[0], 0}, state.trustRatios);
+            // Its next step is a first one.
+            float[] expected = params.clone();
+            fresh.step(expected, gradients);
+            lars.step(params, gradients);
+            assertArrayEquals(Arrays.copyOfRange(expected, 2, 4), Arrays.copyOfRange(params, 2, 4));
+            assertArrayEquals(new float[] {3, -4}, Arrays.copyOfRange(state.momentum, 2, 4));
+        }
+    }
+
+    private static Lars.Builder dampened(Layers layers) {
+        return Lars.builder(layers)
+                .rule(Dialects.SNIPPET)
+                .learningRate(0.1)
+                .momentum(0.5)
+                .dampening(0.25);
+    }
+
+    @Test
+    void saysWhichSettingsBecameTheCheckpoints() throws IOException {
+        Layers plain = Layers.builder()
+                .add("a", 2, Treatment.PLAIN)
+                .add("b", 2, Treatment.PLAIN)
+                .add("c", 2)
+                .build();
+        Layers full = Layers.builder().add("a", 2).add("b", 2).add("c", 2).build();
+        try (Lars saved = dampened(full).weightDecay(0.5).trustCoefficient(2).build();
+                Lars same = dampened(full).weightDecay(0.5).trustCoefficient(2).build();
+                Lars lars = Lars.builder(plain)
+                        .learningRate(1)
+                        .momentum(0.9)
+                        .nesterov(true)
+                        .momentumCorrection(true)
+                        .build()) {
+            Checkpoint.save(file(), saved);
+            Checkpoint checkpoint = Checkpoint.load(file());
+            List<String> logged = new ArrayList<>();
+            assertEquals(
+                    List.of(), logging(logged, () -> checkpoint.restore(same)).notes());
+            assertEquals(List.of(), logged);
+            List<String> notes =
+                    logging(logged, () -> checkpoint.restoreMatching(lars)).notes();
+            assertEquals(
+                    List.of(
+                            "rule is " + Dialects.SNIPPET + ", was " + Dialects.PAPER,
+                            "trustCoefficient is 2.0, was 0.001",
+                            "weightDecay is 0.5, was 0.0",
+                            "momentum is 0.5, was 0.9",
+                            "dampening is 0.25, was 0.0",
+                            "nesterov is false, was true",
+                            "momentumCorrection is false, was true",
+                            "the treatment of \"a\", \"b\" is the checkpoint's, was another"),
+                    notes);
+            assertEquals(List.of("restored from " + file() + ": " + String.join("; ", notes)), logged);
+            assertEquals(saved.hyperparameters(), lars.hyperparameters());
+            assertEquals(full, lars.layers());
+            assertEquals(List.of(), checkpoint.restore(lars).notes());
+        }
+    }
+
+    private interface Restoring {
+        Restored restored() throws IOException;
+    }
+
+    /** What a restore returns; what it logs is added to a list. */
+    private static Restored logging(List<String> logged, Restoring restoring) throws IOException {
+        Logger logger = Logger.getLogger("io.github.lars4j");
+        Handler handler = new Handler() {
+            @Override
+            public void publish(LogRecord line) {
+                logged.add(line.getMessage());
+            }
+
+            @Override
+            public void flush() {}
+
+            @Override
+            public void close() {}
+        };
+        logger.addHandler(handler);
+        try {
+            return restoring.restored();
+        } finally {
+            logger.removeHandler(handler);
+        }
+    }
+
+    @Test
+    void keepsTheOptimizersSettingsWhenAsked() throws IOException {
+        float[] params = SampleRun.params();
+        Layers treated = SampleRun.LAYERS.withTreatmentsOf(
+                Layers.builder().add("x", 1, Treatment.PLAIN.withRateFactor(3)).build(), new int[5]);
+        try (Lars saved = SampleRun.builder(Kind.PAPER).build();
+                Lars lars = Lars.builder(treated)
+                        .rule(Dialects.PAPER.withEpsilon(1))
+                        .learningRate(1)
+                        .momentum(0.25)
+                        .dampening(0.5)
+                        .build()) {
+            SampleRun.run(saved, params, 50);
+            Checkpoint.save(file(), saved, params);
+            Hyperparameters mine = lars.hyperparameters();
+            float[] taken = new float[64];
+            Checkpoint checkpoint = Checkpoint.load(file()).withoutSettings();
+            assertEquals(saved.hyperparameters(), checkpoint.hyperparameters());
+            Restored restored = checkpoint.restore(lars, taken);
+            assertTrue(restored.complete());
+            assertEquals(List.of(), restored.notes());
+            assertEquals(mine, lars.hyperparameters());
+            assertEquals(treated, lars.layers());
+            State state = Inside.state(lars);
+            assertEquals(50, state.step);
+            assertEquals(Inside.state(saved).refusals, state.refusals);
+            assertArrayEquals(Arrays.copyOf(Inside.state(saved).momentum, 61), state.momentum);
+            assertArrayEquals(Inside.state(saved).begun, state.begun);
+            assertArrayEquals(Inside.state(saved).learningRates, state.learningRates);
+            assertArrayEquals(Inside.state(saved).trustRatios, state.trustRatios);
+            assertEquals(params[60], taken[60]);
+        }
+    }
+
+    @Test
+    void keepsNoMomentumThatTheRuleCannotUse() throws IOException {
+        float[] params = SampleRun.params();
+        try (Lars saved = SampleRun.builder(Kind.PAPER).build();
+                Lars lars = SampleRun.builder(Kind.SNIPPET).build();
+                Lars bare = SampleRun.builder(Kind.NO_MOMENTUM).build()) {
+            SampleRun.run(saved, params, 50);
+            SampleRun.run(lars, params.clone(), 3);
+            Checkpoint.save(file(), saved);
+            Checkpoint checkpoint = Checkpoint.load(file()).withoutSettings();
+            String before = SampleRun.bits(lars, params);
+            IllegalArgumentException e =
+                    assertThrows(IllegalArgumentException.class, () -> checkpoint.restoreMatching(lars));
+            assertTrue(
+                    e.getMessage().contains("enters at UPDATE")
+                            && e.getMessage().contains("enters at VELOCITY"),
+                    e.getMessage());
+            assertEquals(before, SampleRun.bits(lars, params));
+            // Without momentum nothing of the kind matters, and none is taken.
+            checkpoint.restore(bare);
+            assertEquals(50, bare.steps());
+            assertEquals(null, Inside.state(bare).momentum);
+            assertArrayEquals(Inside.state(saved).begun, Inside.state(bare).begun);
+        }
+    }
+
+    @Test
+    void momentumBeginsAnewWhereTheCheckpointHasNone() throws IOException {
+        float[] params = SampleRun.params();
+        try (Lars bare = SampleRun.builder(Kind.NO_MOMENTUM).build();
+                Lars lars = SampleRun.builder(Kind.DAMPENED).build()) {
+            SampleRun.run(bare, params, 50);
+            Checkpoint.save(file(), bare);
+            SampleRun.run(lars, params.clone(), 3);
+            Checkpoint.load(file()).withoutSettings().restore(lars);
+            assertEquals(0.7, lars.hyperparameters().momentum());
+            assertArrayEquals(new float[61], Inside.state(lars).momentum);
+            assertArrayEquals(new boolean[5], Inside.state(lars).begun);
+            assertArrayEquals(Inside.state(bare).learningRates, Inside.state(lars).learningRates);
+            assertEquals(50, lars.steps());
+        }
+    }
+
+    @Test
+    void namesThePrefixThatWouldFitAndTakesIt() throws IOException {
+        Layers wrapped =
+                Layers.builder().add("module.a", 2).add("module.b.a", 1).build();
+        Layers layers = Layers.builder().add("b.a", 1).add("a", 2).build();
+        float[] params = {1, 2, 3};
+        try (Lars saved = dampened(wrapped).build();
+                Lars lars = dampened(layers).build()) {
+            saved.step(params, new float[] {5, 6, 7});
+            Checkpoint.save(file(), saved, params);
+            Checkpoint checkpoint = Checkpoint.load(file());
+            String before = SampleRun.bits(lars, params);
+            float[] taken = new float[3];
+            String hint =
+                    "; it has every layer with the prefix \"module.\", see restoreMatching(lars, params, prefix):";
+            for (Restoring restoring : List.<Restoring>of(
+                    () -> checkpoint.restoreMatching(lars, taken),
+                    () -> checkpoint.restoreMatching(lars, "modul."),
+                    () -> checkpoint.restore(lars))) {
+                IllegalArgumentException e = assertThrows(IllegalArgumentException.class, restoring::restored);
+                assertTrue(e.getMessage().contains(hint), e.getMessage());
+                assertEquals(before, SampleRun.bits(lars, params));
+            }
+            Restored restored = checkpoint.restoreMatching(lars, taken, "module.");
+            assertTrue(restored.complete());
+            assertEquals(List.of("b.a", "a"), restored.taken());
+            assertArrayEquals(new float[] {params[2], params[0], params[1]}, taken);
+            assertArrayEquals(new float[] {7, 5, 6}, Inside.state(lars).momentum);
+            assertTrue(checkpoint.restoreMatching(lars, "module.").complete());
         }
     }
 
@@ -258,12 +479,12 @@ class CheckpointTest {
             Checkpoint.load(without).restore(lars);
             assertEquals(0, lars.hyperparameters().momentum());
             Checkpoint.load(file()).restore(lars);
-            assertSame(momentum, lars.state().momentum);
-            assertArrayEquals(saved.state().momentum, Arrays.copyOf(momentum, 61));
+            assertSame(momentum, Inside.state(lars).momentum);
+            assertArrayEquals(Inside.state(saved).momentum, Arrays.copyOf(momentum, 61));
             // The same by way of snapshots.
             lars.restore(bare.snapshot());
             lars.restore(saved.snapshot());
-            assertSame(momentum, lars.state().momentum);
+            assertSame(momentum, Inside.state(lars).momentum);
         }
     }
 
@@ -304,7 +525,7 @@ class CheckpointTest {
             assertEquals(0, lars.steps());
             assertThrows(IllegalStateException.class, () -> lars.update(params, gradients, sums));
 
-            lars.turns().broken(new IOException("broke"));
+            Inside.guard(lars).broken(new IOException("broke"));
             assertThrows(IllegalStateException.class, () -> Checkpoint.save(file(), lars));
             assertThrows(
                     IllegalArgumentException.class,
@@ -325,21 +546,21 @@ class CheckpointTest {
             Checkpoint.save(file(), lars, params);
             Checkpoint checkpoint = Checkpoint.load(file());
             // Reading has to fail after all was found good: the second layer's momentum has no place to go.
-            float[] momentum = lars.state().momentum;
-            lars.state().momentum = new float[25];
-            assertThrows(IllegalArgumentException.class, () -> checkpoint.restore(lars, params));
+            float[] momentum = Inside.state(lars).momentum;
+            Inside.state(lars).momentum = new float[25];
+            assertThrows(ArrayIndexOutOfBoundsException.class, () -> checkpoint.restore(lars, params));
             IllegalStateException e = assertThrows(IllegalStateException.class, () -> lars.step(params, new float[64]));
             assertTrue(e.getMessage().contains("restore a snapshot or checkpoint"), e.getMessage());
             assertThrows(IllegalStateException.class, () -> Checkpoint.save(file(), lars, params));
-            lars.state().momentum = momentum;
+            Inside.state(lars).momentum = momentum;
             checkpoint.restore(lars, params);
             assertEquals(expected, SampleRun.bits(lars, params));
             SampleRun.step(lars, params);
 
-            lars.state().momentum = new float[25];
-            assertThrows(IllegalArgumentException.class, () -> PyTorchState.restore(file(), lars, params));
+            Inside.state(lars).momentum = new float[25];
+            assertThrows(ArrayIndexOutOfBoundsException.class, () -> PyTorchState.restore(file(), lars, params));
             assertThrows(IllegalStateException.class, () -> lars.step(params, new float[64]));
-            lars.state().momentum = momentum;
+            Inside.state(lars).momentum = momentum;
             PyTorchState.restore(file(), lars, params);
             SampleRun.step(lars, params);
         }
@@ -405,24 +626,8 @@ class CheckpointTest {
             assertThrows(IllegalArgumentException.class, () -> checkpoint.restore(lars, momentum));
             assertThrows(IllegalArgumentException.class, () -> checkpoint.restore(lars, new float[60]));
             assertThrows(NullPointerException.class, () -> checkpoint.restore(lars, null));
-            assertThrows(NullPointerException.class, () -> checkpoint.restoreMatching(lars, null));
+            assertThrows(NullPointerException.class, () -> checkpoint.restoreMatching(lars, (float[]) null));
             checkpoint.restore(lars, new float[61]);
-        }
-    }
-
-    @Test
-    void refusesTwoTensorsOfOneName() throws IOException {
-        Layers layers = Layers.builder().add("a", 1).add("a.momentum_buffer", 1).build();
-        try (Lars lars = Lars.builder(layers).learningRate(1).momentum(0.9).build()) {
-            assertThrows(IllegalArgumentException.class, () -> Checkpoint.save(file(), lars, new float[2]));
-            Checkpoint.save(file(), lars);
-            Checkpoint.load(file()).restore(lars);
-        }
-        Layers checksum = Layers.builder().add("lars4j.checksum", 1).build();
-        try (Lars lars = Lars.builder(checksum).learningRate(1).build()) {
-            assertThrows(IllegalArgumentException.class, () -> Checkpoint.save(file(), lars, new float[2]));
-            Checkpoint.save(file(), lars);
-            Checkpoint.load(file()).restore(lars);
         }
     }
 

@@ -64,6 +64,7 @@ class CrashTest {
         Checkpoint.save(counting, file, newer, newerParams);
         // Short writes make more of them in some schedules.
         int operations = counting.operations + 4;
+        int leftBehind = 0;
         assertTrue(operations > 15, "the state is written in too few pieces to be interesting");
 
         Map<Fault, int[]> seen = new EnumMap<>(Fault.class);
@@ -102,14 +103,17 @@ class CrashTest {
                 assertArrayEquals(newBytes, content, where);
             }
             outcomes[content == null ? 0 : Arrays.equals(content, oldBytes) ? 1 : 2]++;
-            // And the next save is as good as the first, whatever was left behind.
+            // And the next save is as good as the first, and deletes what was left behind.
+            leftBehind += disk.files() > (content == null ? 0 : 1) ? 1 : 0;
             disk.plan(Fault.ERROR, Integer.MAX_VALUE);
             if (!crashed && fault == Fault.FULL) {
                 continue;
             }
             Checkpoint.save(disk, file, newer, newerParams);
             assertArrayEquals(newBytes, disk.content(file), where);
+            assertEquals(1, disk.files(), where);
         }
+        assertTrue(leftBehind > schedules / 20, leftBehind + " crashes left a temporary file behind");
         seen.forEach((fault, outcomes) -> {
             System.out.printf(
                     "%s: no file %d times, the old one %d times, the new one %d times, and no other%n",
@@ -138,7 +142,7 @@ class CrashTest {
 
     @Test
     void aFailedSaveLeavesNothingBehind() throws IOException {
-        for (int operation = 0; operation < 10; operation++) {
+        for (int operation = 0; operation < 16; operation++) {
             SimulatedDisk disk = new SimulatedDisk(operation);
             Checkpoint.save(disk, file, older, olderParams);
             disk.plan(Fault.ERROR, operation);

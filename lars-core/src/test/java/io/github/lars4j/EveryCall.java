@@ -1,7 +1,6 @@
 package io.github.lars4j;
 
 import java.io.IOException;
-import java.lang.reflect.Field;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.BeforeAll;
@@ -65,16 +64,5 @@ abstract class EveryCall {
                 new Call("restore", () -> PyTorchState.restore(file, lars)),
                 new Call("restore", () -> PyTorchState.restore(file, lars, params)),
                 new Call("close", lars::close));
-    }
-
-    /** What a field holds, whatever its access. */
-    static Object field(Object owner, String name) {
-        try {
-            Field field = owner.getClass().getDeclaredField(name);
-            field.setAccessible(true);
-            return field.get(owner);
-        } catch (ReflectiveOperationException e) {
-            throw new IllegalStateException(e);
-        }
     }
 }

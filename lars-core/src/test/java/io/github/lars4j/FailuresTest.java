@@ -38,7 +38,7 @@ class FailuresTest extends EveryCall {
     }
 
     private static Plan plan(Lars lars) {
-        return (Plan) field(field(lars, "step"), "plan");
+        return (Plan) Inside.field(Inside.step(lars), "plan");
     }
 
     /** A plan that is made to place a layer so that one block of it begins where the arrays end. */
@@ -49,7 +49,7 @@ class FailuresTest extends EveryCall {
         private final int kept;
 
         Sabotage(Plan plan, int block) {
-            offsets = (int[]) field(plan, "offsets");
+            offsets = (int[]) Inside.field(plan, "offsets");
             layer = layer(plan, block);
             kept = offsets[layer];
             offsets[layer] += N - from(plan, block);
@@ -134,10 +134,10 @@ class FailuresTest extends EveryCall {
 
     private Throwable fail(Fault fault, int block, Lars lars, float[] weights) {
         if (fault == Fault.PASS_TWO) {
-            float[] momentum = lars.state().momentum;
-            lars.state().momentum = Arrays.copyOf(momentum, from(plan(lars), block));
+            float[] momentum = Inside.state(lars).momentum;
+            Inside.state(lars).momentum = Arrays.copyOf(momentum, from(plan(lars), block));
             Throwable thrown = assertThrows(IndexOutOfBoundsException.class, () -> lars.step(weights, gradients));
-            lars.state().momentum = momentum;
+            Inside.state(lars).momentum = momentum;
             return thrown;
         }
         LayerSums sums = fault == Fault.UPDATE ? lars.measure(weights, gradients) : null;

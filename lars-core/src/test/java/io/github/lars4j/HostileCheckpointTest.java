@@ -206,7 +206,6 @@ class HostileCheckpointTest {
         String entry = "\"a\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[20,36]}";
         String[][] edits = {
             // The file's format.
-            {"{\"__metadata__\"", " {\"__metadata__\""},
             {"}}", "}}}"},
             {"}}", "}"},
             {"\"step\":", "\"step\":\"1\",\"step\":"},
@@ -285,7 +284,37 @@ class HostileCheckpointTest {
                     what.substring(0, Math.min(150, what.length())), withHeader(header.replace(edit[0], edit[1])));
         }
         assertRefused("no header", withHeader("{}"));
-        assertRefused("a long one", withHeader(" ".repeat(1_000_000) + header));
+    }
+
+    @Test
+    void saysThatANewerVersionHasWrittenTheFile() throws IOException {
+        String format = "\"lars4j.checkpoint\":\"1\"";
+        for (String later : List.of("2", "17", "999999999")) {
+            String header = header().replace(format, "\"lars4j.checkpoint\":\"" + later + "\"");
+            // Its checksum, and all else, may be other than today's.
+            for (String other : List.of(header, header.replace("lars4j.checksum", "lars4j.checksun"))) {
+                byte[] content = withHeader(other);
+                assertRefused("format " + later, content);
+                SafeTensorsException e = assertThrows(SafeTensorsException.class, () -> Checkpoint.load(file));
+                assertEquals(
+                        file + ": metadata \"lars4j.checkpoint\" is \"" + later
+                                + "\": a newer version of lars4j has written this checkpoint, in format " + later
+                                + "; this version reads format 1",
+                        e.getMessage());
+            }
+        }
+        for (String none : List.of("0", "-1", "01", "1.0", "", "two", "1000000000")) {
+            byte[] content = withHeader(header().replace(format, "\"lars4j.checkpoint\":\"" + none + "\""));
+            assertRefused("format " + none, content);
+            SafeTensorsException e = assertThrows(SafeTensorsException.class, () -> Checkpoint.load(file));
+            assertTrue(e.getMessage().contains("it must be \"1\" in a checkpoint"), e.getMessage());
+        }
+    }
+
+    @Test
+    void takesAHeaderThatIsPadded() throws IOException {
+        restore(withHeader("\n " + header() + "\n"));
+        assertEquals(1, lars.steps());
     }
 
     @Test

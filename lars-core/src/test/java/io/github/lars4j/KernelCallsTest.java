@@ -31,11 +31,13 @@ class KernelCallsTest extends EveryCall {
                 // layer.
                 byte read = (byte) (squares ? 1 : 3);
                 assertArrayEquals(
-                        new byte[] {read, read, read}, (byte[]) field(field(lars, "step"), "reads"), rule.toString());
+                        new byte[] {read, read, read},
+                        (byte[]) Inside.field(Inside.step(lars), "reads"),
+                        rule.toString());
                 assertArrayEquals(new boolean[] {true, true, true}, (boolean[])
-                        field(field(field(lars, "step"), "decision"), "updates"));
+                        Inside.field(Inside.field(Inside.step(lars), "decision"), "updates"));
                 assertNotEquals(null, lars.snapshot().state().momentum);
-                String now = field(field(lars, "step"), "plan").toString();
+                String now = Inside.field(Inside.step(lars), "plan").toString();
                 assertEquals(plan == null ? now : plan, now);
                 plan = now;
             }

@@ -52,11 +52,78 @@ class LayersTest {
     @Test
     void nothingIsExcludedUnlessAskedFor() {
         assertEquals(List.of(F, F, F, F, F, F), treatments(network().build()));
+    }
+
+    @Test
+    void aPatternThatMatchesNoLayerIsRefused() {
+        Layers.Builder builder = network();
+        IllegalArgumentException thrown =
+                assertThrows(IllegalArgumentException.class, () -> builder.treat(Pattern.compile("\\.biass$"), P));
+        assertEquals(
+                "pattern is \"\\.biass$\"; it must be found in the name of a layer added so far: \"conv1.weight\","
+                        + " \"bn1.weight\", \"bn1.bias\" and 3 more",
+                thrown.getMessage());
+        assertEquals(List.of(F, F, F, F, F, F), treatments(builder.build()));
+        assertEquals(
+                "pattern is \"c\"; it must be found in the name of a layer added so far: \"a\", \"b\", \"d\"",
+                assertThrows(
+                                IllegalArgumentException.class,
+                                () -> Layers.builder()
+                                        .add("a", 1)
+                                        .add("b", 1)
+                                        .add("d", 1)
+                                        .treat(Pattern.compile("c"), P))
+                        .getMessage());
+    }
+
+    @Test
+    void treatingBeforeAnyLayerIsAddedIsRefused() {
+        assertEquals(
+                "pattern is \"bias\"; it must be found in the name of a layer added so far: there is none yet",
+                assertThrows(
+                                IllegalArgumentException.class,
+                                () -> Layers.builder().treat(Pattern.compile("bias"), P))
+                        .getMessage());
+        assertEquals(
+                "treatOneDimensional was called before a layer was added; it treats the layers added so far",
+                assertThrows(IllegalStateException.class, () -> Layers.builder().treatOneDimensional(P))
+                        .getMessage());
+    }
+
+    @Test
+    void whereAPatternNeedNotMatch() {
         assertEquals(
                 List.of(F, F, F, F, F, F),
                 treatments(network()
-                        .treat(Pattern.compile("nothing of this name"), P)
+                        .treatIfPresent(Pattern.compile("nothing of this name"), P)
                         .build()));
+        assertEquals(
+                List.of(F, P, P, F, F, F),
+                treatments(network().treatIfPresent(Pattern.compile("^bn"), P).build()));
+        assertEquals(
+                List.of(F),
+                treatments(Layers.builder()
+                        .treatIfPresent(Pattern.compile("a"), P)
+                        .add("a", 1)
+                        .build()));
+        assertEquals(
+                List.of(F),
+                treatments(Layers.builder()
+                        .addTensor("w", 2, 2)
+                        .treatOneDimensional(P)
+                        .build()));
+    }
+
+    /** The example of the builder's documentation. */
+    @Test
+    void aTreatmentReplacesTheOneBeforeAsAWhole() {
+        Treatment slow = F.withRateFactor(0.01);
+        Layers.Builder builder = network().treat(Pattern.compile("bias$"), slow).treat(Pattern.compile("^bn"), P);
+        assertEquals(List.of(F, P, P, F, F, slow), treatments(builder.build()));
+        Treatment both = P.withRateFactor(0.01);
+        assertEquals(
+                List.of(F, P, both, F, F, slow),
+                treatments(builder.treat(Pattern.compile("^bn.*bias$"), both).build()));
     }
 
     @Test

@@ -114,15 +114,20 @@ class MisuseTest extends MisuseTable {
         on("Treatment.withRateFactor(double)");
         badNumbers(0, "rateFactor", full::withRateFactor, -1, NAN, INF, -INF);
 
-        on("new Restored(List,Map,List)");
+        on("new Restored(List,Map,List,List)");
         List<String> none = List.of();
-        isNull(0, "taken", () -> new Restored(null, Map.of(), none));
-        isNull(0, "taken is null at 0", () -> new Restored(Collections.singletonList(null), Map.of(), none));
-        isNull(1, "leftInFile", () -> new Restored(none, null, none));
-        isNull(1, "leftInFile has the name null", () -> new Restored(none, Collections.singletonMap(null, ""), none));
-        isNull(1, "leftInFile is null for \"a\"", () -> new Restored(none, Collections.singletonMap("a", null), none));
-        isNull(2, "leftWithout", () -> new Restored(none, Map.of(), null));
-        isNull(2, "leftWithout is null at 0", () -> new Restored(none, Map.of(), Collections.singletonList(null)));
+        List<String> holed = Collections.singletonList(null);
+        isNull(0, "taken", () -> new Restored(null, Map.of(), none, none));
+        isNull(0, "taken is null at 0", () -> new Restored(holed, Map.of(), none, none));
+        isNull(1, "leftInFile", () -> new Restored(none, null, none, none));
+        Map<String, String> nameless = Collections.singletonMap(null, "");
+        isNull(1, "leftInFile has the name null", () -> new Restored(none, nameless, none, none));
+        Map<String, String> reasonless = Collections.singletonMap("a", null);
+        isNull(1, "leftInFile is null for \"a\"", () -> new Restored(none, reasonless, none, none));
+        isNull(2, "leftWithout", () -> new Restored(none, Map.of(), null, none));
+        isNull(2, "leftWithout is null at 0", () -> new Restored(none, Map.of(), holed, none));
+        isNull(3, "notes", () -> new Restored(none, Map.of(), none, null));
+        isNull(3, "notes is null at 0", () -> new Restored(none, Map.of(), none, holed));
     }
 
     private void layersOneByOne() {
@@ -156,9 +161,15 @@ class MisuseTest extends MisuseTable {
         isNull(0, "pattern", () -> layers.treat(null, full));
         isNull(1, "treatment", () -> layers.treat(Pattern.compile("a"), null));
         isNull(1, "treatment", () -> layers.treat(Pattern.compile("in no name"), null));
+        bad(0, () -> layers.treat(Pattern.compile("in no name"), full), "pattern is \"in no name\"", "\"a\"");
+        on("Layers.Builder.treatIfPresent(Pattern,Treatment)");
+        isNull(0, "pattern", () -> layers.treatIfPresent(null, full));
+        isNull(1, "treatment", () -> layers.treatIfPresent(Pattern.compile("a"), null));
+        isNull(1, "treatment", () -> layers.treatIfPresent(Pattern.compile("in no name"), null));
         on("Layers.Builder.treatOneDimensional(Treatment)");
         isNull(0, "treatment", () -> layers.treatOneDimensional(null));
         row(0, () -> unshaped.treatOneDimensional(full), IllegalStateException.class, "layer \"a\"", "by its length");
+        row(0, () -> far.treatOneDimensional(full), IllegalStateException.class, "before a layer was added");
     }
 
     private void rulesAndHyperparameters() {
@@ -249,6 +260,13 @@ class MisuseTest extends MisuseTable {
         isNull(0, "layers", () -> Lars.builder(null));
         Layers far = Layers.builder().at(Integer.MAX_VALUE).add("a", 1).build();
         bad(0, () -> Lars.builder(far).learningRate(1).build(), "layers end at 2147483648");
+        for (String name : new String[] {SURROGATE, "lars4j.checksum", "__metadata__", "a.momentum_buffer"}) {
+            Layers layers = Layers.builder().add("a", 7).add(name, 1).build();
+            bad(
+                    0,
+                    () -> Lars.builder(layers).learningRate(1).momentum(0.9).build(),
+                    "layers has a layer " + SafeTensorsException.quote(name));
+        }
         on("Lars.Builder.learningRate(double)");
         badNumbers(0, "rate", builder::learningRate, -1, NAN, INF, -INF);
         on("Lars.Builder.learningRate(Schedule)");
@@ -567,8 +585,6 @@ class MisuseTest extends MisuseTable {
                 .build();
         Lars closed = builder().build();
         closed.close();
-        Lars halved = unnamable(SURROGATE);
-        Lars taken = unnamable("lars4j.checksum");
         Path text = Files.writeString(folder.resolve("text"), "neither a checkpoint nor anything else");
         Path absent = folder.resolve("absent");
         watching(() -> Bits.of(lars, w, shorter, buffer)
@@ -583,14 +599,11 @@ class MisuseTest extends MisuseTable {
         row(0, () -> Checkpoint.save(absent.resolve("f"), lars), NoSuchFileException.class, absent.toString());
         isNull(1, "lars", () -> Checkpoint.save(file, null));
         row(1, () -> Checkpoint.save(file, closed), IllegalStateException.class, "save was called after close");
-        bad(1, () -> Checkpoint.save(file, halved), "\\ud800", "lone surrogates");
         on("Checkpoint.save(Path,Lars,float[])");
         isNull(0, "file", () -> Checkpoint.save(null, lars, w));
         row(0, () -> Checkpoint.save(absent.resolve("f"), lars, w), NoSuchFileException.class, absent.toString());
         isNull(1, "lars", () -> Checkpoint.save(file, null, w));
         row(1, () -> Checkpoint.save(file, closed, w), IllegalStateException.class, "save was called after close");
-        bad(1, () -> Checkpoint.save(file, halved, w), "\\ud800", "lone surrogates");
-        bad(1, () -> Checkpoint.save(file, taken, w), "name is \"lars4j.checksum\"");
         isNull(2, "params", () -> Checkpoint.save(file, lars, null));
         bad(2, () -> Checkpoint.save(file, lars, shorter), "params has length 7", "8");
         bad(2, () -> Checkpoint.save(file, lars, buffer), "params is the same array as the momentum buffer");
@@ -622,12 +635,22 @@ class MisuseTest extends MisuseTable {
                 params -> bare.restoreMatching(lars, params),
                 w,
                 buffer);
-    }
-
-    private static Lars unnamable(String name) {
-        return Lars.builder(Layers.builder().add("a", 7).add(name, 1).build())
-                .learningRate(1)
-                .build();
+        on("Checkpoint.restoreMatching(Lars,String)");
+        isNull(0, "lars", () -> whole.restoreMatching(null, ""));
+        row(0, () -> whole.restoreMatching(closed, ""), IllegalStateException.class, "restore was called after close");
+        isNull(1, "prefix", () -> whole.restoreMatching(lars, (String) null));
+        bad(1, () -> whole.restoreMatching(lars, "x."), "other layers, none of which fits", "\"x.a\"", "prefix \"\"");
+        on("Checkpoint.restoreMatching(Lars,float[],String)");
+        isNull(0, "lars", () -> whole.restoreMatching(null, w, ""));
+        row(0, () -> whole.restoreMatching(closed, w, ""), IllegalStateException.class, "restore was called after");
+        badRestoredParams(
+                1,
+                params -> whole.restoreMatching(lars, params, ""),
+                params -> bare.restoreMatching(lars, params, ""),
+                w,
+                buffer);
+        isNull(2, "prefix", () -> whole.restoreMatching(lars, w, null));
+        bad(2, () -> whole.restoreMatching(lars, w, "x."), "other layers, none of which fits", "\"x.a\"");
     }
 
     private interface Restoring {
@@ -653,8 +676,8 @@ class MisuseTest extends MisuseTable {
         spoilt[2] = Float.NaN;
         Path nan = write("nan", torch(w, spoilt));
         Path weightless = write("momenta", momenta(m));
-        Path wide =
-                write("wide", momenta(m).floats("a", List.of(4L), w, 0).doubles("b", List.of(3L), new double[3], 0));
+        Path wide = write(
+                "wide", momenta(m).floats("a", List.of(4L), w, 0).bytes("b", Dtype.I32, List.of(3L), new byte[12], 0));
         Path step = write("step", torch(w, m).metadata("step", "-1"));
         Path text = Files.writeString(folder.resolve("words"), "no safetensors file, but long enough");
         Path absent = folder.resolve("absent");
@@ -675,16 +698,30 @@ class MisuseTest extends MisuseTable {
         row(0, () -> PyTorchState.restore(step, lars, w), SafeTensorsException.class, step.toString(), "\"-1\"");
         bad(0, () -> PyTorchState.restore(nan, lars, w), "the file does not fit", "it is NaN at 2");
         bad(0, () -> PyTorchState.restore(weightless, lars, w), "the file does not fit", "\"a\": the file has no such");
-        bad(0, () -> PyTorchState.restore(wide, lars, w), "\"a\": its length is 4", "\"b\": its dtype is F64");
+        bad(0, () -> PyTorchState.restore(wide, lars, w), "\"a\": its length is 4", "\"b\": its dtype is I32");
         isNull(1, "lars", () -> PyTorchState.restore(file, null, w));
         row(
                 1,
                 () -> PyTorchState.restore(file, closed, w),
                 IllegalStateException.class,
                 "restore was called after close");
-        isNull(2, "params", () -> PyTorchState.restore(file, lars, null));
+        isNull(2, "params", () -> PyTorchState.restore(file, lars, (float[]) null));
         bad(2, () -> PyTorchState.restore(file, lars, new float[7]), "params has length 7", "8");
         bad(2, () -> PyTorchState.restore(file, lars, buffer), "params is the same array as the momentum buffer");
+        on("PyTorchState.restore(Path,Lars,String)");
+        isNull(0, "file", () -> PyTorchState.restore(null, lars, ""));
+        row(0, () -> PyTorchState.restore(text, lars, ""), SafeTensorsException.class, text.toString());
+        isNull(1, "lars", () -> PyTorchState.restore(file, null, ""));
+        isNull(2, "prefix", () -> PyTorchState.restore(file, lars, (String) null));
+        bad(2, () -> PyTorchState.restore(file, lars, "x."), "no momentum of any of the layers", "prefix \"\"");
+        on("PyTorchState.restore(Path,Lars,float[],String)");
+        isNull(0, "file", () -> PyTorchState.restore(null, lars, w, ""));
+        row(0, () -> PyTorchState.restore(text, lars, w, ""), SafeTensorsException.class, text.toString());
+        isNull(1, "lars", () -> PyTorchState.restore(file, null, w, ""));
+        isNull(2, "params", () -> PyTorchState.restore(file, lars, null, ""));
+        bad(2, () -> PyTorchState.restore(file, lars, new float[7], ""), "params has length 7", "8");
+        isNull(3, "prefix", () -> PyTorchState.restore(file, lars, w, null));
+        bad(3, () -> PyTorchState.restore(file, lars, w, "x."), "the file does not fit", "\"x.a\"", "prefix \"\"");
     }
 
     private static SafeTensorsWriter momenta(float[] m) {
@@ -759,7 +796,10 @@ class MisuseTest extends MisuseTable {
         on("SafeTensorsFile.readFloats(String,float[],int)");
         isNull(0, "name", () -> file.readFloats(null, floats, 0));
         bad(0, () -> file.readFloats("x", floats, 0), "name is \"x\"");
-        bad(0, () -> file.readFloats("d", floats, 0), "name is \"d\", a tensor of dtype F64, allowed is F32");
+        bad(
+                0,
+                () -> file.readFloats("d", floats, 0),
+                "name is \"d\", a tensor of dtype F64, allowed are [F32, F16, BF16]");
         isNull(1, "destination", () -> file.readFloats("f", null, 0));
         bad(1, () -> file.readFloats("f", new float[2], 0), "destination.length is 2", "3 or more");
         bad(2, () -> file.readFloats("f", floats, -1), "offset is -1");
@@ -768,7 +808,10 @@ class MisuseTest extends MisuseTable {
         on("SafeTensorsFile.readFloats(String,long,float[],int,int)");
         isNull(0, "name", () -> file.readFloats(null, 0, floats, 0, 1));
         bad(0, () -> file.readFloats("x", 0, floats, 0, 1), "name is \"x\"");
-        bad(0, () -> file.readFloats("d", 0, floats, 0, 1), "name is \"d\", a tensor of dtype F64, allowed is F32");
+        bad(
+                0,
+                () -> file.readFloats("d", 0, floats, 0, 1),
+                "name is \"d\", a tensor of dtype F64, allowed are [F32, F16, BF16]");
         bad(1, () -> file.readFloats("f", -1, floats, 0, 1), "first is -1");
         bad(1, () -> file.readFloats("f", 4, floats, 0, 0), "first is 4", "0 to 3");
         isNull(2, "destination", () -> file.readFloats("f", 0, null, 0, 0));
@@ -781,7 +824,7 @@ class MisuseTest extends MisuseTable {
         on("SafeTensorsFile.readDoubles(String,double[],int)");
         isNull(0, "name", () -> file.readDoubles(null, doubles, 0));
         bad(0, () -> file.readDoubles("x", doubles, 0), "name is \"x\"");
-        bad(0, () -> file.readDoubles("f", doubles, 0), "name is \"f\", a tensor of dtype F32, allowed is F64");
+        bad(0, () -> file.readDoubles("f", doubles, 0), "name is \"f\", a tensor of dtype F32, allowed are [F64]");
         isNull(1, "destination", () -> file.readDoubles("d", null, 0));
         bad(1, () -> file.readDoubles("d", new double[1], 0), "destination.length is 1", "2 or more");
         bad(2, () -> file.readDoubles("d", doubles, -1), "offset is -1");
@@ -790,7 +833,10 @@ class MisuseTest extends MisuseTable {
         on("SafeTensorsFile.readDoubles(String,long,double[],int,int)");
         isNull(0, "name", () -> file.readDoubles(null, 0, doubles, 0, 1));
         bad(0, () -> file.readDoubles("x", 0, doubles, 0, 1), "name is \"x\"");
-        bad(0, () -> file.readDoubles("f", 0, doubles, 0, 1), "name is \"f\", a tensor of dtype F32, allowed is F64");
+        bad(
+                0,
+                () -> file.readDoubles("f", 0, doubles, 0, 1),
+                "name is \"f\", a tensor of dtype F32, allowed are [F64]");
         bad(1, () -> file.readDoubles("d", -1, doubles, 0, 1), "first is -1");
         bad(1, () -> file.readDoubles("d", 3, doubles, 0, 0), "first is 3", "0 to 2");
         isNull(2, "destination", () -> file.readDoubles("d", 0, null, 0, 0));

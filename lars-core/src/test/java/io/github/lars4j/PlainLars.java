@@ -108,8 +108,10 @@ public final class PlainLars {
             }
         }
         double mu = hyper.momentum();
-        double damped = begun[i] ? 1 - hyper.dampening() : 1;
-        double kept = hyper.momentumCorrection() && begun[i] && lastRates[i] > 0 ? mu * gamma / lastRates[i] : mu;
+        // What is dampened is the way into a buffer that is there: none without momentum, none before the first step.
+        double damped = begun[i] && mu != 0 ? 1 - hyper.dampening() : 1;
+        double kept =
+                hyper.momentumCorrection() && mu != 0 && begun[i] && lastRates[i] > 0 ? mu * gamma / lastRates[i] : mu;
         double bigA = damped * a * s;
         double bigB = damped * a * r[1];
         if (!finite(bigA) || !finite(bigB) || !finite(c) || !finite(kept)) {

@@ -21,6 +21,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -79,7 +80,7 @@ class PyTorchStateTest {
             assertEquals(List.of("conv.bias"), restored.leftWithout());
             assertEquals(120, lars.steps());
             assertEquals(0.5, lars.hyperparameters().weightDecay());
-            assertArrayEquals(new boolean[] {true, false, true}, lars.state().begun);
+            assertArrayEquals(new boolean[] {true, false, true}, Inside.state(lars).begun);
             float[] expected = new float[22];
             Arrays.fill(expected, 9);
             put(
@@ -123,7 +124,7 @@ class PyTorchStateTest {
             assertArrayEquals(expected, momentum);
             // And on it goes: the layer without a buffer begins now.
             lars.step(params, new float[22]);
-            assertArrayEquals(new boolean[] {true, true, true}, lars.state().begun);
+            assertArrayEquals(new boolean[] {true, true, true}, Inside.state(lars).begun);
         }
     }
 
@@ -148,13 +149,13 @@ class PyTorchStateTest {
             assertTrue(params[0] != 0 && params[1085] != params[0]);
             assertEquals(List.of(), restored.taken());
             assertEquals(5, restored.leftInFile().size());
-            assertFalse(lars.state().begun[0]);
+            assertFalse(Inside.state(lars).begun[0]);
 
             Path file = written(
                     new SafeTensorsWriter().floats("params_initial.momentum_buffer", List.of(1086L), momentum, 0));
             PyTorchState.restore(file, lars);
-            assertArrayEquals(momentum, lars.state().momentum);
-            assertTrue(lars.state().begun[0]);
+            assertArrayEquals(momentum, Inside.state(lars).momentum);
+            assertTrue(Inside.state(lars).begun[0]);
         }
     }
 
@@ -185,7 +186,7 @@ class PyTorchStateTest {
             float[] taken = new float[64];
             assertTrue(PyTorchState.restore(file, other, taken).complete());
             assertEquals(1, other.steps());
-            assertArrayEquals(lars.state().momentum, other.state().momentum);
+            assertArrayEquals(Inside.state(lars).momentum, Inside.state(other).momentum);
             for (Layer layer : LAYERS) {
                 for (int i = (int) layer.offset(); i < layer.end(); i++) {
                     assertEquals(params[i], taken[i]);
@@ -206,7 +207,7 @@ class PyTorchStateTest {
             String before = SampleRun.bits(lars, params);
             Path file = written(new SafeTensorsWriter()
                     .floats("conv.weight", List.of(13L), new float[13], 0)
-                    .bytes("head.weight", Dtype.F16, List.of(6L), new byte[12], 0)
+                    .bytes("head.weight", Dtype.I16, List.of(6L), new byte[12], 0)
                     .floats("conv.weight.momentum_buffer", List.of(12L), nanAt(12, 11), 0)
                     .floats("conv.bias.momentum_buffer", List.of(4L), new float[4], 0));
             IllegalArgumentException e =
@@ -218,9 +219,209 @@ class PyTorchStateTest {
                             "  \"conv.weight\": its length is 13, the optimizer's 12",
                             "  \"conv.bias.momentum_buffer\": its length is 4, the optimizer's 3",
                             "  \"conv.bias\": the file has no such tensor",
-                            "  \"head.weight\": its dtype is F16; it must be F32"),
+                            "  \"head.weight\": its dtype is I16; it must be F32, F16, BF16 or F64"),
                     e.getMessage().lines().toList());
             assertEquals(before, SampleRun.bits(lars, params));
+        }
+    }
+
+    /** What a restore refuses, with nothing changed. */
+    private String refusal(Path file, Lars lars, float[] params, String prefix) {
+        float[] watched = params == null ? new float[22] : params;
+        String before = SampleRun.bits(lars, watched);
+        IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> {
+            if (params == null) {
+                PyTorchState.restore(file, lars, prefix);
+            } else {
+                PyTorchState.restore(file, lars, params, prefix);
+            }
+        });
+        assertEquals(before, SampleRun.bits(lars, watched));
+        return e.getMessage();
+    }
+
+    /** A file of all weights, 1, and all momenta, 2, by the names that layers have there; a null has none. */
+    private Path named(UnaryOperator<String> weight, UnaryOperator<String> momentum) throws IOException {
+        SafeTensorsWriter writer = new SafeTensorsWriter().metadata("step", "9");
+        for (Layer layer : LAYERS) {
+            float[] data = new float[12];
+            Arrays.fill(data, 1);
+            if (weight != null) {
+                writer.floats(weight.apply(layer.name()), layer.shape(), data, 0);
+            }
+            data = new float[12];
+            Arrays.fill(data, 2);
+            if (momentum != null) {
+                writer.floats(momentum.apply(layer.name()), layer.shape(), data, 0);
+            }
+        }
+        return written(writer);
+    }
+
+    private static Lars stepped() {
+        Lars lars = builder().momentum(0.9).build();
+        lars.step(Random32.normal(1, 22, 1), Random32.normal(2, 22, 1));
+        return lars;
+    }
+
+    @Test
+    void aWrappedModelsStateIsRefusedAndThePrefixNamed() throws IOException {
+        for (String prefix : List.of("_orig_mod.", "module.", "_fsdp_wrapped_module.", "model.", "module._orig_mod.")) {
+            Path file = named(name -> prefix + name, name -> prefix + name + ".momentum_buffer");
+            try (Lars lars = stepped()) {
+                float[] params = new float[22];
+                String hint = "; it has every layer with the prefix \"" + prefix
+                        + "\", see restore(file, lars, params, prefix)";
+                assertEquals("the file has no momentum of any of the layers" + hint, refusal(file, lars, null, ""));
+                String refusal = refusal(file, lars, params, "mod.");
+                assertEquals(
+                        "the file does not fit the layers" + hint + ":",
+                        refusal.lines().findFirst().orElseThrow());
+
+                Restored restored = PyTorchState.restore(file, lars, params, prefix);
+                assertTrue(restored.complete());
+                assertEquals(List.of("conv.weight", "conv.bias", "head.weight"), restored.taken());
+                assertEquals(9, lars.steps());
+                for (Layer layer : LAYERS) {
+                    assertEquals(1, params[(int) layer.end() - 1]);
+                    assertEquals(2, Inside.state(lars).momentum[(int) layer.end() - 1]);
+                }
+                lars.step(params, new float[22]);
+                assertTrue(PyTorchState.restore(file, lars, prefix).taken().size() == 3);
+                assertEquals(2, Inside.state(lars).momentum[0]);
+            }
+        }
+    }
+
+    @Test
+    void aPrefixIsOnlyNamedIfItFitsEveryLayer() throws IOException {
+        try (Lars lars = stepped()) {
+            Path ema = named(name -> "ema." + name, name -> "model." + name + ".momentum_buffer");
+            assertTrue(refusal(ema, lars, null, "").contains("the prefix \"ema.\", \"model.\", see"));
+            Path partial = written(new SafeTensorsWriter()
+                    .floats("module.head.weight.momentum_buffer", List.of(6L), new float[6], 0)
+                    .floats("module.conv.weight.momentum_buffer", List.of(12L), new float[12], 0));
+            assertEquals(
+                    "the file has no momentum of any of the layers; it has \"module.head.weight.momentum_buffer\","
+                            + " \"module.conv.weight.momentum_buffer\", where momentum must be called"
+                            + " \"<layer>.momentum_buffer\"",
+                    refusal(partial, lars, null, ""));
+            Path wrong = named(name -> name, name -> name + ".momentum_buffer");
+            assertEquals(
+                    "the file has no momentum of any of the layers; it has every layer with the prefix \"\", see"
+                            + " restore(file, lars, params, prefix)",
+                    refusal(wrong, lars, null, "module."));
+        }
+    }
+
+    @Test
+    void momentumOfAnotherNameIsNamedAndNotLost() throws IOException {
+        try (Lars lars = stepped()) {
+            String must = ", where momentum must be called \"<layer>.momentum_buffer\"";
+            for (boolean weights : new boolean[] {true, false}) {
+                UnaryOperator<String> weight = weights ? name -> name : null;
+                float[] params = weights ? new float[22] : null;
+                assertEquals(
+                        "the file has no momentum of any of the layers; it has \"conv.weight.mu\", \"conv.bias.mu\","
+                                + " \"head.weight.mu\"" + must,
+                        refusal(named(weight, name -> name + ".mu"), lars, params, ""));
+                String numbered = refusal(
+                        named(weight, name -> "state." + LAYERS.index(name) + ".momentum_buffer"), lars, params, "");
+                assertTrue(
+                        numbered.contains("; it has \"state.0.momentum_buffer\", \"state.1.momentum_buffer\""),
+                        numbered);
+                String inState = refusal(named(weight, name -> "state." + name + ".momentum_buffer"), lars, params, "");
+                assertTrue(
+                        inState.contains(
+                                weights ? "it has \"state.conv.weight.momentum_buffer\"" : "the prefix \"state.\""),
+                        inState);
+            }
+            // Momentum of what are no layers here is no reason to refuse weights.
+            Path others = named(name -> name, name -> "other" + LAYERS.index(name) + ".momentum_buffer");
+            Restored restored = PyTorchState.restore(others, lars, new float[22]);
+            assertEquals(3, restored.leftWithout().size());
+            Path dotted = named(name -> name, name -> "x.".repeat(100) + name + ".mu");
+            PyTorchState.restore(dotted, lars, new float[22]);
+        }
+    }
+
+    @Test
+    void nothingToTakeIsAnError() throws IOException {
+        Path nothing = written(new SafeTensorsWriter());
+        try (Lars lars = stepped();
+                Lars bare = builder().build()) {
+            assertEquals(
+                    "the file has no momentum of any of the layers; its tensors are none",
+                    refusal(nothing, lars, null, ""));
+            assertEquals(
+                    "the file has neither momentum nor a step to take; its tensors are none",
+                    refusal(nothing, bare, null, ""));
+            Path none = named(name -> "x" + name, null);
+            String refusal = refusal(none, lars, null, "y");
+            assertTrue(refusal.contains("the prefix \"x\""), refusal);
+            none = written(new SafeTensorsWriter()
+                    .floats("p", List.of(), new float[1], 0)
+                    .floats("q", List.of(), new float[1], 0)
+                    .floats("r", List.of(), new float[1], 0)
+                    .floats("s", List.of(), new float[1], 0));
+            assertEquals(
+                    "the file has no momentum of any of the layers; its tensors are \"p\", \"q\", \"r\" and 1 more",
+                    refusal(none, lars, null, ""));
+        }
+    }
+
+    @Test
+    void takesNarrowNumbersExactlyAndRoundsWideOnes() throws IOException {
+        Layers layers = Layers.builder().add("a", 3).add("b", 2).build();
+        // 1, -2, the smallest of F16; 1, -2, 2^-133 of BF16.
+        byte[] half = {0, 0x3c, 0, (byte) 0xc0, 1, 0};
+        byte[] brain = {(byte) 0x80, 0x3f, 0, (byte) 0xc0, 1, 0};
+        double[] wide = {0.1, 1e-300, 1 + 0x1p-24 + 0x1p-50};
+        Path file = written(new SafeTensorsWriter()
+                .bytes("a", Dtype.F16, List.of(3L), half, 0)
+                .bytes("a.momentum_buffer", Dtype.BF16, List.of(3L), brain, 0)
+                .doubles("b", List.of(2L), wide, 0)
+                .doubles("b.momentum_buffer", List.of(2L), wide, 1));
+        try (Lars lars = Lars.builder(layers).learningRate(1).momentum(0.9).build()) {
+            float[] params = new float[5];
+            Restored restored = PyTorchState.restore(file, lars, params);
+            assertArrayEquals(new float[] {1, -2, 0x1p-24f, 0.1f, 0}, params);
+            assertArrayEquals(new float[] {1, -2, 0x1p-133f, 0, 1 + 0x1p-23f}, Inside.state(lars).momentum);
+            assertEquals(List.of("rounded from F64 to float: \"b.momentum_buffer\", \"b\""), restored.notes());
+        }
+    }
+
+    @Test
+    void refusesWideNumbersThatNoFloatHolds() throws IOException {
+        int length = 40_000;
+        double[] wide = new double[length];
+        Arrays.setAll(wide, i -> i + 1e-12);
+        Layers layers = Layers.builder().add("w", length).build();
+        try (Lars lars = Lars.builder(layers).learningRate(1).momentum(0.9).build()) {
+            SafeTensorsWriter writer = new SafeTensorsWriter()
+                    .doubles("w", List.of((long) length), wide, 0)
+                    .doubles("w.momentum_buffer", List.of((long) length), wide, 0);
+            float[] params = new float[length];
+            PyTorchState.restore(written(writer), lars, params);
+            for (int i = 0; i < length; i++) {
+                assertEquals(i == 0 ? 1e-12f : i, params[i]);
+                assertEquals(params[i], Inside.state(lars).momentum[i]);
+            }
+            wide[39_999] = -1e39;
+            IllegalArgumentException e = assertThrows(
+                    IllegalArgumentException.class, () -> PyTorchState.restore(written(writer), lars, params));
+            assertEquals(
+                    List.of(
+                            "the file does not fit the layers:",
+                            "  \"w.momentum_buffer\": it is -1.0E39 at 39999; a float is at most 3.4028235E38",
+                            "  \"w\": it is -1.0E39 at 39999; a float is at most 3.4028235E38"),
+                    e.getMessage().lines().toList());
+            // As with floats: of weights a NaN is for the next step to see, in a momentum it is refused.
+            wide[39_999] = Double.NaN;
+            e = assertThrows(IllegalArgumentException.class, () -> PyTorchState.restore(written(writer), lars, params));
+            assertEquals(
+                    List.of("the file does not fit the layers:", "  \"w.momentum_buffer\": it is NaN at 39999"),
+                    e.getMessage().lines().toList());
         }
     }
 

@@ -8,7 +8,11 @@ import io.github.lars4j.internal.saving.Disk;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
@@ -16,8 +20,21 @@ import org.junit.jupiter.api.io.TempDir;
 /** A run that was saved, loaded and gone on with has the bits of one that was not, wherever it was cut. */
 class ResumeTest {
 
+    /** Every restore here into an optimizer that was built otherwise would log that. */
+    private static final Logger LOGGER = Logger.getLogger("io.github.lars4j");
+
     @TempDir
     Path folder;
+
+    @BeforeAll
+    static void logLess() {
+        LOGGER.setLevel(Level.WARNING);
+    }
+
+    @AfterAll
+    static void logAgain() {
+        LOGGER.setLevel(null);
+    }
 
     @TestFactory
     Stream<DynamicTest> resumesExactlyAfterEveryStep() {

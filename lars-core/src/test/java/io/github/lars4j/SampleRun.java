@@ -89,7 +89,7 @@ final class SampleRun {
 
     /** Everything an optimizer remembers, and the weights, as text with the bits of every number. */
     static String bits(Lars lars, float[] params) {
-        State state = lars.state();
+        State state = Inside.state(lars);
         StringBuilder text = new StringBuilder()
                 .append(state.step)
                 .append(' ')

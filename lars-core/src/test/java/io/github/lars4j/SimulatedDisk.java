@@ -7,9 +7,11 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 
 /**
  * A disk in memory that dies or fails when told to. What was not forced is at its mercy then: of each write, any part
@@ -54,6 +56,7 @@ final class SimulatedDisk implements Disk {
     private final Map<Path, Inode> forcedNames = new HashMap<>();
     private final Map<Path, Inode> names = new HashMap<>();
     private final List<Change> unforced = new ArrayList<>();
+    private final Set<Path> held = new HashSet<>();
     private Fault fault;
     private int faultAt;
     private boolean full;
@@ -84,6 +87,7 @@ final class SimulatedDisk implements Disk {
 
     /** The machine dies, and comes up again with what has survived. */
     void crash() {
+        held.clear();
         names.clear();
         names.putAll(forcedNames);
         for (Change change : unforced) {
@@ -160,8 +164,35 @@ final class SimulatedDisk implements Disk {
         unforced.add(change);
     }
 
+    /** Without links. */
     @Override
-    public Output create(Path file) throws IOException {
+    public Path target(Path file) throws IOException {
+        finish(fails());
+        return file;
+    }
+
+    /** Without permissions. */
+    @Override
+    public void takePermissions(Path file, Path from) throws IOException {
+        finish(fails());
+    }
+
+    @Override
+    public List<Path> list(Path folder) throws IOException {
+        finish(fails());
+        return List.copyOf(names.keySet());
+    }
+
+    @Override
+    public void deleteAbandoned(Path file) throws IOException {
+        if (held.contains(file)) {
+            throw new AssertionError(file + " is held");
+        }
+        delete(file);
+    }
+
+    @Override
+    public Output create(Path file, Path like) throws IOException {
         boolean failing = fails();
         if (names.containsKey(file)) {
             throw new IOException(file + " is there");
@@ -170,6 +201,12 @@ final class SimulatedDisk implements Disk {
         change(new Change(null, file, inode));
         finish(failing);
         return new Output() {
+            @Override
+            public Hold hold() {
+                held.add(file);
+                return Hold.HELD;
+            }
+
             @Override
             public int write(ByteBuffer source) throws IOException {
                 boolean failing = fails();
@@ -208,6 +245,7 @@ final class SimulatedDisk implements Disk {
 
             @Override
             public void close() throws IOException {
+                held.remove(file);
                 finish(fails());
             }
         };

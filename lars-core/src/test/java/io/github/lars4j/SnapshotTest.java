@@ -16,6 +16,26 @@ import org.junit.jupiter.api.Test;
 
 class SnapshotTest {
 
+    @Test
+    void reportAndSumsHaveTheLayersAsTheyAreTreatedAfterARestore() {
+        Layers plain = Layers.builder().add("w", 4, Treatment.PLAIN).build();
+        Layers full = Layers.builder().add("w", 4, Treatment.FULL).build();
+        float[] params = {1, 2, 3, 4};
+        float[] gradient = {1, 1, 1, 1};
+        try (Lars lars = Lars.builder(full).learningRate(1).build();
+                Lars other = Lars.builder(plain).learningRate(1).build()) {
+            StepReport before = lars.step(params, gradient).copy();
+            lars.restore(other.snapshot());
+            LayerSums sums = lars.measure(params, gradient);
+            assertEquals(plain, sums.layers());
+            StepReport report = lars.update(params, gradient, sums);
+            assertEquals(1, report.trustRatio(0), "treated as restored");
+            assertEquals(plain, report.layers());
+            assertEquals(plain, report.copy().layers());
+            assertEquals(full, before.layers(), "a copy stays as it is");
+        }
+    }
+
     private static final Layers LAYERS = Layers.builder()
             .add("w", 50)
             .at(60)

@@ -51,6 +51,7 @@ class StepTest {
         List<Hyperparameters> all = new ArrayList<>();
         for (double decay : new double[] {0, 0.03}) {
             all.add(new Hyperparameters(rule, 0.02, decay, 0, 0, false, false));
+            all.add(new Hyperparameters(rule, 0.02, decay, 0, 0.3, false, false));
             all.add(new Hyperparameters(rule, 0.02, decay, 0.9, 0, false, false));
             all.add(new Hyperparameters(rule, 0.02, decay, 0.9, 0.3, false, false));
             all.add(new Hyperparameters(rule, 0.02, decay, 0.8, 0, true, false));

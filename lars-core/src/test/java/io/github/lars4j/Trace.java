@@ -244,7 +244,7 @@ final class Trace {
             } catch (NonFiniteException e) {
                 digest.update(e.getMessage().getBytes(StandardCharsets.UTF_8));
             }
-            float[] momentum = lars.state().momentum;
+            float[] momentum = Inside.state(lars).momentum;
             for (int e = shift; e < layers.end(); e++) {
                 bytes.putInt(Float.floatToIntBits(weights[e]));
                 if (momentum != null) {

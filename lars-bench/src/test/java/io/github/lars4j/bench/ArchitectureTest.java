@@ -53,12 +53,13 @@ class ArchitectureTest {
         onlyKnows("command");
         onlyKnows("machine");
         onlyKnows("chart");
-        onlyKnows("arms");
-        onlyKnows("report", "arms", "chart", "command");
-        onlyKnows("coldstart", "report", "arms", "chart", "machine", "command");
-        onlyKnows("measure", "coldstart", "report", "arms", "chart", "machine", "command");
+        onlyKnows("files");
+        onlyKnows("arms", "files");
+        onlyKnows("report", "arms", "chart", "command", "files");
+        onlyKnows("coldstart", "report", "arms", "chart", "machine", "command", "files");
+        onlyKnows("measure", "coldstart", "report", "arms", "chart", "machine", "command", "files");
         onlyKnows("accuracy", "chart", "machine", "command");
-        onlyKnows("largebatch", "arms", "chart", "machine", "command");
+        onlyKnows("largebatch", "arms", "chart", "machine", "command", "files");
         onlyKnows("replay", "command");
         onlyKnows("launch");
     }
@@ -75,6 +76,7 @@ class ArchitectureTest {
                         "command",
                         "machine",
                         "chart",
+                        "files",
                         "arms",
                         "report",
                         "coldstart",

@@ -112,7 +112,7 @@ class BenchMainTest {
         assertRefused("unexpected argument all", "accuracy", "all");
         assertRefused("Missing required parameter: 'FILE.json'", "ratios");
         assertRefused("Missing required parameter: 'FILE'; replay --help tells more", "replay");
-        assertRefused("there is no file a", "ratios", "a", "b");
+        assertRefused("a: cannot be opened: there is no such file", "ratios", "a", "b");
     }
 
     @Test
@@ -120,6 +120,7 @@ class BenchMainTest {
         Path file = Files.writeString(folder.resolve("file"), "");
         assertRefused("\"nonsense\"", "--layout", "nonsense");
         assertRefused("there is no such file either", "--layout", "nonsense");
+        assertRefused("what has that name here is no file", "--layout", folder.toString());
         assertRefused(file.toString(), "--layout", file.toString());
         assertRefused("Missing required parameter for option '--layout'", "--layout");
         assertRefused("Missing required parameter for option '--out'", "--out");

@@ -2,7 +2,6 @@ package io.github.lars4j.replay;
 
 import io.github.lars4j.Gradients;
 import io.github.lars4j.Lars;
-import io.github.lars4j.Layer;
 import io.github.lars4j.NonFiniteException;
 import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.safetensors.SafeTensorsException;
@@ -15,7 +14,7 @@ import java.util.function.ToDoubleFunction;
 
 /**
  * What came of running a {@link Recording} on this JVM's kernels: the distance to the truth of every layer after every
- * step.
+ * step, as a share of what rounding errors can explain ({@link ErrorBound} derives it).
  *
  * @param recording name of the recording's file
  * @param dialect the implementation that was recorded
@@ -24,34 +23,22 @@ import java.util.function.ToDoubleFunction;
  */
 public record Replay(String recording, String dialect, String kernels, List<Distance> distances) {
 
-    /** The most that weights may be off, in ulp of their layer's largest. */
-    static final double MOST_ULPS = 8;
-    /** The most that they may be off as a multiple of what the recorded implementation itself was in float32 … */
-    static final double MOST_OF_RECORDED = 2;
-    /** … and this many ulp. */
-    static final double BEYOND_RECORDED = 2;
-    /** The most that momentum may be off, relative to the largest that its layer has had. */
-    static final double MOST_OF_MOMENTUM = 1e-5;
-
     /**
-     * Where a layer stood after a step, against the truth. An ulp is that of a float as large as the truth's largest in
-     * the layer: after this step for weights, up to this step for momentum.
+     * Where a layer stood after a step, against the truth. An ulp is that of a float as large as the largest weight that
+     * the layer has had so far, in truth.
      *
      * @param step index of the step
      * @param layer name of the layer
-     * @param weights the most that a weight was off, in ulp
+     * @param weights the most that a weight was off, as a share of its bound
+     * @param momentum the most that an element of the momentum was off, as a share of its bound; 0 without momentum
+     * @param ulps the most that a weight was off, in ulp
      * @param recorded the most that a weight of the recorded float32 run was off, in ulp
-     * @param momentum the most that a momentum was off, in ulp; 0 without momentum
-     * @param momentumRelative the same, relative to the largest magnitude that the layer's momentum has had
      */
-    public record Distance(
-            int step, String layer, double weights, double recorded, double momentum, double momentumRelative) {
+    public record Distance(int step, String layer, double weights, double momentum, double ulps, double recorded) {
 
-        /** Whether the step was as good as the recorded one; false for NaN. */
+        /** Whether rounding errors explain the distance; false for NaN. */
         public boolean holds() {
-            return weights <= MOST_ULPS
-                    && weights <= MOST_OF_RECORDED * recorded + BEYOND_RECORDED
-                    && momentumRelative <= MOST_OF_MOMENTUM;
+            return weights <= 1 && momentum <= 1;
         }
     }
 
@@ -76,6 +63,7 @@ public record Replay(String recording, String dialect, String kernels, List<Dist
                 for (int i = 0; i < recording.layers().size(); i++) {
                     gradients.missing(i, recording.isMissing(step, i));
                 }
+                comparison.before(step, gradient, params, momentum);
                 lars.step(params, gradients);
                 comparison.after(step, params, momentum, distances);
             }
@@ -109,14 +97,14 @@ public record Replay(String recording, String dialect, String kernels, List<Dist
         return distances.stream().allMatch(Distance::holds);
     }
 
-    /** Where weights were farthest off, in ulp. */
+    /** Where weights were farthest off, as a share of their bound. */
     public Distance worstWeights() {
         return worst(Distance::weights);
     }
 
-    /** Where momentum was farthest off, relative to its bar. */
+    /** Where momentum was farthest off, as a share of its bound. */
     public Distance worstMomentum() {
-        return worst(Distance::momentumRelative);
+        return worst(Distance::momentum);
     }
 
     private Distance worst(ToDoubleFunction<Distance> by) {
@@ -130,14 +118,13 @@ public record Replay(String recording, String dialect, String kernels, List<Dist
         Distance m = worstMomentum();
         String line = String.format(
                 Locale.ROOT,
-                "%s (%s): weights %.2f ulp (%s, step %d), buffer %.2f ulp, %.1e of its largest (%s, step %d): %s",
+                "%s (%s): weights off by %.2f of their bound (%s, step %d), buffer by %.2f of its bound (%s, step %d): %s",
                 recording,
                 dialect,
                 w.weights,
                 w.layer,
                 w.step,
                 m.momentum,
-                m.momentumRelative,
                 m.layer,
                 m.step,
                 holds() ? "holds" : "FAILS");
@@ -152,87 +139,92 @@ public record Replay(String recording, String dialect, String kernels, List<Dist
     private static String explain(Distance d) {
         return String.format(
                 Locale.ROOT,
-                ", first at step %d in layer %s: weights %.2f ulp, the recorded float32 run %.2f ulp, buffer %.1e",
+                ", first at step %d in layer %s: weights %.2f of their bound, buffer %.2f; weights %.2f ulp of the largest"
+                        + " so far, those of the recorded float32 run %.2f ulp",
                 d.step,
                 d.layer,
                 d.weights,
-                d.recorded,
-                d.momentumRelative);
+                d.momentum,
+                d.ulps,
+                d.recorded);
     }
 
     /** The truth of one step at a time. */
     private static final class Comparison {
 
         private final Recording recording;
-        private final double[] trueParams;
-        private final double[] trueMomentum;
+        private final ErrorBound bound;
         private final float[] recordedParams;
-        /** Largest magnitude that each layer's momentum has had. */
-        private final double[] largestMomentum;
+        /** Largest magnitude of a weight that each layer has had. */
+        private final double[] largest;
 
-        Comparison(Recording recording) {
+        Comparison(Recording recording) throws IOException {
             this.recording = recording;
-            this.trueParams = new double[recording.elements()];
-            this.trueMomentum = new double[recording.elements()];
+            this.bound = new ErrorBound(recording);
             this.recordedParams = new float[recording.elements()];
-            this.largestMomentum = new double[recording.layers().size()];
+            this.largest = new double[recording.layers().size()];
         }
 
         /** Runs that began elsewhere, or with momentum, would only seem to differ. */
         void requireStart(float[] params) throws IOException {
-            read(0, recording.hyperparameters().momentum() != 0);
-            for (Layer layer : recording.layers()) {
-                for (int i = (int) layer.offset(); i < layer.end(); i++) {
+            double[] trueParams = bound.trueParams();
+            double[] trueMomentum = bound.trueMomentum();
+            recording.recordedParams(0, recordedParams);
+            for (int layer = 0; layer < largest.length; layer++) {
+                for (int i = from(layer); i < to(layer); i++) {
                     if (trueParams[i] != params[i] || recordedParams[i] != params[i] || trueMomentum[i] != 0) {
                         throw new SafeTensorsException(recording.name() + ": at element " + i + " params_initial is "
                                 + params[i] + ", but the runs begin with params_f64 " + trueParams[i] + ", params_f32 "
                                 + recordedParams[i] + " and momentum_f64 " + trueMomentum[i]);
                     }
+                    largest[layer] = Math.max(largest[layer], Math.abs(params[i]));
                 }
             }
         }
 
+        void before(int step, float[] gradient, float[] params, float[] momentum) throws IOException {
+            bound.step(step, gradient, params, momentum);
+        }
+
         void after(int step, float[] params, float[] momentum, List<Distance> distances) throws IOException {
-            read(step + 1, momentum != null);
-            for (int i = 0; i < recording.layers().size(); i++) {
+            recording.recordedParams(step + 1, recordedParams);
+            for (int i = 0; i < largest.length; i++) {
                 distances.add(distance(step, i, params, momentum));
             }
         }
 
-        private void read(int stepsTaken, boolean momentum) throws IOException {
-            recording.trueParams(stepsTaken, trueParams);
-            recording.recordedParams(stepsTaken, recordedParams);
-            if (momentum) {
-                recording.trueMomentum(stepsTaken, trueMomentum);
-            }
-        }
-
-        private Distance distance(int step, int index, float[] params, float[] momentum) {
-            Layer layer = recording.layers().get(index);
-            int from = (int) layer.offset();
-            double largest = 0;
+        private Distance distance(int step, int layer, float[] params, float[] momentum) {
+            double weights = 0;
+            double buffer = 0;
             double off = 0;
             double recordedOff = 0;
-            double momentumOff = 0;
-            for (int i = from; i < layer.end(); i++) {
-                largest = Math.max(largest, Math.abs(trueParams[i]));
-                off = Math.max(off, Math.abs(params[i] - trueParams[i]));
-                recordedOff = Math.max(recordedOff, Math.abs(recordedParams[i] - trueParams[i]));
+            for (int i = from(layer); i < to(layer); i++) {
+                double truth = bound.trueParams()[i];
+                largest[layer] = Math.max(largest[layer], Math.abs(truth));
+                off = Math.max(off, Math.abs(params[i] - truth));
+                recordedOff = Math.max(recordedOff, Math.abs(recordedParams[i] - truth));
+                weights = Math.max(weights, share(params[i], truth, bound.params()[i]));
                 if (momentum != null) {
-                    double truth = recording.momentumNegated() ? -trueMomentum[i] : trueMomentum[i];
-                    largestMomentum[index] = Math.max(largestMomentum[index], Math.abs(truth));
-                    momentumOff = Math.max(momentumOff, Math.abs(momentum[i] - truth));
+                    buffer = Math.max(buffer, share(momentum[i], bound.trueMomentum()[i], bound.momentum()[i]));
                 }
             }
-            double ulp = Math.ulp((float) largest);
+            double ulp = Math.ulp((float) largest[layer]);
             return new Distance(
-                    step,
-                    layer.name(),
-                    off / ulp,
-                    recordedOff / ulp,
-                    momentumOff / Math.ulp((float) largestMomentum[index]),
-                    // A buffer that stays at zero is 0 of 0 off.
-                    momentumOff == 0 ? 0 : momentumOff / largestMomentum[index]);
+                    step, recording.layers().get(layer).name(), weights, buffer, off / ulp, recordedOff / ulp);
+        }
+
+        private static double share(float value, double truth, double bound) {
+            double off = Math.abs(value - truth);
+            // What never moved is 0 of 0 off.
+            return off == 0 ? 0 : off / bound;
+        }
+
+        private int from(int layer) {
+            return (int) recording.layers().get(layer).offset();
+        }
+
+        private int to(int layer) {
+            return (int) recording.layers().get(layer).end();
         }
     }
 }

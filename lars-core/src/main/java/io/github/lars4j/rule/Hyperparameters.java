@@ -10,10 +10,11 @@ import java.util.Objects;
  * @param trustCoefficient η: finite, more than 0
  * @param weightDecay β: finite, 0 or more
  * @param momentum μ: finite, 0 or more; 0 keeps no buffer
- * @param dampening δ: finite; what is left out of the incoming gradient, but not on a layer's first step
+ * @param dampening δ: finite; what is left out of a gradient on its way into the momentum, but not on a layer's first
+ *     step; without momentum it has no effect
  * @param nesterov whether the step looks ahead; needs momentum and no dampening
  * @param momentumCorrection whether the momentum is rescaled when the learning rate changes, as if it had been gathered
- *     at the new one (Goyal et al. 2017, section 2.1); for rules that enter into the velocity, the others need none
+ *     at the new one (Goyal et al. 2017, section 3); for rules that enter into the velocity, the others need none
  */
 public record Hyperparameters(
         Rule rule,
@@ -25,8 +26,8 @@ public record Hyperparameters(
         boolean momentumCorrection) {
 
     /**
-     * The library's defaults: the paper's rule and trust coefficient (section 5: 0.001), and, as in {@code
-     * torch.optim.SGD} and the PyTorch snippet, no momentum, dampening or decay until asked for.
+     * The library's defaults: the paper's rule; a trust coefficient of 0.001, as in most implementations; and, as in
+     * {@code torch.optim.SGD} and the PyTorch snippet, no momentum, dampening or decay until asked for.
      */
     public static final Hyperparameters DEFAULT = new Hyperparameters(Dialects.PAPER, 0.001, 0, 0, 0, false, false);
 

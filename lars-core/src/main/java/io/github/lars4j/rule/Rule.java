@@ -28,7 +28,13 @@ public record Rule(
         SUM,
         /** {@code η‖w‖ / (‖g + βw‖ + ε)}: the only one that needs Σw·g. */
         DECAYED,
-        /** {@code η‖w‖ / (‖g‖ + ε)}. */
+        /**
+         * {@code η‖w‖ / (‖g‖ + ε)}: pytorch_optimizer's ratio. Its LARS as of version 3.9.0 is {@code new Rule(RAW,
+         * GRADIENT, ONE, false, true, 0)} with tensors of at most one dimension {@link Treatment#PLAIN}, but for the
+         * first step: its momentum is the raw gradient there before that step, so that the first is μg + (1 - δ)rd
+         * instead of rd, and later ones contain it. {@code momentumBuffer} with a copy of the first gradients does the
+         * same.
+         */
         RAW
     }
 

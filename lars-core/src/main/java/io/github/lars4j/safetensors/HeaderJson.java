@@ -35,7 +35,7 @@ final class HeaderJson {
         this.json = json;
     }
 
-    /** Parses a header, which may be padded with spaces at its end; the tensors stay in its order. */
+    /** Parses a header, which may be padded with white space on either side; the tensors stay in its order. */
     static Header parse(byte[] json) throws SafeTensorsException {
         return new HeaderJson(json).header();
     }
@@ -43,8 +43,7 @@ final class HeaderJson {
     private Header header() throws SafeTensorsException {
         Map<String, String> metadata = null;
         Map<String, TensorInfo> tensors = new LinkedHashMap<>();
-        // Not even white space may come first: the reference demands '{' as the header's first byte.
-        take('{');
+        takeToken('{');
         if (!takeIf('}')) {
             do {
                 skipWhiteSpace();
@@ -60,17 +59,22 @@ final class HeaderJson {
                 }
             } while (another('}'));
         }
-        while (peek() == ' ') {
-            at++;
-        }
+        skipWhiteSpace();
         if (peek() != END) {
-            throw unexpected("only spaces after the header's last '}'");
+            throw unexpected("only white space after the header's last '}'");
         }
         return new Header(metadata == null ? Map.of() : metadata, tensors);
     }
 
+    /** Reads the metadata, or a {@code null} in their place, which says that there are none. */
     private Map<String, String> metadata() throws SafeTensorsException {
         Map<String, String> metadata = new LinkedHashMap<>();
+        if (takeIf('n')) {
+            for (char c : "ull".toCharArray()) {
+                take(c);
+            }
+            return metadata;
+        }
         takeToken('{');
         if (!takeIf('}')) {
             do {

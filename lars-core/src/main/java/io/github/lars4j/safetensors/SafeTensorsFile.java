@@ -1,13 +1,15 @@
 package io.github.lars4j.safetensors;
 
+import io.github.lars4j.internal.FileErrors;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.DoubleBuffer;
 import java.nio.FloatBuffer;
+import java.nio.ShortBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 
@@ -20,7 +22,7 @@ import java.util.Objects;
  * that it has become shorter is noticed where bytes are missing, that it was overwritten is not.
  *
  * <p>Safe for use by several threads at once, which may read at the same time. As with every {@link FileChannel},
- * interrupting a thread that reads closes the file.
+ * interrupting a thread that reads closes the file; the read throws an {@link java.io.InterruptedIOException} then. The message of every {@link IOException} names the file.
  */
 public final class SafeTensorsFile implements AutoCloseable {
     // A multiple of every whole element size, so that no element is split between two chunks.
@@ -36,7 +38,7 @@ public final class SafeTensorsFile implements AutoCloseable {
     private SafeTensorsFile(String description, FileChannel channel) throws IOException {
         this.description = description;
         this.channel = channel;
-        this.size = channel.size();
+        this.size = size(description, channel);
         int headerLength = readHeaderLength();
         this.dataStart = (long) Header.LENGTH_BYTES + headerLength;
         byte[] json = new byte[headerLength];
@@ -54,11 +56,12 @@ public final class SafeTensorsFile implements AutoCloseable {
      *
      * @param file the file
      * @return the open file, to be closed by the caller
-     * @throws SafeTensorsException if the file is not a valid safetensors file
-     * @throws IOException if the file cannot be opened or read
+     * @throws SafeTensorsException if the file is not a valid safetensors file. Of one that PyTorch, NumPy or HDF5
+     *     wrote the message says so, and which lines of Python convert it
+     * @throws IOException if the file cannot be opened or read, or is not a regular file
      */
     public static SafeTensorsFile open(Path file) throws IOException {
-        return open(Objects.requireNonNull(file, "file").toString(), FileChannel.open(file, StandardOpenOption.READ));
+        return open(Objects.requireNonNull(file, "file").toString(), FileErrors.openToRead(file));
     }
 
     /** Takes over the channel: closes it if the file is refused. */
@@ -112,7 +115,7 @@ public final class SafeTensorsFile implements AutoCloseable {
     }
 
     /**
-     * Reads a whole tensor of dtype F32.
+     * Reads a whole tensor of dtype F32, F16 or BF16. A float holds every number of the two narrower types exactly.
      *
      * @param name the tensor's name
      * @param destination takes the elements in C order; what it holds is undefined after an exception
@@ -124,13 +127,14 @@ public final class SafeTensorsFile implements AutoCloseable {
      */
     public void readFloats(String name, float[] destination, int offset) throws IOException {
         Objects.requireNonNull(destination, "destination");
-        TensorInfo tensor = tensor(name, Dtype.F32);
+        TensorInfo tensor = tensor(name, Dtype.F32, Dtype.F16, Dtype.BF16);
         int count = countThatFits(tensor, tensor.elementCount(), destination.length, offset);
         readFloats(tensor, 0, FloatBuffer.wrap(destination, offset, count));
     }
 
     /**
-     * Reads consecutive elements of a tensor of dtype F32.
+     * Reads consecutive elements of a tensor of dtype F32, F16 or BF16; otherwise as {@link #readFloats(String,
+     * float[], int)}.
      *
      * @param name the tensor's name
      * @param first index in the tensor, flat and in C order, of the first element to read, 0 to its element count
@@ -144,18 +148,34 @@ public final class SafeTensorsFile implements AutoCloseable {
      */
     public void readFloats(String name, long first, float[] destination, int offset, int count) throws IOException {
         Objects.requireNonNull(destination, "destination");
-        TensorInfo tensor = tensor(name, Dtype.F32);
+        TensorInfo tensor = tensor(name, Dtype.F32, Dtype.F16, Dtype.BF16);
         checkRange(tensor, first, count);
         countThatFits(tensor, count, destination.length, offset);
         readFloats(tensor, first, FloatBuffer.wrap(destination, offset, count));
     }
 
     private void readFloats(TensorInfo tensor, long first, FloatBuffer destination) throws IOException {
-        long begin = dataStart + tensor.begin() + first * Float.BYTES;
-        copyTo(
-                begin,
-                begin + (long) destination.remaining() * Float.BYTES,
-                chunk -> destination.put(chunk.asFloatBuffer()));
+        int bytes = tensor.dtype().bitSize() / Byte.SIZE;
+        long begin = dataStart + tensor.begin() + first * bytes;
+        copyTo(begin, begin + (long) destination.remaining() * bytes, chunk -> {
+            switch (tensor.dtype()) {
+                case F16 -> widen(chunk.asShortBuffer(), destination, Float::float16ToFloat);
+                case BF16 -> widen(chunk.asShortBuffer(), destination, bits -> Float.intBitsToFloat(bits << 16));
+                default -> destination.put(chunk.asFloatBuffer());
+            }
+        });
+    }
+
+    private static void widen(ShortBuffer source, FloatBuffer destination, Widening widening) {
+        while (source.hasRemaining()) {
+            destination.put(widening.widened(source.get()));
+        }
+    }
+
+    /** Makes a float of the bits of a narrower number. */
+    @FunctionalInterface
+    private interface Widening {
+        float widened(short bits);
     }
 
     /**
@@ -268,6 +288,14 @@ public final class SafeTensorsFile implements AutoCloseable {
         channel.close();
     }
 
+    private static long size(String description, FileChannel channel) throws IOException {
+        try {
+            return channel.size();
+        } catch (IOException e) {
+            throw FileErrors.of(description, "cannot be read", e);
+        }
+    }
+
     private int readHeaderLength() throws IOException {
         if (size < Header.LENGTH_BYTES + MIN_HEADER_BYTES) {
             throw new SafeTensorsException(description + ": the file has " + size + " bytes, allowed is "
@@ -278,6 +306,15 @@ public final class SafeTensorsFile implements AutoCloseable {
         long length = bytes.getLong(0);
         // Before anything of this length is allocated. A length from 2^63 up is negative here.
         long max = Math.min(Header.MAX_BYTES, size - Header.LENGTH_BYTES);
+        if (length < MIN_HEADER_BYTES || length > Header.MAX_BYTES) {
+            // The first bytes of other formats are no length that a header may have.
+            ByteBuffer first = ByteBuffer.allocate((int) Math.min(ForeignFormat.BYTES, size));
+            readFully(first, 0);
+            String foreign = ForeignFormat.describe(first.array());
+            if (foreign != null) {
+                throw new SafeTensorsException(description + ": " + foreign);
+            }
+        }
         if (length < MIN_HEADER_BYTES || length > max) {
             throw new SafeTensorsException(description + ": the header length at byte 0 is "
                     + Long.toUnsignedString(length) + ", allowed is " + MIN_HEADER_BYTES + " to " + max
@@ -289,7 +326,12 @@ public final class SafeTensorsFile implements AutoCloseable {
     private void readFully(ByteBuffer buffer, long position) throws IOException {
         long at = position;
         while (buffer.hasRemaining()) {
-            int count = channel.read(buffer, at);
+            int count;
+            try {
+                count = channel.read(buffer, at);
+            } catch (IOException e) {
+                throw FileErrors.of(description, "cannot be read at byte " + at, e);
+            }
             if (count <= 0) {
                 throw new SafeTensorsException(description + ": the file ends at byte " + at + ", it had " + size
                         + " bytes when it was opened");
@@ -307,11 +349,11 @@ public final class SafeTensorsFile implements AutoCloseable {
         return tensor;
     }
 
-    private TensorInfo tensor(String name, Dtype dtype) {
+    private TensorInfo tensor(String name, Dtype... allowed) {
         TensorInfo tensor = tensor(name);
-        if (tensor.dtype() != dtype) {
+        if (!List.of(allowed).contains(tensor.dtype())) {
             throw new IllegalArgumentException("name is " + SafeTensorsException.quote(name) + ", a tensor of dtype "
-                    + tensor.dtype() + ", allowed is " + dtype);
+                    + tensor.dtype() + ", allowed are " + List.of(allowed));
         }
         return tensor;
     }

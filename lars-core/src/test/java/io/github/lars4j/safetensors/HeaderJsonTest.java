@@ -55,6 +55,22 @@ class HeaderJsonTest {
         assertEquals(Map.of("k", "v", "l", "w"), header.metadata());
     }
 
+    /** As some writers pad it; the reference's tests {@code test_whitespace_padded_header} and its leading twin. */
+    @Test
+    void takesWhiteSpaceOnEitherSide() throws Exception {
+        assertEquals(new Header(Map.of(), Map.of()), parse("{}\r \t\n"));
+        assertEquals(new Header(Map.of(), Map.of()), parse("\t\n{}\r "));
+    }
+
+    /** MLX writes it. */
+    @Test
+    void takesNullForNoMetadata() throws Exception {
+        assertEquals(new Header(Map.of(), Map.of()), parse("{\"__metadata__\":null}"));
+        Header header = parse("{\"__metadata__\" : null , " + entry("a", "U8", "[1]", "[0,1]") + "}");
+        assertEquals(Map.of(), header.metadata());
+        assertEquals(List.of("a"), List.copyOf(header.tensors().keySet()));
+    }
+
     @Test
     void takesEmptyObjects() throws Exception {
         assertEquals(new Header(Map.of(), Map.of()), parse("{}"));
@@ -117,13 +133,15 @@ class HeaderJsonTest {
     Stream<DynamicTest> refuses() {
         Map<String, String> hostile = new LinkedHashMap<>();
         hostile.put("", "byte 8 ");
-        hostile.put(" {}", "byte 8 of the file: expected '{', found byte 0x20");
+        hostile.put(" ", "expected '{', found the header's end");
+        hostile.put("\u00a0{}", "byte 8 of the file: expected '{', found byte 0xc2");
+        hostile.put("\f{}", "byte 8 of the file: expected '{', found byte 0x0c");
         hostile.put("[]", "byte 8 ");
         hostile.put("null", "expected '{', found 'n'");
         hostile.put("\ufeff{}", "found byte 0xef");
         hostile.put("{", "the header's end");
-        hostile.put("{}{}", "only spaces");
-        hostile.put("{}\n", "only spaces");
+        hostile.put("{}{}", "only white space");
+        hostile.put("{}\f", "only white space");
         hostile.put("{}\u0000", "byte 0x00");
         hostile.put("{}\u007f", "byte 0x7f");
         hostile.put("{}!", "found '!'");
@@ -184,7 +202,13 @@ class HeaderJsonTest {
         hostile.put("{" + entry("a", "U8", "[4294967296,4294967296,0]", "[0,0]") + "}", "overflows");
         // nesting
         hostile.put("{\"__metadata__\":{\"k\":{}}}", "a metadata value, which is a string");
-        hostile.put("{\"__metadata__\":null}", "expected '{'");
+        hostile.put("{\"__metadata__\":nul}", "expected 'l', found '}'");
+        hostile.put("{\"__metadata__\":nulll}", "expected ',' or '}', found 'l'");
+        hostile.put("{\"__metadata__\":NULL}", "expected '{', found 'N'");
+        hostile.put("{\"__metadata__\":[]}", "expected '{', found '['");
+        hostile.put("{\"__metadata__\":\"\"}", "expected '{', found '\"'");
+        hostile.put("{\"__metadata__\":null,\"__metadata__\":{}}", "key \"__metadata__\" is there twice");
+        hostile.put("{\"__metadata__\":null,\"__metadata__\":null}", "key \"__metadata__\" is there twice");
         hostile.put(metadata("\"k\":null"), "a metadata value, which is a string");
         hostile.put(metadata("\"k\":1"), "a metadata value, which is a string");
         hostile.put("{" + entry("a", "U8", "[[1]]", "[0,1]") + "}", "a dimension, a plain integer in 0 to");

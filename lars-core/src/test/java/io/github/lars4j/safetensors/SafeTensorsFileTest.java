@@ -6,28 +6,38 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.github.lars4j.internal.FileErrors;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.io.RandomAccessFile;
 import java.nio.channels.Channels;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Assertions;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
@@ -300,12 +310,47 @@ class SafeTensorsFileTest {
         }
     }
 
+    /** Every number of 16 bits, against what the formats say it is worth; so many that a chunk ends between. */
+    @Test
+    void widensExactly() throws Exception {
+        int count = 1 << 16;
+        int[] data = new int[4 * count];
+        for (int i = 0; i < count; i++) {
+            data[2 * i] = i & 0xff;
+            data[2 * i + 1] = i >> 8;
+        }
+        System.arraycopy(data, 0, data, 2 * count, 2 * count);
+        String header = "{" + entry("h", "F16", "[65536]", "[0,131072]") + ","
+                + entry("b", "BF16", "[65536]", "[131072,262144]") + "}";
+        try (SafeTensorsFile file = open(bytes(header, data))) {
+            float[] half = new float[count + 1];
+            float[] brain = new float[count];
+            file.readFloats("h", half, 1);
+            file.readFloats("b", brain, 0);
+            for (int i = 0; i < count; i++) {
+                int exponent = i >> 10 & 31;
+                int fraction = i & 1023;
+                double magnitude = exponent == 31
+                        ? fraction == 0 ? Double.POSITIVE_INFINITY : Double.NaN
+                        : (exponent == 0 ? fraction : 1024 + fraction) * Math.scalb(1.0, Math.max(exponent, 1) - 25);
+                double expected = i >> 15 == 0 ? magnitude : -magnitude;
+                assertEquals(expected, (double) half[i + 1], "F16 " + i);
+                assertEquals(i << 16, Float.floatToRawIntBits(brain[i]), "BF16 " + i);
+            }
+            float[] part = {9, 9, 9, 9};
+            file.readFloats("h", 0x3c00, part, 1, 2);
+            assertArrayEquals(new float[] {9, 1, 1 + 1 / 1024f, 9}, part);
+            file.readFloats("b", 0x3f80, part, 2, 2);
+            assertArrayEquals(new float[] {9, 1, 1, 1 + 1 / 128f}, part);
+        }
+    }
+
     @Test
     void refusesBadArguments() throws Exception {
         try (SafeTensorsFile file = open(SMALL)) {
             refuses("name is \"x\", allowed", () -> file.readFloats("x", new float[4], 0));
-            refuses("tensor of dtype F64, allowed is F32", () -> file.readFloats("d", new float[4], 0));
-            refuses("tensor of dtype F32, allowed is F64", () -> file.readDoubles("f", new double[4], 0));
+            refuses("tensor of dtype F64, allowed are [F32, F16, BF16]", () -> file.readFloats("d", new float[4], 0));
+            refuses("tensor of dtype F32, allowed are [F64]", () -> file.readDoubles("f", new double[4], 0));
             refuses("destination.length is 3, allowed is 4", () -> file.readFloats("f", new float[3], 0));
             refuses("offset is 1, allowed is 0 to 0", () -> file.readFloats("f", new float[4], 1));
             refuses("offset is -1, allowed is 0 to 1", () -> file.readFloats("f", new float[5], -1));
@@ -348,7 +393,11 @@ class SafeTensorsFileTest {
         SafeTensorsFile file = open(SMALL);
         file.close();
         file.close();
-        assertThrows(ClosedChannelException.class, () -> file.readFloats("f", new float[4], 0));
+        IOException e = assertThrows(IOException.class, () -> file.readFloats("f", new float[4], 0));
+        assertTrue(
+                e.getMessage().matches(".*f\\.safetensors: cannot be read at byte [0-9]+: it is closed"),
+                e.getMessage());
+        assertTrue(e.getCause() instanceof ClosedChannelException);
     }
 
     @Test
@@ -368,11 +417,74 @@ class SafeTensorsFileTest {
         assertArrayEquals(new Throwable[] {onClose}, refused.getSuppressed());
     }
 
+    private static void cannotBeOpened(Class<? extends IOException> type, Path file, String why) {
+        IOException e = assertThrows(type, () -> SafeTensorsFile.open(file));
+        assertEquals(file + ": cannot be opened" + why, e.getMessage());
+    }
+
     @Test
-    void doesNotHideThatThereIsNoFile() {
-        assertThrows(NoSuchFileException.class, () -> SafeTensorsFile.open(directory.resolve("none")));
-        IOException e = assertThrows(IOException.class, () -> SafeTensorsFile.open(directory));
-        assertTrue(e.getMessage() != null);
+    void saysOfWhichFileItIsNoneAndWhy() throws IOException {
+        Path none = directory.resolve("none");
+        cannotBeOpened(NoSuchFileException.class, none, ": there is no such file");
+        cannotBeOpened(FileSystemException.class, directory, ": it is a folder; it must be a file");
+        Path broken = Files.createSymbolicLink(directory.resolve("broken"), Path.of("none"));
+        cannotBeOpened(NoSuchFileException.class, broken, "; it is a symbolic link, to none: there is no such file");
+        Path file = Files.write(directory.resolve("file"), SMALL);
+        cannotBeOpened(FileSystemException.class, file.resolve("below"), ": there is no such file");
+        Path good = Files.createSymbolicLink(directory.resolve("good"), Path.of("file"));
+        SafeTensorsFile.open(good).close();
+    }
+
+    /** To open a pipe would wait for somebody who writes to it. */
+    @Test
+    void refusesAPipeAndADeviceUnopened() throws Exception {
+        Path pipe = directory.resolve("pipe");
+        assumeTrue(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor() == 0);
+        String why = ": it is a pipe, a socket or a device; it must be a file";
+        Assertions.assertTimeoutPreemptively(
+                Duration.ofSeconds(60), () -> cannotBeOpened(FileSystemException.class, pipe, why));
+        cannotBeOpened(FileSystemException.class, Path.of("/dev/null"), why);
+    }
+
+    @Test
+    void refusesAFileThatItMayNotRead() throws IOException {
+        Path secret = Files.write(directory.resolve("secret"), SMALL);
+        assumeTrue(directory.getFileSystem().supportedFileAttributeViews().contains("posix"));
+        Files.setPosixFilePermissions(secret, Set.of());
+        assumeTrue(!Files.isReadable(secret), "root reads everything");
+        cannotBeOpened(AccessDeniedException.class, secret, ": no permission");
+    }
+
+    @Test
+    void namesTheFileAndTheReasonInWhateverTheJdkThrows() {
+        Map<IOException, String> thrown = new LinkedHashMap<>();
+        thrown.put(new AccessDeniedException("other"), "no permission");
+        thrown.put(new AccessDeniedException("other", null, "locked by its owner"), "locked by its owner");
+        thrown.put(new NoSuchFileException("other"), "there is no such file");
+        thrown.put(new FileSystemException("other", null, "Stale file handle"), "Stale file handle");
+        thrown.put(new NotDirectoryException("other"), "java.nio.file.NotDirectoryException: other");
+        thrown.put(new IOException("Input/output error"), "Input/output error");
+        thrown.put(new ClosedByInterruptException(), "the thread was interrupted");
+        thrown.put(new ClosedChannelException(), "it is closed");
+        thrown.forEach((e, reason) -> {
+            IOException named = FileErrors.of("f", "cannot be read", e);
+            assertEquals("f: cannot be read: " + reason, named.getMessage());
+            assertEquals(e, named.getCause());
+        });
+    }
+
+    @Test
+    void saysOfAnInterruptedReadThatItWas() throws Exception {
+        SafeTensorsFile file = open(SMALL);
+        Thread.currentThread().interrupt();
+        InterruptedIOException reading =
+                assertThrows(InterruptedIOException.class, () -> file.readFloats("f", new float[4], 0));
+        InterruptedIOException opening = assertThrows(
+                InterruptedIOException.class, () -> SafeTensorsFile.open(directory.resolve("f.safetensors")));
+        assertTrue(Thread.interrupted(), "the thread stays interrupted");
+        assertTrue(reading.getMessage().contains("f.safetensors: cannot be read at byte "), reading.getMessage());
+        assertTrue(reading.getMessage().endsWith(": the thread was interrupted"), reading.getMessage());
+        assertTrue(opening.getMessage().contains("f.safetensors: cannot be read"), opening.getMessage());
     }
 
     @Test
@@ -413,7 +525,7 @@ class SafeTensorsFileTest {
         hostile.put("length at byte 0 is 18446744073709551615, ", bytes(-1, empty));
         hostile.put("length at byte 0 is 18446744073709551608, ", bytes(-8, empty));
         hostile.put("has 1 bytes, allowed are exactly the 0 bytes", bytes("{}", 0));
-        hostile.put("at byte 8 of the file", bytes(" {}"));
+        hostile.put("at byte 8 of the file", bytes("[]"));
         String a = entry("a", "U8", "[2]", "[0,2]");
         hostile.put("has 3 bytes, allowed are exactly the 2 bytes", bytes("{" + a + "}", 1, 2, 3));
         hostile.put("allowed is end in 0 to 1", bytes("{" + a + "}", 1));

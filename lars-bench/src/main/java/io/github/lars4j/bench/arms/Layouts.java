@@ -1,6 +1,7 @@
 package io.github.lars4j.bench.arms;
 
 import io.github.lars4j.Layers;
+import io.github.lars4j.bench.files.InputFile;
 import io.github.lars4j.rule.Treatment;
 import io.github.lars4j.safetensors.Dtype;
 import io.github.lars4j.safetensors.SafeTensorsException;
@@ -9,9 +10,7 @@ import io.github.lars4j.safetensors.TensorInfo;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -19,6 +18,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -41,10 +41,7 @@ public final class Layouts {
     private static final Pattern COMMENT = Pattern.compile("(^|\\s)#.*");
 
     /** Maximum size of a list of tensors, in bytes. */
-    private static final long LONGEST_LIST = 1L << 24;
-
-    /** Bytes of the length at the start of a safetensors file; at least one is 0 in every valid file. */
-    private static final int LENGTH_BYTES = 8;
+    private static final int LONGEST_LIST = 1 << 24;
 
     private Layouts() {}
 
@@ -65,7 +62,7 @@ public final class Layouts {
      * @param name one of {@link #NETWORKS}, or ELEMENTSxLAYERS, or @FILE
      * @param notes receives a line about tensors that are left out or whose shape is not known
      * @throws IllegalArgumentException if the name is none of these, or the file cannot be read or is damaged; the
-     *     message says in one line what is wrong and where
+     *     message says what is wrong and where
      */
     public static Layers named(String name, Consumer<String> notes) {
         if (name.startsWith("@")) {
@@ -93,17 +90,9 @@ public final class Layouts {
     private static Layers file(String path, Consumer<String> notes) {
         try {
             Path file = Path.of(path);
-            if (!Files.isRegularFile(file)) {
-                throw new IllegalArgumentException("layout is @" + path + "; "
-                        + (Files.isDirectory(file) ? "that is a directory" : "there is no such file"));
-            }
-            boolean binary = false;
-            try (InputStream in = Files.newInputStream(file)) {
-                for (byte b : in.readNBytes(LENGTH_BYTES)) {
-                    binary |= b == 0;
-                }
-            }
-            Layers layers = binary ? safetensors(file, notes) : parse(path, list(file), notes);
+            Optional<String> list = list(file);
+            Layers layers =
+                    list.isPresent() ? parse(path, list.get().lines().toList(), notes) : safetensors(file, notes);
             if (layers.end() == 0) {
                 throw new IllegalArgumentException(path + " has tensors without elements only");
             }
@@ -113,9 +102,11 @@ public final class Layouts {
                     "layout is @" + SafeTensorsException.quote(path) + "; that is no path", e);
         } catch (SafeTensorsException e) {
             throw new IllegalArgumentException(
-                    e.getMessage() + "; a layout's file is a list of tensors or a safetensors file", e);
+                    "a layout's file is a safetensors file, or a list of tensors in UTF-8 of at most " + LONGEST_LIST
+                            + " bytes; " + e.getMessage(),
+                    e);
         } catch (IOException e) {
-            throw new IllegalArgumentException(path + " can't be read: " + e, e);
+            throw new IllegalArgumentException(e.getMessage(), e);
         }
     }
 
@@ -152,17 +143,11 @@ public final class Layouts {
         };
     }
 
-    private static List<String> list(Path file) throws IOException {
-        if (Files.size(file) > LONGEST_LIST) {
-            throw new IllegalArgumentException(
-                    file + " is neither a safetensors file nor a list of tensors, which has at most " + LONGEST_LIST
-                            + " bytes");
-        }
-        try {
-            return Files.readAllLines(file);
-        } catch (CharacterCodingException e) {
-            throw new IllegalArgumentException(
-                    file + " is neither a safetensors file nor a list of tensors in UTF-8", e);
+    /** The text of a file that may be a list. A safetensors file has a byte of 0 in its length, and no text has. */
+    private static Optional<String> list(Path file) throws IOException {
+        try (InputStream in = InputFile.open(file)) {
+            byte[] bytes = in.readNBytes(LONGEST_LIST + 1);
+            return bytes.length > LONGEST_LIST ? Optional.empty() : InputFile.decoded(bytes);
         }
     }
 

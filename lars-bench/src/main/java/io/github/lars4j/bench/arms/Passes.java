@@ -23,7 +23,7 @@ final class Passes implements AutoCloseable {
     private final boolean allSumsFirst;
     private final Crew crew;
     private final int threads;
-    /** Σw², Σg² and Σw·g by thread. */
+    /** Σw², Σg² and Σw·g by thread, each thread's apart from the next one's. */
     private final double[][] sums;
 
     private float[] weights;
@@ -44,8 +44,8 @@ final class Passes implements AutoCloseable {
         this.readGradients = !known.equals("given");
         this.allSumsFirst = allSumsFirst;
         this.threads = threads;
+        this.sums = new double[threads][3 + Crew.APART / Double.BYTES];
         this.crew = new Crew(threads);
-        this.sums = new double[threads][3];
     }
 
     /** Takes a step with the hyperparameters of {@link StepBenchmark}; returns the total of all sums. */

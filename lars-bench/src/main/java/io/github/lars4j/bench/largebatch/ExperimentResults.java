@@ -7,15 +7,15 @@ import com.google.gson.JsonParseException;
 import com.google.gson.JsonPrimitive;
 import com.google.gson.JsonSerializer;
 import com.google.gson.stream.JsonWriter;
+import io.github.lars4j.bench.files.InputFile;
+import io.github.lars4j.bench.files.OutputFile;
 import io.github.lars4j.bench.largebatch.Trainer.Method;
 import io.github.lars4j.bench.largebatch.Trainer.Settings;
 import io.github.lars4j.bench.machine.Machine;
 import java.io.IOException;
 import java.io.StringWriter;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -50,7 +50,7 @@ final class ExperimentResults {
             return;
         }
         try {
-            if (!(GSON.fromJson(Files.readString(file), Object.class) instanceof Map<?, ?> json)
+            if (!(GSON.fromJson(InputFile.text(file), Object.class) instanceof Map<?, ?> json)
                     || !(json.get("results") instanceof List<?> list)) {
                 throw new IllegalArgumentException("it has no list of results");
             }
@@ -102,8 +102,12 @@ final class ExperimentResults {
                 .count();
     }
 
-    /** Adds a result and rewrites the file. */
-    synchronized void add(TrainingResult result) {
+    /**
+     * Adds a result and rewrites the file.
+     *
+     * @throws IOException if it cannot be written; the message names it
+     */
+    synchronized void add(TrainingResult result) throws IOException {
         results.add(result);
         StringWriter text = new StringWriter();
         try (JsonWriter json = new JsonWriter(text)) {
@@ -118,16 +122,7 @@ final class ExperimentResults {
             }
             json.endArray();
             json.endObject();
-            replace(file, text.append('\n').toString());
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
         }
-    }
-
-    /** Replaces a file atomically. */
-    static void replace(Path file, String text) throws IOException {
-        Path next = file.resolveSibling(file.getFileName() + ".next");
-        Files.writeString(next, text);
-        Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        OutputFile.write(file, text.append('\n').toString());
     }
 }

@@ -1,11 +1,10 @@
 package io.github.lars4j.bench.largebatch;
 
-import java.io.BufferedInputStream;
+import io.github.lars4j.bench.files.InputFile;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -23,6 +22,9 @@ final class IdxFile {
 
     private static final int UNSIGNED_BYTE = 0x08;
 
+    /** What a gzip file begins with. */
+    private static final byte[] GZIP = {0x1f, (byte) 0x8b};
+
     private final int[] dimensions;
     private final byte[] elements;
     private final String sha256;
@@ -36,8 +38,8 @@ final class IdxFile {
     /**
      * Reads a file.
      *
-     * @param file the file; decompressed where its name ends in {@code .gz}
-     * @throws IOException if it cannot be read, or is damaged, with the reason
+     * @param file the file; decompressed where its first bytes are those of gzip, whatever its name
+     * @throws IOException if it cannot be read, is damaged or is some other file, with its name and the reason
      */
     static IdxFile read(Path file) throws IOException {
         try (InputStream in = open(file)) {
@@ -50,12 +52,12 @@ final class IdxFile {
     }
 
     private static InputStream open(Path file) throws IOException {
-        InputStream in = new BufferedInputStream(Files.newInputStream(file));
-        if (!file.toString().endsWith(".gz")) {
-            return in;
-        }
+        InputStream in = InputFile.open(file);
         try {
-            return new GZIPInputStream(in, 1 << 16);
+            in.mark(GZIP.length);
+            boolean compressed = Arrays.equals(in.readNBytes(GZIP.length), GZIP);
+            in.reset();
+            return compressed ? new GZIPInputStream(in, 1 << 16) : in;
         } catch (IOException e) {
             in.close();
             throw e;
@@ -67,22 +69,21 @@ final class IdxFile {
      *
      * @param name the file's name, for messages
      * @param bytes the content, decompressed
-     * @throws IOException if the content is damaged
+     * @throws IOException if the content is damaged, or some other file's
      */
     static IdxFile parse(String name, byte[] bytes) throws IOException {
         require(name, bytes.length <= MOST_BYTES, "it has more than " + MOST_BYTES + " bytes");
         require(name, bytes.length >= 4, "it has " + bytes.length + " bytes, less than its magic number");
         ByteBuffer in = ByteBuffer.wrap(bytes);
         int magic = in.getInt();
-        require(
-                name,
-                magic >>> 16 == 0,
-                String.format(Locale.ROOT, "its magic number is 0x%08x, not one of an IDX file", magic));
+        if (magic >>> 16 != 0) {
+            throw new IOException(name + " is no IDX file: it is " + InputFile.kind(bytes));
+        }
         int type = magic >>> 8 & 0xff;
-        require(
-                name,
-                type == UNSIGNED_BYTE,
-                String.format(Locale.ROOT, "its element type is 0x%02x, not 0x08, unsigned bytes", type));
+        if (type != UNSIGNED_BYTE) {
+            throw new IOException(name + " is an IDX file, but not of unsigned bytes: its element type is "
+                    + String.format(Locale.ROOT, "0x%02x", type) + "; it must be 0x08");
+        }
         int count = magic & 0xff;
         require(name, count >= 1, "it has no dimensions");
         require(name, in.remaining() >= 4 * count, "it ends within its " + count + " dimensions");

@@ -2,10 +2,9 @@ package io.github.lars4j.bench.largebatch;
 
 import io.github.lars4j.bench.command.Command;
 import io.github.lars4j.bench.command.CommandException;
+import io.github.lars4j.bench.files.OutputFile;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import picocli.CommandLine.ExitCode;
@@ -67,30 +66,24 @@ public final class LargeBatchCommand implements Command {
         try {
             examples = FashionMnist.read(data);
         } catch (IOException e) {
-            throw CommandException.usage(message(e), e);
+            throw CommandException.usage(e.getMessage(), e);
         }
         try {
             compare(examples, output, err);
             return ExitCode.OK;
         } catch (IOException e) {
-            throw CommandException.failed(message(e), e);
+            throw CommandException.failed(e.getMessage(), e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw CommandException.failed("interrupted", e);
         }
     }
 
-    private static String message(IOException e) {
-        return e instanceof NoSuchFileException missing && missing.getReason() != null
-                ? missing.getFile() + " is " + missing.getReason()
-                : String.valueOf(e.getMessage());
-    }
-
     private void compare(FashionMnist examples, PrintStream output, PrintStream err)
             throws IOException, InterruptedException {
         ExperimentPlan plan = quick ? ExperimentPlan.quick() : ExperimentPlan.full();
         Path folder = out != null ? out : Path.of(quick ? "large-batch-quick" : "large-batch");
-        Path runs = Files.createDirectories(folder.resolve("runs"));
+        Path runs = OutputFile.folder(folder.resolve("runs"));
         ExperimentResults results = new ExperimentResults(folder.resolve("results.json"), plan);
         if (results.size() > 0) {
             err.println("going on with the " + results.size() + " results of " + folder.resolve("results.json"));
@@ -108,10 +101,10 @@ public final class LargeBatchCommand implements Command {
                 .run();
         String accuracies = Charts.table(plan, results);
         String shares = OptimizerShare.table(plan, results);
-        Files.writeString(folder.resolve("table.md"), accuracies + System.lineSeparator() + shares);
-        Files.writeString(folder.resolve("accuracy.svg"), Charts.accuracy(plan, results));
-        Files.writeString(folder.resolve("loss.svg"), Charts.loss(results, SHOWN_BATCH));
-        Files.writeString(folder.resolve("trust-ratios.svg"), Charts.trustRatios(results, SHOWN_BATCH));
+        OutputFile.write(folder.resolve("table.md"), accuracies + System.lineSeparator() + shares);
+        OutputFile.write(folder.resolve("accuracy.svg"), Charts.accuracy(plan, results));
+        OutputFile.write(folder.resolve("loss.svg"), Charts.loss(results, SHOWN_BATCH));
+        OutputFile.write(folder.resolve("trust-ratios.svg"), Charts.trustRatios(results, SHOWN_BATCH));
         output.println(accuracies);
         output.println(shares);
         output.println("Written to " + folder.toAbsolutePath()

@@ -3,14 +3,11 @@ package io.github.lars4j.bench.largebatch;
 import io.github.lars4j.Layer;
 import io.github.lars4j.Layers;
 import io.github.lars4j.Schedule;
+import io.github.lars4j.bench.files.OutputFile;
 import io.github.lars4j.safetensors.SafeTensorsFile;
 import io.github.lars4j.safetensors.SafeTensorsWriter;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.List;
 
 /** SGD with momentum, the baseline: {@code v = μv + (g + βw);  w = w - γv}. */
@@ -74,12 +71,7 @@ final class MomentumSgd implements Optimizer {
                 .metadata("steps", Long.toString(steps))
                 .floats("weights", shape, weights, 0)
                 .floats("velocity", shape, velocity, 0);
-        Path next = file.resolveSibling(file.getFileName() + ".next");
-        try (FileChannel channel = FileChannel.open(
-                next, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING)) {
-            writer.writeTo(channel);
-        }
-        Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        OutputFile.write(file, writer::writeTo);
     }
 
     @Override

@@ -4,6 +4,8 @@ import io.github.lars4j.Lars;
 import io.github.lars4j.Layers;
 import io.github.lars4j.NonFiniteException;
 import io.github.lars4j.Schedule;
+import io.github.lars4j.bench.files.InputFile;
+import io.github.lars4j.bench.files.OutputFile;
 import io.github.lars4j.rule.Treatment;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -206,7 +208,7 @@ final class Trainer implements AutoCloseable {
                         .map(step -> Arrays.stream(step).boxed().toList())
                         .toList());
         // The records first: if the run is stopped between the two, restore ignores the records of later steps.
-        ExperimentResults.replace(records(file), ExperimentResults.GSON.toJson(records));
+        OutputFile.write(records(file), ExperimentResults.GSON.toJson(records));
         optimizer.save(file, weights);
     }
 
@@ -217,7 +219,7 @@ final class Trainer implements AutoCloseable {
      */
     void restore(Path file) throws IOException {
         optimizer.restore(file, weights);
-        Map<?, ?> records = ExperimentResults.GSON.fromJson(Files.readString(records(file)), Map.class);
+        Map<?, ?> records = ExperimentResults.GSON.fromJson(InputFile.text(records(file)), Map.class);
         nanos = ((Double) records.get("nanos")).longValue();
         optimizerNanos = ((Double) records.get("optimizerNanos")).longValue();
         int steps = (int) optimizer.steps();

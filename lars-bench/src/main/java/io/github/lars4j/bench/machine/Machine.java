@@ -19,7 +19,8 @@ public final class Machine {
     /** The head of a report by names: processor, cores, caches, JVM, kernels and vector width. */
     public static Map<String, String> environment() {
         Map<String, String> environment = new LinkedHashMap<>();
-        environment.put("CPU", cpu(Path.of("/proc/cpuinfo")) + ", " + cores() + " cores");
+        environment.put(
+                "CPU", cpu(Path.of("/proc/cpuinfo")) + ", " + Processors.here().describe());
         environment.put("caches", caches(Path.of("/sys/devices/system/cpu/cpu0/cache")));
         environment.put("memory", (Forks.physicalBytes() >> 20) + " MiB");
         environment.put(

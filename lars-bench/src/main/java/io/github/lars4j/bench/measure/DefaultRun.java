@@ -232,7 +232,7 @@ final class DefaultRun {
                 present();
                 deleteAll(logs);
             } catch (IOException e) {
-                out.println("lars-bench: " + e);
+                out.println("lars-bench: " + e.getMessage());
             }
         }
         ProcessHandle.current().descendants().forEach(ProcessHandle::destroy);

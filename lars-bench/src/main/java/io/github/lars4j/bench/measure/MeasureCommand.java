@@ -3,6 +3,8 @@ package io.github.lars4j.bench.measure;
 import io.github.lars4j.bench.arms.Layouts;
 import io.github.lars4j.bench.command.Command;
 import io.github.lars4j.bench.command.CommandException;
+import io.github.lars4j.bench.files.OutputFile;
+import java.io.File;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;
@@ -73,14 +75,14 @@ public final class MeasureCommand implements Command {
     }
 
     @Override
-    public int run(PrintStream output, PrintStream err) throws CommandException, IOException, InterruptedException {
+    public int run(PrintStream output, PrintStream err) throws CommandException, InterruptedException {
         List<String> layouts = layout == null ? LAYOUTS : List.of(layoutName());
         createFolder();
         List<String> args = spec.commandLine().getParseResult().originalArgs();
         String command = ("java -jar lars-bench.jar " + String.join(" ", args)).trim();
         try {
             return new DefaultRun(command, layouts, out, timing, sweep, output).run();
-        } catch (RunnerException e) {
+        } catch (IOException | RunnerException e) {
             throw CommandException.failed(e.getMessage(), e);
         }
     }
@@ -90,7 +92,7 @@ public final class MeasureCommand implements Command {
             return;
         }
         try {
-            Files.createDirectories(out);
+            OutputFile.folder(out);
         } catch (IOException e) {
             throw CommandException.usage("--out is \"" + out + "\", which is no folder and can't be made one", e);
         }
@@ -105,7 +107,11 @@ public final class MeasureCommand implements Command {
             Layouts.named(name);
             return name;
         } catch (IllegalArgumentException e) {
-            throw CommandException.usage(e.getMessage() + (file ? "" : "; there is no such file either"), e);
+            throw CommandException.usage(file ? e.getMessage() : e.getMessage() + noFile(), e);
         }
+    }
+
+    private String noFile() {
+        return new File(layout).exists() ? "; what has that name here is no file" : "; there is no such file either";
     }
 }

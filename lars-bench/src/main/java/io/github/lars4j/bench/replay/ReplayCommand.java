@@ -7,7 +7,6 @@ import io.github.lars4j.replay.Replay;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.InvalidPathException;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import picocli.CommandLine.ExitCode;
@@ -49,9 +48,6 @@ public final class ReplayCommand implements Command {
         } catch (NonFiniteException e) {
             out.println(file + ": FAILS, " + e.getMessage());
             return ExitCode.SOFTWARE;
-        } catch (NoSuchFileException e) {
-            err.println(file + ": there is no such file");
-            return ExitCode.USAGE;
         } catch (IOException | InvalidPathException e) {
             String message = String.valueOf(e.getMessage());
             err.println(message.startsWith(file) ? message : file + ": " + message);

@@ -1,8 +1,8 @@
 package io.github.lars4j.bench.report;
 
 import io.github.lars4j.bench.chart.Svg;
+import io.github.lars4j.bench.files.OutputFile;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -53,7 +53,7 @@ public final class BenchmarkReport {
     /** Writes the {@link #files} into a folder that exists. */
     public void write(Path folder) throws IOException {
         for (Map.Entry<String, String> file : files().entrySet()) {
-            Files.writeString(folder.resolve(file.getKey()), file.getValue());
+            OutputFile.write(folder.resolve(file.getKey()), file.getValue());
         }
     }
 

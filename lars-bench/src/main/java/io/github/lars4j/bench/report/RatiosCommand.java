@@ -2,10 +2,9 @@ package io.github.lars4j.bench.report;
 
 import io.github.lars4j.bench.command.Command;
 import io.github.lars4j.bench.command.CommandException;
+import io.github.lars4j.bench.files.InputFile;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -32,13 +31,13 @@ public final class RatiosCommand implements Command {
     }
 
     @Override
-    public int run(PrintStream out, PrintStream err) throws CommandException, IOException {
+    public int run(PrintStream out, PrintStream err) throws CommandException {
         List<StepTimes.StepTime> times = new ArrayList<>();
         for (Path file : files) {
             try {
-                times.addAll(StepTimes.parse(Files.readString(file)).all());
-            } catch (NoSuchFileException e) {
-                throw CommandException.usage("there is no file " + file, e);
+                times.addAll(StepTimes.parse(InputFile.text(file)).all());
+            } catch (IOException e) {
+                throw CommandException.usage(e.getMessage(), e);
             } catch (IllegalArgumentException e) {
                 throw CommandException.usage(file + " " + e.getMessage(), e);
             }

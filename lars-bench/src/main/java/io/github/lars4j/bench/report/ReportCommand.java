@@ -2,10 +2,10 @@ package io.github.lars4j.bench.report;
 
 import io.github.lars4j.bench.command.Command;
 import io.github.lars4j.bench.command.CommandException;
+import io.github.lars4j.bench.files.InputFile;
+import io.github.lars4j.bench.files.OutputFile;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Option;
@@ -33,8 +33,8 @@ public final class ReportCommand implements Command {
     @Override
     public int run(PrintStream output, PrintStream err) throws CommandException {
         try {
-            RunFile run = RunFile.parse(Files.readString(file));
-            Path folder = out == null ? file.toAbsolutePath().getParent() : Files.createDirectories(out);
+            RunFile run = RunFile.parse(InputFile.text(file));
+            Path folder = out == null ? file.toAbsolutePath().getParent() : OutputFile.folder(out);
             BenchmarkReport report = new BenchmarkReport(run);
             report.write(folder);
             output.print(report.text());
@@ -42,12 +42,10 @@ public final class ReportCommand implements Command {
             output.println("Written to " + folder + ": "
                     + String.join(", ", report.files().keySet()));
             return ExitCode.OK;
-        } catch (NoSuchFileException e) {
-            throw CommandException.usage("there is no file " + file, e);
         } catch (IllegalArgumentException e) {
             throw CommandException.usage(file + " " + e.getMessage(), e);
         } catch (IOException e) {
-            throw CommandException.usage(e.toString(), e);
+            throw CommandException.usage(e.getMessage(), e);
         }
     }
 }

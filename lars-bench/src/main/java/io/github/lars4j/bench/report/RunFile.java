@@ -10,13 +10,12 @@ import com.google.gson.JsonParser;
 import com.google.gson.JsonPrimitive;
 import io.github.lars4j.Layers;
 import io.github.lars4j.bench.arms.Layouts;
+import io.github.lars4j.bench.files.OutputFile;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
@@ -234,11 +233,9 @@ public final class RunFile {
                 String.join(",\n", lines));
     }
 
-    /** Replaces the file atomically. */
+    /** Replaces the file, so that it is whole at every moment, also after a crash of the machine. */
     public void write(Path file) throws IOException {
-        Path next = file.resolveSibling(file.getFileName() + ".next");
-        Files.writeString(next, json());
-        Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        OutputFile.write(file, json());
     }
 
     /** A layout's name, or a flag, without the folders of its paths. */

@@ -25,7 +25,7 @@ final class Sentences {
 
     /** The cost of a step, the gain from SIMD, and the gain from threads. */
     static List<String> of(RunFile run, List<Figures> all) {
-        return List.of(cost(all), simd(all), threads(run.cores(), all));
+        return List.of(cost(all), simd(all), threads(run, all));
     }
 
     /** A warning of unreliable times; empty if there are none. */
@@ -64,9 +64,11 @@ final class Sentences {
                 + compared(step, "the best scalar one") + ".";
     }
 
-    private static String threads(int cores, List<Figures> all) {
-        if (cores == 1) {
-            return "There is one core here, so what threads bring was not measured.";
+    private static String threads(RunFile run, List<Figures> all) {
+        int cores = run.cores();
+        String cpu = run.environment().get("CPU");
+        if (cores == 1 && cpu != null) {
+            return "The JVM could use one core alone (" + cpu + "), so what threads bring was not measured.";
         }
         List<Value> threads = speeds(all, Figures::threads);
         return threads.isEmpty()

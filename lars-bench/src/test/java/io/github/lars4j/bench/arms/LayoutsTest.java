@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.github.lars4j.Layer;
 import io.github.lars4j.Layers;
 import io.github.lars4j.rule.Treatment;
+import io.github.lars4j.safetensors.SafeTensorsException;
+import io.github.lars4j.safetensors.SafeTensorsFile;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
@@ -143,7 +145,7 @@ class LayoutsTest {
     void filesThatAreNoLayoutAreRefusedInOneLine() throws Exception {
         assertRefused("missing.txt", "there is no such file");
         Files.createDirectory(folder.resolve("folder"));
-        assertRefused("folder", "that is a directory");
+        assertRefused("folder", "cannot be opened: it is a folder; it must be a file");
         Files.writeString(folder.resolve("empty.txt"), "");
         assertRefused("empty.txt", "lists no tensor");
         Files.writeString(folder.resolve("comments.txt"), "\n# w 3\n\n");
@@ -151,11 +153,9 @@ class LayoutsTest {
         Files.writeString(folder.resolve("zero.txt"), "w 0x3\nb 0\n");
         assertRefused("zero.txt", "without elements");
         Files.write(folder.resolve("latin.txt"), new byte[] {'w', (byte) 0xe4, ' ', '3', '\n', 'a', 'b', 'c', 'd'});
-        assertRefused("latin.txt", "neither a safetensors file nor a list of tensors in UTF-8");
-        Files.write(folder.resolve("zip.bin"), new byte[] {'P', 'K', 3, 4, 0, 0, 0, 0, 8, 0, 1, 2, 3, 4});
-        assertRefused("zip.bin", "a list of tensors or a safetensors file");
+        assertRefused("latin.txt", "a list of tensors in UTF-8");
         Files.write(folder.resolve("short.bin"), new byte[] {1, 0});
-        assertRefused("short.bin", "a list of tensors or a safetensors file");
+        assertRefused("short.bin", "a layout's file is a safetensors file, or a list of tensors");
         try (FileChannel channel =
                 FileChannel.open(folder.resolve("long.txt"), StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
             channel.write(ByteBuffer.wrap("w 3 weigh".getBytes(StandardCharsets.UTF_8)));
@@ -164,6 +164,30 @@ class LayoutsTest {
         assertRefused("long.txt", "at most 16777216 bytes");
         IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> Layouts.named("@a\0b"));
         assertTrue(e.getMessage().contains("that is no path"), e.getMessage());
+    }
+
+    @Test
+    void otherFormatsAreNamedWithThePythonThatConvertsThem() throws Exception {
+        Map<String, String> beginnings = Map.of(
+                "zip.pt",
+                "PK\3\4\0\0\b\b\0\0",
+                "old.pth",
+                "\u0080\2\u008a\nl\u00fc\u009cF\u00f9 j\u00a8P\u0019.",
+                "list.npy",
+                "\u0093NUMPY\1\0v\0{'descr'",
+                "model.h5",
+                "\u0089HDF\r\n\u001a\n\0\0");
+        for (Map.Entry<String, String> beginning : beginnings.entrySet()) {
+            Path file = folder.resolve(beginning.getKey());
+            Files.write(file, beginning.getValue().getBytes(StandardCharsets.ISO_8859_1));
+            String said = assertThrows(SafeTensorsException.class, () -> SafeTensorsFile.open(file))
+                    .getMessage();
+            String message = assertThrows(IllegalArgumentException.class, () -> Layouts.named("@" + file))
+                    .getMessage();
+            assertTrue(message.startsWith("a layout's file is a safetensors file, or a list"), message);
+            assertTrue(message.endsWith("; " + said), message);
+            assertTrue(message.contains("In Python, this converts"), message);
+        }
     }
 
     private void assertRefused(String file, String reason) {

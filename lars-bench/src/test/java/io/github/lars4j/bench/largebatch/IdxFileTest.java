@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -28,10 +29,12 @@ class IdxFileTest {
     Path folder;
 
     @Test
-    void readsPlainAndCompressedFiles() throws IOException {
+    void readsPlainAndCompressedFilesWhateverTheirNames() throws IOException {
         Path plain = Files.write(folder.resolve("set"), GOOD);
         Path compressed = Files.write(folder.resolve("set.gz"), gzip(GOOD));
-        for (Path file : new Path[] {plain, compressed}) {
+        Path unpacked = Files.write(folder.resolve("unpacked.gz"), GOOD);
+        Path renamed = Files.write(folder.resolve("renamed"), gzip(GOOD));
+        for (Path file : new Path[] {plain, compressed, unpacked, renamed}) {
             IdxFile idx = IdxFile.read(file);
             assertArrayEquals(new int[] {2, 3}, idx.dimensions());
             assertArrayEquals(new byte[] {1, 2, 3, -3, -2, -1}, idx.elements());
@@ -51,9 +54,6 @@ class IdxFileTest {
     @Test
     void refusesWithTheReason() {
         refuses("there are 7", Arrays.copyOf(GOOD, GOOD.length + 1));
-        refuses("magic number is 0x01000802", changed(0, 1));
-        refuses("magic number is 0x00010802", changed(1, 1));
-        refuses("element type is 0x0d", changed(2, 0x0d));
         refuses("no dimensions", changed(3, 0));
         refuses("ends within its 5 dimensions", changed(3, 5));
         refuses("dimension 0 is -", changed(4, 0x80));
@@ -71,8 +71,39 @@ class IdxFileTest {
         flipped[flipped.length - 8] ^= 1;
         Path wrong = Files.write(folder.resolve("wrong.gz"), flipped);
         assertReason("GZIP trailer", assertThrows(IOException.class, () -> IdxFile.read(wrong)));
-        Path none = Files.write(folder.resolve("none.gz"), GOOD);
-        assertReason("GZIP", assertThrows(IOException.class, () -> IdxFile.read(none)));
+        for (int length = 2; length < compressed.length; length++) {
+            Path shorter = Files.write(folder.resolve("shorter"), Arrays.copyOf(compressed, length));
+            IOException refusal = assertThrows(IOException.class, () -> IdxFile.read(shorter));
+            assertReason("compressed data ends too early", refusal);
+            assertTrue(refusal.getMessage().startsWith(shorter + " is"), refusal.getMessage());
+        }
+    }
+
+    @Test
+    void saysWhatOtherFilesAre() throws IOException {
+        says("set is no IDX file: it is a file that begins with the bytes 01 00 08 02", changed(0, 1));
+        says("set is no IDX file: it is a file that begins with the bytes 00 01 08 02", changed(1, 1));
+        says(
+                "set is an IDX file, but not of unsigned bytes: its element type is 0x0d; it must be 0x08",
+                changed(2, 0x0d));
+        says("set is no IDX file: it is a gzip file", gzip(GOOD));
+        says(
+                "set is no IDX file: it is a page of HTML or XML, such as a server sends instead of a file",
+                "<!DOCTYPE html>".getBytes(StandardCharsets.UTF_8));
+        Path twice = Files.write(folder.resolve("twice.gz"), gzip(gzip(GOOD)));
+        assertEquals(
+                twice + " is no IDX file: it is a gzip file",
+                assertThrows(IOException.class, () -> IdxFile.read(twice)).getMessage());
+        assertEquals(
+                folder + ": cannot be opened: it is a folder; it must be a file",
+                assertThrows(IOException.class, () -> IdxFile.read(folder)).getMessage());
+    }
+
+    private static void says(String message, byte[] bytes) {
+        assertEquals(
+                message,
+                assertThrows(IOException.class, () -> IdxFile.parse("set", bytes))
+                        .getMessage());
     }
 
     private static void refuses(String reason, byte[] bytes) {

@@ -44,7 +44,7 @@ class LargeBatchCommandTest {
     void saysHowToGetTheDataAndWritesNothing() throws Exception {
         Path results = folder.resolve("results");
         CommandLineRun run = run("--quick", "--data", folder, "--out", results);
-        run.assertRefused("train-images-idx3-ubyte is not there");
+        run.assertRefused("train-images-idx3-ubyte: not there");
         assertTrue(run.err().contains("dataset-fashion-mnist"), run.err());
         assertFalse(Files.exists(results));
     }

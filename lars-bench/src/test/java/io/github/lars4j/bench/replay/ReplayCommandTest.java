@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -58,7 +59,9 @@ class ReplayCommandTest {
         assertEquals(0, replay(RECORDINGS.resolve("optax-12.safetensors"), RECORDINGS.resolve("seed-1.safetensors")));
         assertEquals(2, out().lines().count());
         assertTrue(
-                out().lines().allMatch(line -> line.matches(".*weights [0-9.]+ ulp .*buffer [0-9.]+ ulp.*: holds")),
+                out().lines()
+                        .allMatch(line ->
+                                line.matches(".*weights off by 0[.][0-9]+ of .*buffer by 0[.][0-9]+ of .*: holds")),
                 out());
         assertEquals("", err());
     }
@@ -82,10 +85,20 @@ class ReplayCommandTest {
     void oneThatCannotBeReadGivesTwoAndTheRestIsReplayedAllTheSame() throws Exception {
         Path malformed = Files.writeString(folder.resolve("malformed.safetensors"), "no safetensors at all");
         assertEquals(2, replay(folder.resolve("absent"), malformed, RECORDINGS.resolve("seed-1.safetensors")));
-        assertTrue(err().contains("absent: there is no such file"), err());
+        assertTrue(err().contains("absent: cannot be opened: there is no such file"), err());
         assertTrue(err().contains("malformed.safetensors: the header length"), err());
         assertEquals(1, out().lines().count());
         assertTrue(out().strip().endsWith("holds"), out());
+    }
+
+    @Test
+    void aFolderAndAFileOfPyTorchAreNamed() throws Exception {
+        byte[] zip = Arrays.copyOf(new byte[] {'P', 'K', 3, 4, 0, 0, 8, 8}, 200);
+        Path torch = Files.write(folder.resolve("model.pt"), zip);
+        assertEquals(2, replay(folder, torch));
+        assertTrue(err().contains(folder + ": cannot be opened: it is a folder; it must be a file"), err());
+        assertTrue(err().contains("model.pt: it is a zip archive, as torch.save writes"), err());
+        assertTrue(err().contains("  import torch; "), err());
     }
 
     @Test

@@ -93,7 +93,8 @@ class RatiosCommandTest {
     @Test
     void whatIsNoResultIsRefused() throws Exception {
         Path missing = folder.resolve("missing.json");
-        CommandLineRun.of(new RatiosCommand(), missing).assertRefused("there is no file " + missing);
+        CommandLineRun.of(new RatiosCommand(), missing)
+                .assertRefused(missing + ": cannot be opened: there is no such file");
         for (String json : new String[] {"", "{}", "[1]", "[{}]", "[{\"benchmark\": 1}]", "["}) {
             Path file = Files.writeString(folder.resolve("bad.json"), json);
             CommandLineRun.of(new RatiosCommand(), file).assertRefused("is not a JSON result of JMH");

@@ -14,7 +14,8 @@ import org.junit.jupiter.api.Test;
 class SentencesTest {
 
     private static final RunFile TWO_CORES = new RunFile("", 2, Map.of(), List.of());
-    private static final RunFile ONE_CORE = new RunFile("", 1, Map.of(), List.of());
+    private static final RunFile ONE_CORE =
+            new RunFile("", 1, Map.of("CPU", "X, 1 core of the machine's 4, why"), List.of());
 
     /** A layout whose scan takes 40 and SGD 100. */
     private static Figures figures(String name, double lars, double update, double scalar, double threads) {
@@ -88,8 +89,14 @@ class SentencesTest {
                 "gains on b and is slower on a (0.50 to 1.80 times as fast as one on a single thread)",
                 sentence(2, figures("a", 140, 1, 1, 0.5), figures("b", 140, 1, 1, 1.8)));
         assertEquals(
-                "There is one core here, so what threads bring was not measured.",
+                "The JVM could use one core alone (X, 1 core of the machine's 4, why), so what threads bring was not measured.",
                 Sentences.of(ONE_CORE, List.of(figures("a", 140, 1, 1, 1))).get(2));
+        RunFile unknown = new RunFile("", 1, Map.of(), List.of());
+        assertEquals(
+                "What threads bring was not measured.",
+                Sentences.of(unknown, List.of(figures("a", 140, 1, 1, Double.NaN)))
+                        .get(2),
+                "a file of JMH does not say how many cores there were");
     }
 
     @Test

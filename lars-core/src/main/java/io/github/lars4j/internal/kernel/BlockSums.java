@@ -1,8 +1,8 @@
 package io.github.lars4j.internal.kernel;
 
 /**
- * The sums of every block of a layout, before they are folded into those of its layers. Different threads may write
- * different blocks at once.
+ * The sums of every block of a layout, before they are folded into those of its layers. Where those of a block are is
+ * for the caller to say. Different threads may write different blocks at once.
  */
 public final class BlockSums {
     /** Sums of w². */
@@ -12,9 +12,14 @@ public final class BlockSums {
     /** Sums of w·g. */
     public final double[] products;
 
-    public BlockSums(int blocks) {
-        weights = new double[blocks];
-        gradients = new double[blocks];
-        products = new double[blocks];
+    /**
+     * Sums that are all 0.
+     *
+     * @param places length of the arrays: at least the number of blocks
+     */
+    public BlockSums(int places) {
+        weights = new double[places];
+        gradients = new double[places];
+        products = new double[places];
     }
 }

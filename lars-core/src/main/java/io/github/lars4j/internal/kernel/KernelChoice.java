@@ -12,6 +12,12 @@ public record KernelChoice(boolean vector, boolean waits, String reason) {
     /** The property that asks for kernels: {@code auto} (the default), {@code scalar} or {@code vector}. */
     public static final String KERNELS_PROPERTY = "lars4j.kernels";
 
+    /** The wish that leaves the choice to the library; not setting the property means the same. */
+    static final String AUTO = "auto";
+
+    static final String SCALAR = "scalar";
+    static final String VECTOR = "vector";
+
     /** The property that sets the width of vectors in bits: 128, 256 or 512; for tests. */
     public static final String BITS_PROPERTY = "lars4j.vectorBits";
 
@@ -28,7 +34,7 @@ public record KernelChoice(boolean vector, boolean waits, String reason) {
     /**
      * What the choice depends on.
      *
-     * @param wish value of the property; {@code null} where it is not set
+     * @param wish value of the property; {@link #AUTO} where it is not set
      * @param module whether module {@code jdk.incubator.vector} is there
      * @param linkError why the vector kernels do not link against it; {@code null} where they do, or where it is not
      *     there
@@ -46,19 +52,18 @@ public record KernelChoice(boolean vector, boolean waits, String reason) {
      */
     public static KernelChoice from(Facts facts, Trial trial) {
         String obstacle = obstacle(facts);
-        String wish = facts.wish() == null ? "auto" : facts.wish();
-        return switch (wish) {
-            case "scalar" -> scalar("asked for by -D" + KERNELS_PROPERTY + "=scalar");
-            case "vector" -> {
+        return switch (facts.wish()) {
+            case SCALAR -> scalar("asked for by -D" + KERNELS_PROPERTY + "=scalar");
+            case VECTOR -> {
                 if (obstacle != null) {
                     throw new IllegalStateException("-D" + KERNELS_PROPERTY + "=vector cannot be met: " + obstacle);
                 }
                 yield vector("asked for by -D" + KERNELS_PROPERTY + "=vector");
             }
-            case "auto" -> obstacle != null ? scalar(obstacle) : automatic(facts, trial);
+            case AUTO -> obstacle != null ? scalar(obstacle) : automatic(facts, trial);
             default ->
                 throw new IllegalArgumentException(
-                        "-D" + KERNELS_PROPERTY + " is \"" + wish + "\"; it must be auto, scalar or vector");
+                        "-D" + KERNELS_PROPERTY + " is \"" + facts.wish() + "\"; it must be auto, scalar or vector");
         };
     }
 

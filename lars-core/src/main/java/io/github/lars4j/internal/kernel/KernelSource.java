@@ -34,14 +34,14 @@ public final class KernelSource {
      * @throws IllegalStateException if the vector kernels are asked for and cannot run
      */
     public static KernelSource open() {
-        String wish = System.getProperty(KernelChoice.KERNELS_PROPERTY);
+        String wish = System.getProperty(KernelChoice.KERNELS_PROPERTY, KernelChoice.AUTO);
         boolean module = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
         if (module) {
             KernelChoice.vectorBits();
         }
         // Linking takes tens of milliseconds: the trial's thread finds out, but where the vector kernels are insisted
         // on.
-        String linkError = module && "vector".equals(wish) ? KernelTrial.linkError() : null;
+        String linkError = module && wish.equals(KernelChoice.VECTOR) ? KernelTrial.linkError() : null;
         KernelChoice choice = KernelChoice.from(facts(wish, module, linkError), Trial.PENDING);
         if (choice.waits()) {
             startTrial();
@@ -64,8 +64,9 @@ public final class KernelSource {
         Thread thread = new Thread(
                 () -> {
                     Trial verdict = KernelTrial.run();
-                    KernelChoice choice = KernelChoice.from(facts(null, true, KernelTrial.linkError()), verdict);
-                    log(null, choice);
+                    KernelChoice choice =
+                            KernelChoice.from(facts(KernelChoice.AUTO, true, KernelTrial.linkError()), verdict);
+                    log(KernelChoice.AUTO, choice);
                     tried = choice;
                 },
                 "lars4j-kernel-trial");
@@ -75,7 +76,7 @@ public final class KernelSource {
 
     private static synchronized void log(String wish, KernelChoice choice) {
         String line = describe(choice);
-        if (wish == null && !choice.vector() && !line.equals(lastLogged)) {
+        if (!wish.equals(KernelChoice.SCALAR) && !choice.vector() && !line.equals(lastLogged)) {
             lastLogged = line;
             LOGGER.log(Level.INFO, line);
         }
@@ -83,15 +84,19 @@ public final class KernelSource {
 
     /** The kernels for the step that begins now. */
     public Kernels kernels() {
+        return choice().vector() ? VectorKernels.INSTANCE : ScalarKernels.INSTANCE;
+    }
+
+    /** Name and vector width of the kernels for a step that would begin now, and why these, in one line. */
+    public String describe() {
+        return describe(choice());
+    }
+
+    private KernelChoice choice() {
         if (choice.waits() && tried != null) {
             choice = tried;
         }
-        return choice.vector() ? VectorKernels.INSTANCE : ScalarKernels.INSTANCE;
-    }
-
-    /** Name, vector width and reason, in one line. */
-    public String describe() {
-        return describe(choice);
+        return choice;
     }
 
     private static String describe(KernelChoice choice) {

@@ -26,7 +26,7 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
      * @param length elements in the block, 0 to {@link Stripes#BLOCK}
      * @param scratch {@link Stripes#SCRATCH} elements of working space, overwritten
      * @param sums receives the sums of w², g² and w·g at {@code [block]} of its three arrays
-     * @param block index of the block
+     * @param block where the block's sums are in them
      */
     void measure(float[] weights, float[] gradients, int from, int length, double[] scratch, BlockSums sums, int block);
 

@@ -36,7 +36,7 @@ public final class Coefficients {
      * @param ratio r, as from {@link Rule#trustRatio}
      * @param learningRate γ of this layer
      * @param gradientScale s, what the gradient in memory is multiplied by
-     * @param first whether this is the layer's first step, which is not dampened
+     * @param first whether this is the layer's first step, which is not dampened; without momentum none is
      * @param correction what the learning rate's change multiplies the momentum by; 1 for none
      * @return whether all of them are finite
      */
@@ -50,7 +50,9 @@ public final class Coefficients {
             boolean first,
             double correction) {
         Rule.Entry entry = hyper.rule().entry();
-        double in = (first ? 1 : 1 - hyper.dampening()) * entry.in(learningRate, ratio);
+        // Dampening acts on the way into the buffer: without momentum there is none.
+        boolean dampened = !first && hyper.momentum() != 0;
+        double in = (dampened ? 1 - hyper.dampening() : 1) * entry.in(learningRate, ratio);
         double out = entry.out(learningRate, ratio);
         a[layer] = (float) (in * gradientScale);
         b[layer] = (float) (in * decay);

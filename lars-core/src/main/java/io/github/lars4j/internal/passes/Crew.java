@@ -1,6 +1,6 @@
 package io.github.lars4j.internal.passes;
 
-import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.locks.LockSupport;
 
 /**
@@ -9,66 +9,111 @@ import java.util.concurrent.locks.LockSupport;
  */
 public final class Crew implements AutoCloseable {
 
-    /** A piece of work that every thread does its own share of. */
+    /** A piece of work of which each thread does its own share. */
     public interface Task {
+        /**
+         * Whether a thread has a share. Asked by the caller, of every other thread before any begins; those without are
+         * not woken.
+         */
+        default boolean hasShare(int thread) {
+            return true;
+        }
+
         /** Does the share of thread {@code thread}, 0 for the caller. Allocates nothing. */
         void run(int thread);
     }
 
     /**
-     * Turns of waiting awake before a thread parks: some tens of microseconds, longer than the rule takes between two
+     * Bytes from what one thread writes to what another does: two cache lines, since processors fetch them in pairs.
+     */
+    public static final int APART = 128;
+
+    /** What a worker is told: to wait, to do its share, to end. */
+    private static final int WAIT = 0;
+
+    private static final int WORK = 1;
+    private static final int END = 2;
+
+    /**
+     * CallGuard of waiting awake before a thread parks: some tens of microseconds, longer than the rule takes between two
      * passes, far shorter than a trainer takes between two steps.
      */
     private static final int SPINS = 20_000;
 
     private final Thread[] workers;
-    private final AtomicInteger busy = new AtomicInteger();
+    /** Which workers have a share of this round. */
+    private final boolean[] wanted;
+    /** At the {@link #place} of a worker, what it is told; at the caller's, how many workers are busy. */
+    private final AtomicIntegerArray told;
+
     private final int spins;
 
     private Task task;
     private Thread caller;
-    private volatile int round;
     private volatile Throwable failure;
-    private volatile boolean closed;
 
     /**
-     * Starts the threads.
+     * Starts the threads. If one cannot be started, those before it have ended when the exception arrives.
      *
      * @param threads threads that share the work, the caller counted in: at least 1
+     * @throws OutOfMemoryError if the system gives no more threads
      */
     public Crew(int threads) {
         workers = new Thread[threads - 1];
+        wanted = new boolean[threads];
+        told = new AtomicIntegerArray(place(threads));
         spins = threads <= Runtime.getRuntime().availableProcessors() ? SPINS : 0;
-        for (int i = 0; i < workers.length; i++) {
-            int thread = i + 1;
-            workers[i] = new Thread(() -> work(thread), "lars4j-" + thread);
-            workers[i].setDaemon(true);
-            workers[i].start();
+        try {
+            for (int i = 0; i < workers.length; i++) {
+                int thread = i + 1;
+                Thread worker = new Thread(() -> work(thread), "lars4j-" + thread);
+                worker.setDaemon(true);
+                worker.start();
+                workers[i] = worker;
+            }
+        } catch (Throwable t) {
+            close();
+            throw t;
         }
     }
 
+    /** Where a thread's number is in {@link #told}; 0 is the caller. */
+    static int place(int thread) {
+        return (thread + 1) * (APART / Integer.BYTES);
+    }
+
     /**
-     * Has every thread do its share and returns when all have.
+     * Has every thread with a share do it, and the caller its own in any case; returns when all have.
      *
      * @throws RuntimeException or an {@link Error}: what the first thread to fail threw; all have finished by then
      */
     public void run(Task task) {
-        if (workers.length == 0) {
+        int busy = 0;
+        for (int thread = 1; thread <= workers.length; thread++) {
+            wanted[thread] = task.hasShare(thread);
+            busy += wanted[thread] ? 1 : 0;
+        }
+        if (busy == 0) {
             task.run(0);
             return;
         }
         this.task = task;
         caller = Thread.currentThread();
         failure = null;
-        busy.set(workers.length);
-        int next = round + 1;
-        round = next;
-        for (Thread worker : workers) {
-            LockSupport.unpark(worker);
+        told.set(place(0), busy);
+        for (int thread = 1; thread <= workers.length; thread++) {
+            if (wanted[thread]) {
+                told.set(place(thread), WORK);
+            }
+        }
+        for (int thread = 1; thread <= workers.length; thread++) {
+            if (wanted[thread]) {
+                LockSupport.unpark(workers[thread - 1]);
+            }
         }
         share(0);
-        for (int spin = 0; busy.get() > 0; spin++) {
-            pause(spin);
+        for (int spin = 0; told.get(place(0)) > 0; spin++) {
+            pause(spin, spins);
         }
         this.task = null;
         Throwable thrown = failure;
@@ -80,18 +125,21 @@ public final class Crew implements AutoCloseable {
         }
     }
 
+    /** Does shares until told to end. What it waits by is in local variables: the caller writes this object's fields. */
     private void work(int thread) {
-        int done = 0;
+        AtomicIntegerArray told = this.told;
+        int spins = this.spins;
+        int place = place(thread);
         while (true) {
-            for (int spin = 0; round == done && !closed; spin++) {
-                pause(spin);
+            for (int spin = 0; told.get(place) == WAIT; spin++) {
+                pause(spin, spins);
             }
-            if (closed) {
+            if (told.get(place) == END) {
                 return;
             }
-            done++;
+            told.set(place, WAIT);
             share(thread);
-            if (busy.decrementAndGet() == 0) {
+            if (told.decrementAndGet(place(0)) == 0) {
                 LockSupport.unpark(caller);
             }
         }
@@ -111,7 +159,7 @@ public final class Crew implements AutoCloseable {
         }
     }
 
-    private void pause(int spin) {
+    private void pause(int spin, int spins) {
         if (spin < spins) {
             Thread.onSpinWait();
         } else {
@@ -122,9 +170,10 @@ public final class Crew implements AutoCloseable {
     /** Ends the daemon threads and waits until they have ended. Not while {@link #run} runs. */
     @Override
     public void close() {
-        closed = true;
         boolean interrupted = false;
-        for (Thread worker : workers) {
+        for (int thread = 1; thread <= workers.length && workers[thread - 1] != null; thread++) {
+            Thread worker = workers[thread - 1];
+            told.set(place(thread), END);
             LockSupport.unpark(worker);
             while (worker.isAlive()) {
                 try {

@@ -17,7 +17,6 @@ public final class MeasurePass implements Crew.Task {
     public static final byte BOTH = WEIGHTS | GRADIENTS;
 
     private final Plan plan;
-    private final Crew crew;
     private final BlockSums blocks;
     private final double[][] scratch;
 
@@ -27,19 +26,19 @@ public final class MeasurePass implements Crew.Task {
     private byte[] reads;
     private int group;
 
-    public MeasurePass(Plan plan, Crew crew) {
+    public MeasurePass(Plan plan) {
         this.plan = plan;
-        this.crew = crew;
-        this.blocks = new BlockSums(plan.blocks());
-        this.scratch = new double[plan.threads()][Stripes.SCRATCH];
+        this.blocks = new BlockSums(plan.places());
+        this.scratch = plan.scratch();
     }
 
     /**
      * Measures a group's layers.
      *
+     * @param crew as many threads as the plan has
      * @param reads what to read of each layer
      */
-    public void run(Kernels kernels, float[] weights, float[] gradients, byte[] reads, int group) {
+    public void run(Crew crew, Kernels kernels, float[] weights, float[] gradients, byte[] reads, int group) {
         this.kernels = kernels;
         this.weights = weights;
         this.gradients = gradients;
@@ -48,6 +47,20 @@ public final class MeasurePass implements Crew.Task {
         crew.run(this);
         this.weights = null;
         this.gradients = null;
+    }
+
+    @Override
+    public boolean hasShare(int thread) {
+        int block = plan.shareFrom(group, thread);
+        int last = plan.shareTo(group, thread);
+        if (block == last) {
+            return false;
+        }
+        int layer = plan.layer(block);
+        while (plan.firstBlock(layer + 1) < last && reads[layer] == NOTHING) {
+            layer++;
+        }
+        return reads[layer] != NOTHING;
     }
 
     @Override
@@ -78,33 +91,29 @@ public final class MeasurePass implements Crew.Task {
         byte read = reads[layer];
         int from = plan.from(layer, block);
         int to = plan.to(layer, end - 1);
-        for (; from < to; block++, from += Stripes.BLOCK) {
+        int place = plan.place(block);
+        for (; from < to; place++, from += Stripes.BLOCK) {
             int length = Math.min(Stripes.BLOCK, to - from);
             switch (read) {
-                case BOTH -> kernels.measure(weights, gradients, from, length, stripes, blocks, block);
-                case WEIGHTS -> blocks.weights[block] = kernels.squares(weights, from, length, stripes);
-                default -> blocks.gradients[block] = kernels.squares(gradients, from, length, stripes);
+                case BOTH -> kernels.measure(weights, gradients, from, length, stripes, blocks, place);
+                case WEIGHTS -> blocks.weights[place] = kernels.squares(weights, from, length, stripes);
+                default -> blocks.gradients[place] = kernels.squares(gradients, from, length, stripes);
             }
         }
     }
 
     /** Σw² of a layer whose weights were read; once for each run. */
     public double weights(int layer) {
-        return total(blocks.weights, layer);
+        return plan.fold(blocks.weights, layer);
     }
 
     /** Σg² of a layer whose gradient was read; once for each run. */
     public double gradients(int layer) {
-        return total(blocks.gradients, layer);
+        return plan.fold(blocks.gradients, layer);
     }
 
     /** Σw·g of a layer of which both were read; once for each run. */
     public double products(int layer) {
-        return total(blocks.products, layer);
-    }
-
-    private double total(double[] sums, int layer) {
-        int first = plan.firstBlock(layer);
-        return Stripes.foldBlocks(sums, first, plan.firstBlock(layer + 1) - first);
+        return plan.fold(blocks.products, layer);
     }
 }

@@ -29,12 +29,15 @@ public final class Plan {
         public static final Grain USUAL = new Grain(1 << 17, 1 << 13);
     }
 
+    private static final int APART = Crew.APART / Double.BYTES;
+
     private final int threads;
     private final int[] offsets;
     private final int[] lengths;
     private final int[] firstBlock;
     private final int[] groupFirstLayer;
     private final int[] shares;
+    private final int[] places;
 
     private Plan(int threads, int[] offsets, int[] lengths, int[] firstBlock, int[] groups, int[] shares) {
         this.threads = threads;
@@ -43,6 +46,7 @@ public final class Plan {
         this.firstBlock = firstBlock;
         this.groupFirstLayer = groups;
         this.shares = shares;
+        this.places = places(firstBlock[offsets.length], threads, shares);
     }
 
     /**
@@ -107,6 +111,23 @@ public final class Plan {
         Arrays.fill(shares, at + thread + 1, at + threads, firstBlock[last]);
     }
 
+    /** The place of every block, and behind them the number of places. Shares of one group are apart. */
+    private static int[] places(int blocks, int threads, int[] shares) {
+        int[] places = new int[blocks + 1];
+        int gaps = 0;
+        for (int share = 0; share + 1 < shares.length; share++) {
+            int groupsFirst = shares[share - share % threads];
+            if (shares[share] > groupsFirst && shares[share] < shares[share + 1]) {
+                gaps += APART;
+            }
+            for (int b = shares[share]; b < shares[share + 1]; b++) {
+                places[b] = b + gaps;
+            }
+        }
+        places[blocks] = blocks + gaps;
+        return places;
+    }
+
     public int threads() {
         return threads;
     }
@@ -151,6 +172,35 @@ public final class Plan {
     /** Index behind the last element of a block of a layer. */
     int to(int layer, int block) {
         return Math.min(offsets[layer] + lengths[layer], from(layer, block) + Stripes.BLOCK);
+    }
+
+    /** Number of places: the length of an array of sums. */
+    int places() {
+        return places[blocks()];
+    }
+
+    /**
+     * The place of a block in an array of sums. The blocks of a share have one place after the other; those that
+     * different threads write at the same time are {@link Crew#APART}.
+     */
+    int place(int block) {
+        return places[block];
+    }
+
+    /** Adds up the sums of a layer's blocks, at their places, in the order of the blocks, overwriting them. */
+    double fold(double[] sums, int layer) {
+        int first = firstBlock[layer];
+        int blocks = firstBlock[layer + 1] - first;
+        int at = places[first];
+        for (int i = 1; i < blocks; i++) {
+            sums[at + i] = sums[places[first + i]]; // closes the gaps between shares
+        }
+        return Stripes.foldBlocks(sums, at, blocks);
+    }
+
+    /** Working space of the kernels for each thread, {@link Crew#APART} from the next one's. */
+    double[][] scratch() {
+        return new double[threads][Stripes.SCRATCH + APART];
     }
 
     /** Index of the first block of a thread's share of a group. */

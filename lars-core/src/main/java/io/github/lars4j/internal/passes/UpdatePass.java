@@ -9,7 +9,6 @@ import io.github.lars4j.internal.kernel.Stripes;
 public final class UpdatePass implements Crew.Task {
 
     private final Plan plan;
-    private final Crew crew;
     private final Coefficients coefficients;
     private final double[] blockSquares;
     private final double[][] scratch;
@@ -22,22 +21,23 @@ public final class UpdatePass implements Crew.Task {
     private boolean carry;
     private int group;
 
-    public UpdatePass(Plan plan, Crew crew, Coefficients coefficients) {
+    public UpdatePass(Plan plan, Coefficients coefficients) {
         this.plan = plan;
-        this.crew = crew;
         this.coefficients = coefficients;
-        this.blockSquares = new double[plan.blocks()];
-        this.scratch = new double[plan.threads()][Stripes.SCRATCH];
+        this.blockSquares = new double[plan.places()];
+        this.scratch = plan.scratch();
     }
 
     /**
      * Updates a group's layers.
      *
+     * @param crew as many threads as the plan has
      * @param momentum the buffer; {@code null} where there is none
      * @param updates which layers to write
      * @param carry whether to take Σw² of what was written, block by block, while it is in cache
      */
     public void run(
+            Crew crew,
             Kernels kernels,
             float[] weights,
             float[] gradients,
@@ -55,6 +55,20 @@ public final class UpdatePass implements Crew.Task {
         crew.run(this);
         this.weights = null;
         this.gradients = null;
+    }
+
+    @Override
+    public boolean hasShare(int thread) {
+        int block = plan.shareFrom(group, thread);
+        int last = plan.shareTo(group, thread);
+        if (block == last) {
+            return false;
+        }
+        int layer = plan.layer(block);
+        while (plan.firstBlock(layer + 1) < last && !updates[layer]) {
+            layer++;
+        }
+        return updates[layer];
     }
 
     @Override
@@ -90,15 +104,16 @@ public final class UpdatePass implements Crew.Task {
         boolean carry = this.carry;
         int from = plan.from(layer, block);
         int to = plan.to(layer, end - 1);
-        for (; from < to; block++, from += Stripes.BLOCK) {
+        int place = plan.place(block);
+        for (; from < to; place++, from += Stripes.BLOCK) {
             int length = Math.min(Stripes.BLOCK, to - from);
             if (momentum == null) {
                 kernels.update(weights, gradients, from, length, a, b, p);
                 if (carry) {
-                    blockSquares[block] = kernels.squares(weights, from, length, stripes);
+                    blockSquares[place] = kernels.squares(weights, from, length, stripes);
                 }
             } else if (carry) {
-                blockSquares[block] =
+                blockSquares[place] =
                         kernels.updateAndSquare(weights, gradients, momentum, from, length, a, b, m, p, v, stripes);
             } else {
                 kernels.update(weights, gradients, momentum, from, length, a, b, m, p, v);
@@ -108,7 +123,6 @@ public final class UpdatePass implements Crew.Task {
 
     /** Σw² of what was written of a layer; once for each run that carried. */
     public double squares(int layer) {
-        int first = plan.firstBlock(layer);
-        return Stripes.foldBlocks(blockSquares, first, plan.firstBlock(layer + 1) - first);
+        return plan.fold(blockSquares, layer);
     }
 }

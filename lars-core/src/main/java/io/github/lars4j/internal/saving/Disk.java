@@ -1,22 +1,29 @@
 package io.github.lars4j.internal.saving;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.channels.WritableByteChannel;
-import java.nio.file.AccessDeniedException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
+import java.util.List;
 
 /** What saving needs of a file system, and what it may rely on when the machine dies. */
 public interface Disk {
 
     /**
-     * A new, empty file; an error if there is one of this name. Neither its name nor its bytes survive a crash as yet.
+     * The file that is to be replaced where a name is saved to: behind symbolic links, absolute. It need not be there.
+     *
+     * @throws IOException if it is there and is not a regular file, or its folder is not there
      */
-    Output create(Path file) throws IOException;
+    Path target(Path file) throws IOException;
+
+    /**
+     * A new, empty file; an error if there is one of this name. Neither its name nor its bytes survive a crash as yet.
+     *
+     * @param like where this file is there, nobody but the owner may read the new one for now
+     */
+    Output create(Path file, Path like) throws IOException;
+
+    /** Gives a file the permissions of another, if that is there and the file system has permissions. */
+    void takePermissions(Path file, Path from) throws IOException;
 
     /** Gives a file another's name, in place of that one: after a crash the name means the one or the other. */
     void replace(Path file, Path by) throws IOException;
@@ -27,62 +34,30 @@ public interface Disk {
     /** Deletes a file, if it is there. */
     void delete(Path file) throws IOException;
 
+    /** What is in a folder. */
+    List<Path> list(Path folder) throws IOException;
+
+    /** Deletes a regular file if nobody holds it. It must not be one that this process is writing. */
+    void deleteAbandoned(Path file) throws IOException;
+
+    /** Whether a file is held. */
+    enum Hold {
+        HELD,
+        /** It has been deleted by {@link #deleteAbandoned}, or is about to be. */
+        LOST,
+        /** The file system has no locks. */
+        UNSUPPORTED
+    }
+
     /** A file being written. */
     interface Output extends WritableByteChannel {
+        /** Keeps {@link #deleteAbandoned} of all processes from deleting this file, until it is closed. */
+        Hold hold();
+
         /** Makes the bytes written so far survive a crash from now on. */
         void force() throws IOException;
     }
 
     /** The machine's. */
-    Disk REAL = new Disk() {
-        @Override
-        public Output create(Path file) throws IOException {
-            FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
-            return new Output() {
-                @Override
-                public int write(ByteBuffer source) throws IOException {
-                    return channel.write(source);
-                }
-
-                @Override
-                public void force() throws IOException {
-                    channel.force(true);
-                }
-
-                @Override
-                public boolean isOpen() {
-                    return channel.isOpen();
-                }
-
-                @Override
-                public void close() throws IOException {
-                    channel.close();
-                }
-            };
-        }
-
-        @Override
-        public void replace(Path file, Path by) throws IOException {
-            Files.move(by, file, StandardCopyOption.ATOMIC_MOVE);
-        }
-
-        @Override
-        public void forceFolder(Path folder) throws IOException {
-            FileChannel channel;
-            try {
-                channel = FileChannel.open(folder, StandardOpenOption.READ);
-            } catch (AccessDeniedException e) {
-                // Windows opens no folders; what its moves need is up to it.
-                return;
-            }
-            try (channel) {
-                channel.force(true);
-            }
-        }
-
-        @Override
-        public void delete(Path file) throws IOException {
-            Files.deleteIfExists(file);
-        }
-    };
+    Disk REAL = new RealDisk();
 }

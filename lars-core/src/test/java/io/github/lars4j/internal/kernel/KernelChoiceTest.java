@@ -36,41 +36,37 @@ class KernelChoiceTest {
 
     @Test
     void automaticFollowsTheTrial() {
-        for (String wish : new String[] {null, "auto"}) {
-            for (String jvm : new String[] {HOTSPOT, "Java HotSpot(TM) 64-Bit Server VM"}) {
-                for (String mode : new String[] {MIXED, "mixed mode", "compiled mode, sharing"}) {
-                    vector(
-                            "tried and seen to be faster than the scalar kernels",
-                            choose(wish, true, null, jvm, mode, Trial.FASTER));
-                    scalar(
-                            "the vector kernels were tried and were not faster",
-                            choose(wish, true, null, jvm, mode, Trial.SLOWER));
-                    assertEquals(
-                            new KernelChoice(false, true, "the vector kernels are still being compiled and tried"),
-                            choose(wish, true, null, jvm, mode, Trial.PENDING));
-                }
+        for (String jvm : new String[] {HOTSPOT, "Java HotSpot(TM) 64-Bit Server VM"}) {
+            for (String mode : new String[] {MIXED, "mixed mode", "compiled mode, sharing"}) {
+                vector(
+                        "tried and seen to be faster than the scalar kernels",
+                        choose("auto", true, null, jvm, mode, Trial.FASTER));
+                scalar(
+                        "the vector kernels were tried and were not faster",
+                        choose("auto", true, null, jvm, mode, Trial.SLOWER));
+                assertEquals(
+                        new KernelChoice(false, true, "the vector kernels are still being compiled and tried"),
+                        choose("auto", true, null, jvm, mode, Trial.PENDING));
             }
         }
     }
 
     @Test
     void automaticGoesByTheFirstObstacleWhateverTheTrial() {
-        for (String wish : new String[] {null, "auto"}) {
-            for (Trial trial : Trial.values()) {
-                scalar(NO_MODULE, choose(wish, false, null, HOTSPOT, MIXED, trial));
-                scalar(NO_MODULE, choose(wish, false, null, "Eclipse OpenJ9 VM", "interpreted mode", trial));
-                scalar(NO_LINK, choose(wish, true, LINK_ERROR, HOTSPOT, MIXED, trial));
-                scalar(NO_LINK, choose(wish, true, LINK_ERROR, "Eclipse OpenJ9 VM", MIXED, trial));
-                scalar(
-                        "the JVM is Eclipse OpenJ9 VM; only HotSpot's C2 is known to compile vectors",
-                        choose(wish, true, null, "Eclipse OpenJ9 VM", MIXED, trial));
-                scalar(
-                        "the JVM runs in interpreted mode, sharing; vectors need its C2 compiler",
-                        choose(wish, true, null, HOTSPOT, "interpreted mode, sharing", trial));
-                scalar(
-                        "the JVM runs in mixed mode, emulated-client, sharing; vectors need its C2 compiler",
-                        choose(wish, true, null, HOTSPOT, "mixed mode, emulated-client, sharing", trial));
-            }
+        for (Trial trial : Trial.values()) {
+            scalar(NO_MODULE, choose("auto", false, null, HOTSPOT, MIXED, trial));
+            scalar(NO_MODULE, choose("auto", false, null, "Eclipse OpenJ9 VM", "interpreted mode", trial));
+            scalar(NO_LINK, choose("auto", true, LINK_ERROR, HOTSPOT, MIXED, trial));
+            scalar(NO_LINK, choose("auto", true, LINK_ERROR, "Eclipse OpenJ9 VM", MIXED, trial));
+            scalar(
+                    "the JVM is Eclipse OpenJ9 VM; only HotSpot's C2 is known to compile vectors",
+                    choose("auto", true, null, "Eclipse OpenJ9 VM", MIXED, trial));
+            scalar(
+                    "the JVM runs in interpreted mode, sharing; vectors need its C2 compiler",
+                    choose("auto", true, null, HOTSPOT, "interpreted mode, sharing", trial));
+            scalar(
+                    "the JVM runs in mixed mode, emulated-client, sharing; vectors need its C2 compiler",
+                    choose("auto", true, null, HOTSPOT, "mixed mode, emulated-client, sharing", trial));
         }
     }
 

@@ -1,6 +1,7 @@
 package io.github.lars4j.internal.kernel;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -46,6 +47,9 @@ class KernelJvmTest {
         run.same("scalar kernels: module jdk.incubator.vector is not there;"
                 + " add --add-modules jdk.incubator.vector to the java command");
         run.logged(1);
+        Run auto = run("-Dlars4j.kernels=auto");
+        auto.same(run.kernels());
+        assertEquals(run.logged(), auto.logged(), "auto means what not setting it means");
     }
 
     @Test
@@ -53,6 +57,14 @@ class KernelJvmTest {
         // How the trial ends, and when, is for the machine to say.
         Run run = run(WITH_MODULE);
         assertTrue(run.kernels().contains(" tried"), run::toString);
+        run.same(run.kernels());
+        run.logged(run.kernels().endsWith("were not faster") ? 1 : 0);
+    }
+
+    @Test
+    void withTheModuleAndNoStepAfterTheTrial() throws Exception {
+        Run run = run(List.of("to the end"), WITH_MODULE, "-Dlars4j.kernels=auto");
+        assertFalse(run.kernels().contains("still"), run::toString);
         run.same(run.kernels());
         run.logged(run.kernels().endsWith("were not faster") ? 1 : 0);
     }

@@ -7,7 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.management.ManagementFactory;
 import java.util.Arrays;
+import java.util.Random;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Tag;
@@ -66,6 +68,166 @@ class CrewTest {
         return Thread.getAllStackTraces().keySet().stream()
                 .filter(thread -> thread.getName().matches("lars4j-\\d+"))
                 .count();
+    }
+
+    /** Whoever starts a thread may have given his own something that a new thread inherits, and that fails. */
+    @Test
+    void threadsThatWereStartedEndWhereALaterOneCannotBe() {
+        long before = liveWorkers();
+        AtomicInteger children = new AtomicInteger();
+        InheritableThreadLocal<Integer> inherited = new InheritableThreadLocal<>() {
+            @Override
+            protected Integer childValue(Integer parentValue) {
+                if (children.incrementAndGet() == parentValue) {
+                    throw new IllegalStateException("child " + parentValue);
+                }
+                return 0;
+            }
+        };
+        try {
+            for (int last = 1; last <= 7; last++) {
+                children.set(0);
+                inherited.set(last);
+                assertEquals(
+                        "child " + last,
+                        assertThrows(IllegalStateException.class, () -> new Crew(8))
+                                .getMessage());
+                assertEquals(before, liveWorkers());
+            }
+        } finally {
+            inherited.remove();
+        }
+    }
+
+    /** A task of which some threads have a share. */
+    private static final class Part implements Crew.Task {
+
+        private final boolean[] shares;
+        private final int[] rounds;
+
+        /** Counts each thread's rounds. */
+        Part(boolean[] shares, int[] rounds) {
+            this.shares = shares;
+            this.rounds = rounds;
+        }
+
+        @Override
+        public boolean hasShare(int thread) {
+            return shares[thread];
+        }
+
+        @Override
+        public void run(int thread) {
+            rounds[thread]++;
+        }
+    }
+
+    /** Any set of threads after any other: each does the rounds in which it has a share, and no others. */
+    @Test
+    void onlyThreadsWithAShareDoARoundAndNoneMissesALaterOne() {
+        int size = 4;
+        try (Crew crew = new Crew(size)) {
+            boolean[] shares = new boolean[size];
+            int[] rounds = new int[size];
+            int[] expected = new int[size];
+            Part part = new Part(shares, rounds);
+            Random random = new Random(1);
+            for (int round = 0; round < 2000; round++) {
+                for (int thread = 0; thread < size; thread++) {
+                    shares[thread] = random.nextBoolean();
+                    // The caller is there anyway.
+                    expected[thread] += thread == 0 || shares[thread] ? 1 : 0;
+                }
+                crew.run(part);
+                assertArrayEquals(expected, rounds, "round " + round);
+            }
+        }
+    }
+
+    @Test
+    void whatIsThrownArrivesWhereSomeHaveNoShare() {
+        try (Crew crew = new Crew(4)) {
+            for (boolean[] shares :
+                    new boolean[][] {{true, false, false, false}, {false, true, false, false}, {true, false, true, true}
+                    }) {
+                IllegalStateException thrown = new IllegalStateException();
+                int[] rounds = new int[4];
+                assertSame(
+                        thrown,
+                        assertThrows(
+                                IllegalStateException.class,
+                                () -> crew.run(new Crew.Task() {
+                                    @Override
+                                    public boolean hasShare(int thread) {
+                                        return shares[thread];
+                                    }
+
+                                    @Override
+                                    public void run(int thread) {
+                                        rounds[thread]++;
+                                        if (shares[thread]) {
+                                            throw thrown;
+                                        }
+                                    }
+                                })));
+                for (int thread = 0; thread < 4; thread++) {
+                    assertEquals(thread == 0 || shares[thread] ? 1 : 0, rounds[thread]);
+                }
+                crew.run(new Part(new boolean[] {true, true, true, true}, rounds));
+            }
+        }
+    }
+
+    @Test
+    void threadsWithoutAShareAreNotWoken() {
+        try (Crew crew = new Crew(4)) {
+            Part some = new Part(new boolean[] {true, false, true, false}, new int[4]);
+            assertEquals("-2-", woken(crew, 4, () -> crew.run(some)));
+            Part one = new Part(new boolean[] {true, false, false, false}, new int[4]);
+            assertEquals("---", woken(crew, 4, () -> crew.run(one)));
+        }
+    }
+
+    /**
+     * Which workers rounds wake, from thread 1 on. The JVM counts how often a thread has begun to wait; a worker that is
+     * woken in a round waits anew after it, and one that is not waits on, but may begin to once more for what woke it
+     * before.
+     */
+    static String woken(Crew crew, int size, Runnable round) {
+        Thread[] threads = threads(crew, size);
+        long[] before = waits(threads);
+        for (int i = 0; i < 10; i++) {
+            round.run();
+            waits(threads);
+        }
+        long[] after = waits(threads);
+        StringBuilder woken = new StringBuilder();
+        for (int t = 1; t < size; t++) {
+            woken.append(after[t] - before[t] > 5 ? t : "-");
+        }
+        return woken.toString();
+    }
+
+    /** How often each worker has begun to wait, once all of them do. */
+    private static long[] waits(Thread[] threads) {
+        long[] waits = new long[threads.length];
+        for (int t = 1; t < threads.length; t++) {
+            while (threads[t].getState() != Thread.State.WAITING) {
+                Thread.onSpinWait();
+            }
+            waits[t] = ManagementFactory.getThreadMXBean()
+                    .getThreadInfo(threads[t].threadId())
+                    .getWaitedCount();
+        }
+        return waits;
+    }
+
+    @Test
+    void whatDifferentThreadsWriteIsApart() {
+        for (int thread = 0; thread < 8; thread++) {
+            assertTrue((Crew.place(thread) + 1) * Integer.BYTES > Crew.APART, "from what lies before the array");
+            assertTrue((Crew.place(thread + 1) - Crew.place(thread)) * Integer.BYTES >= Crew.APART);
+        }
     }
 
     @Test

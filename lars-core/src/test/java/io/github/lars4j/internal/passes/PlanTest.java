@@ -3,6 +3,7 @@ package io.github.lars4j.internal.passes;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.github.lars4j.internal.kernel.Stripes;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -136,6 +137,11 @@ class PlanTest {
             assertEquals(threads, plan.threads());
             checkBlocks(plan, offsets(lengths), lengths);
             checkShares(plan, lengths);
+            checkPlaces(plan);
+            checkFolds(plan, random);
+            Plan fine = Plan.of(offsets(lengths), lengths, random.nextBoolean(), threads, new Plan.Grain(BLOCK, 1));
+            checkPlaces(fine);
+            checkFolds(fine, random);
         }
     }
 
@@ -155,6 +161,52 @@ class PlanTest {
             assertEquals(offsets[layer] + lengths[layer], next);
         }
         assertEquals(plan.blocks(), plan.firstBlock(lengths.length));
+    }
+
+    /** Blocks of one share have places in a row; those of other threads in its group are two cache lines away or more. */
+    private static void checkPlaces(Plan plan) {
+        for (int g = 0; g < plan.groups(); g++) {
+            int end = -1;
+            for (int t = 0; t < plan.threads(); t++) {
+                int from = plan.shareFrom(g, t);
+                int to = plan.shareTo(g, t);
+                if (from == to) {
+                    continue;
+                }
+                assertTrue(end < 0 || plan.place(from) >= end + 16, "16 doubles are 128 bytes");
+                for (int b = from; b < to; b++) {
+                    assertEquals(plan.place(from) + b - from, plan.place(b));
+                    assertTrue(b == 0 || plan.place(b - 1) < plan.place(b));
+                }
+                end = plan.place(to - 1) + 1;
+            }
+        }
+        assertEquals(plan.blocks() == 0 ? 0 : plan.place(plan.blocks() - 1) + 1, plan.places());
+        assertTrue(plan.threads() > 1 || plan.places() == plan.blocks(), "nothing is kept apart from itself");
+    }
+
+    /** The fold over places is that over blocks without gaps. */
+    private static void checkFolds(Plan plan, Random random) {
+        double[] blocks = random.doubles(plan.blocks()).toArray();
+        double[] places = new double[plan.places()];
+        Arrays.fill(places, Double.NaN);
+        for (int b = 0; b < plan.blocks(); b++) {
+            places[plan.place(b)] = blocks[b];
+        }
+        for (int layer = 0; layer < plan.layers(); layer++) {
+            int first = plan.firstBlock(layer);
+            double expected = Stripes.foldBlocks(blocks, first, plan.firstBlock(layer + 1) - first);
+            assertEquals(expected, plan.fold(places, layer));
+        }
+    }
+
+    @Test
+    void workingSpaceOfThreadsIsApart() {
+        double[][] scratch = plan(true, 3, 10 * BLOCK).scratch();
+        assertEquals(3, scratch.length);
+        for (double[] own : scratch) {
+            assertEquals(Stripes.SCRATCH + 16, own.length, "what the kernels write, and 128 bytes that nobody does");
+        }
     }
 
     /** Groups follow each other, and so do the shares in each, from its first block to its last. */

@@ -29,8 +29,8 @@ class SumAccuracyTest {
     private static Sums measure(float[] weights, float[] gradients, int length) {
         Plan plan = Plan.of(new int[1], new int[] {length}, true, 1, Plan.Grain.USUAL);
         try (Crew crew = new Crew(1)) {
-            MeasurePass pass = new MeasurePass(plan, crew);
-            pass.run(ScalarKernels.INSTANCE, weights, gradients, new byte[] {MeasurePass.BOTH}, 0);
+            MeasurePass pass = new MeasurePass(plan);
+            pass.run(crew, ScalarKernels.INSTANCE, weights, gradients, new byte[] {MeasurePass.BOTH}, 0);
             return new Sums(pass.weights(0), pass.gradients(0), pass.products(0));
         }
     }

@@ -3,7 +3,7 @@ package io.github.lars4j.internal;
 import java.util.concurrent.atomic.AtomicReference;
 
 /** Whose turn it is: lets one call at a time into an optimizer, and only calls that fit what went before. */
-public final class Turns {
+public class CallGuard {
 
     public enum Phase {
         IDLE,
@@ -15,6 +15,11 @@ public final class Turns {
         BROKEN,
         CLOSED
     }
+
+    private static final String UNDER_WAY = " was called while another call was under way";
+    private static final String TO_SAVE =
+            "; a shutdown hook, or another thread, must ask the thread that takes the steps"
+                    + " to save when its step is over, and wait for it";
 
     private final AtomicReference<Phase> phase = new AtomicReference<>(Phase.IDLE);
     private volatile Throwable cause;
@@ -34,9 +39,9 @@ public final class Turns {
     /** As {@link #enter(String, boolean)}, for the calls that mend a broken optimizer or end it. */
     public Phase enter(String call, boolean afterMeasure, boolean whenBroken) {
         while (true) {
-            Phase now = phase.get();
+            Phase now = now();
             switch (now) {
-                case BUSY -> throw new IllegalStateException(call + " was called while another call was under way");
+                case BUSY -> throw new IllegalStateException(call + UNDER_WAY + (call.equals("save") ? TO_SAVE : ""));
                 case CLOSED -> throw new IllegalStateException(call + " was called after close");
                 case MEASURED -> {
                     if (!afterMeasure) {
@@ -61,6 +66,11 @@ public final class Turns {
         }
     }
 
+    /** The phase at this instant; another thread may change it at the next. */
+    protected Phase now() {
+        return phase.get();
+    }
+
     /** Lets the next call in. */
     public void leave(Phase next) {
         phase.set(next);
@@ -79,7 +89,7 @@ public final class Turns {
      * @throws IllegalStateException if a call is inside
      */
     public boolean close() {
-        if (phase.get() == Phase.CLOSED) {
+        if (now() == Phase.CLOSED) {
             return false;
         }
         enter("close", true, true);

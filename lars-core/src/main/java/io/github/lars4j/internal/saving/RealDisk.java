@@ -1,0 +1,181 @@
+package io.github.lars4j.internal.saving;
+
+import io.github.lars4j.internal.FileErrors;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFileAttributeView;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+
+/** The machine's file systems. */
+final class RealDisk implements Disk {
+
+    /** As many as Linux follows. */
+    private static final int MOST_LINKS = 40;
+
+    @Override
+    public Path target(Path file) throws IOException {
+        Path target = file.toAbsolutePath();
+        for (int links = 0; Files.isSymbolicLink(target); links++) {
+            if (links == MOST_LINKS) {
+                throw new FileSystemException(file.toString(), null, "more than " + MOST_LINKS + " symbolic links");
+            }
+            target = target.resolveSibling(Files.readSymbolicLink(target));
+        }
+        BasicFileAttributes attributes;
+        try {
+            attributes = Files.readAttributes(target, BasicFileAttributes.class);
+        } catch (NoSuchFileException e) {
+            if (Files.notExists(target.getParent())) {
+                throw new NoSuchFileException(
+                        target.toString(),
+                        null,
+                        "there is no folder " + target.getParent() + ", and saving creates none");
+            }
+            return target;
+        }
+        if (!attributes.isRegularFile()) {
+            throw new FileSystemException(
+                    target.toString(), null, "it is " + FileErrors.kind(attributes) + "; it must be a file");
+        }
+        return target;
+    }
+
+    @Override
+    public Output create(Path file, Path like) throws IOException {
+        FileAttribute<?>[] attributes = permissions(like) == null
+                ? new FileAttribute<?>[0]
+                : new FileAttribute<?>[] {
+                    PosixFilePermissions.asFileAttribute(
+                            Set.of(PosixFilePermission.OWNER_READ, PosixFilePermission.OWNER_WRITE))
+                };
+        FileChannel channel =
+                FileChannel.open(file, Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE), attributes);
+        return new Output() {
+            @Override
+            public Hold hold() {
+                try {
+                    // One that had been deleted before it was locked can be locked all the same.
+                    return lock(channel) != null && Files.exists(file) ? Hold.HELD : Hold.LOST;
+                } catch (IOException e) {
+                    return Hold.UNSUPPORTED;
+                }
+            }
+
+            @Override
+            public int write(ByteBuffer source) throws IOException {
+                return channel.write(source);
+            }
+
+            @Override
+            public void force() throws IOException {
+                channel.force(true);
+            }
+
+            @Override
+            public boolean isOpen() {
+                return channel.isOpen();
+            }
+
+            @Override
+            public void close() throws IOException {
+                channel.close();
+            }
+        };
+    }
+
+    /** {@code null} if it is held by somebody else. */
+    private static FileLock lock(FileChannel channel) throws IOException {
+        try {
+            // A byte that no file has: on Windows nobody else can read what is locked.
+            return channel.tryLock(Long.MAX_VALUE - 1, 1, false);
+        } catch (OverlappingFileLockException e) {
+            // By this process, in classes of this name from another class loader.
+            return null;
+        }
+    }
+
+    /** {@code null} where there is no such file, or it has none. */
+    private static Set<PosixFilePermission> permissions(Path file) throws IOException {
+        PosixFileAttributeView view = Files.getFileAttributeView(file, PosixFileAttributeView.class);
+        try {
+            return view == null ? null : view.readAttributes().permissions();
+        } catch (NoSuchFileException e) {
+            return null;
+        }
+    }
+
+    @Override
+    public void takePermissions(Path file, Path from) throws IOException {
+        Set<PosixFilePermission> permissions = permissions(from);
+        // Where all files have the same ones, setting them may be refused.
+        if (permissions != null && !permissions.equals(permissions(file))) {
+            Files.setPosixFilePermissions(file, permissions);
+        }
+    }
+
+    @Override
+    public void replace(Path file, Path by) throws IOException {
+        Files.move(by, file, StandardCopyOption.ATOMIC_MOVE);
+    }
+
+    @Override
+    public void forceFolder(Path folder) throws IOException {
+        FileChannel channel;
+        try {
+            channel = FileChannel.open(folder, StandardOpenOption.READ);
+        } catch (AccessDeniedException e) {
+            // Windows opens no folders; what its moves need is up to it.
+            return;
+        }
+        try (channel) {
+            channel.force(true);
+        }
+    }
+
+    @Override
+    public void delete(Path file) throws IOException {
+        Files.deleteIfExists(file);
+    }
+
+    @Override
+    public List<Path> list(Path folder) throws IOException {
+        List<Path> files = new ArrayList<>();
+        try (DirectoryStream<Path> stream = Files.newDirectoryStream(folder)) {
+            stream.forEach(files::add);
+        } catch (DirectoryIteratorException e) {
+            throw e.getCause();
+        }
+        return files;
+    }
+
+    @Override
+    public void deleteAbandoned(Path file) throws IOException {
+        if (!Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
+            return;
+        }
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+            if (lock(channel) != null) {
+                Files.deleteIfExists(file);
+            }
+        }
+    }
+}

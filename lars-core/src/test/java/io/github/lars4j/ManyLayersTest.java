@@ -1,0 +1,93 @@
+package io.github.lars4j;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.lars4j.rule.Dialects;
+import io.github.lars4j.rule.Treatment;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.function.Executable;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * As many layers as a checkpoint's header can hold are built, saved, restored and refused in time that grows as their
+ * number does: with anything that goes over all layers for each of them the tests would take hours.
+ */
+@Tag("no-mutants")
+class ManyLayersTest {
+
+    @TempDir
+    Path folder;
+
+    @Test
+    @Timeout(value = 3, unit = TimeUnit.MINUTES, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+    void twoHundredThousand() throws IOException {
+        buildSaveAndRestore(200_000);
+    }
+
+    /** Nearly as many as can be saved. */
+    @Test
+    @Tag("slow")
+    @Timeout(value = 5, unit = TimeUnit.MINUTES, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+    void asManyAsThereCanBe() throws IOException {
+        buildSaveAndRestore(280_000);
+    }
+
+    private static Layers layers(int count, String prefix) {
+        Layers.Builder layers = Layers.builder();
+        for (int i = 0; i < count; i++) {
+            // Every fourth has no element.
+            layers.addTensor(prefix + "block." + i + ".w", i % 4 == 0 ? 0 : 1);
+        }
+        return layers.treat(Pattern.compile("7\\.w$"), Treatment.PLAIN)
+                .treatOneDimensional(Treatment.FULL)
+                .build();
+    }
+
+    private static Lars build(Layers layers) {
+        return Lars.builder(layers)
+                .rule(Dialects.SNIPPET)
+                .learningRate(0.1)
+                .momentum(0.9)
+                .onBadGradient(OnBadGradient.SKIP_LAYER)
+                .parallelism(2)
+                .build();
+    }
+
+    private void buildSaveAndRestore(int count) throws IOException {
+        Layers layers = layers(count, "");
+        int n = (int) layers.end();
+        Path file = folder.resolve("f.safetensors");
+        float[] params = Random32.normal(1, n, 1);
+        float[] taken = new float[n];
+        try (Lars wrapped = build(layers(count, "module."));
+                Lars lars = build(layers)) {
+            wrapped.step(params, Random32.normal(2, n, 1));
+            wrapped.restore(wrapped.snapshot());
+            float[] momentum = Inside.state(wrapped).momentum.clone();
+            Checkpoint.save(new UnforcedDisk(), file, wrapped, params);
+            Checkpoint checkpoint = Checkpoint.load(file);
+            // Names that do not fit, for which a prefix is sought.
+            for (Executable restoring : List.<Executable>of(
+                    () -> checkpoint.restore(lars), () -> PyTorchState.restore(file, lars, taken))) {
+                String refusal =
+                        assertThrows(IllegalArgumentException.class, restoring).getMessage();
+                assertTrue(refusal.contains("the prefix \"module.\""));
+            }
+            assertTrue(checkpoint.restoreMatching(lars, taken, "module.").complete());
+            assertArrayEquals(params, taken);
+            assertArrayEquals(momentum, Inside.state(lars).momentum);
+            lars.step(params, taken);
+            assertTrue(PyTorchState.restore(file, lars, taken, "module.").complete());
+            assertArrayEquals(momentum, Inside.state(lars).momentum);
+        }
+    }
+}

@@ -1,0 +1,155 @@
+package io.github.lars4j;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.lars4j.rule.Treatment;
+import io.github.lars4j.safetensors.SafeTensorsFile;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What no checkpoint could hold is refused when the optimizer is built, and nothing else. */
+class SavableTest {
+
+    @TempDir
+    Path folder;
+
+    private static Layers named(String... names) {
+        Layers.Builder layers = Layers.builder();
+        for (String name : names) {
+            layers.add(name, 1);
+        }
+        return layers.build();
+    }
+
+    private static Lars build(double momentum, Layers layers) {
+        return Lars.builder(layers).learningRate(0.1).momentum(momentum).build();
+    }
+
+    private void refuses(double momentum, String message, String... names) {
+        IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> build(momentum, named(names)));
+        assertEquals("layers has a layer " + message, e.getMessage());
+    }
+
+    /** Saves and restores, with weights and without. */
+    private void takes(double momentum, String... names) throws IOException {
+        Path file = folder.resolve("f.safetensors");
+        float[] params = new float[names.length];
+        try (Lars lars = build(momentum, named(names))) {
+            Checkpoint.save(file, lars);
+            Checkpoint.load(file).restore(lars);
+            Checkpoint.save(file, lars, params);
+            Checkpoint.load(file).restore(lars, params);
+        }
+    }
+
+    @Test
+    void namesThatClashInACheckpoint() throws IOException {
+        String a = "\"a.momentum_buffer\"; it must have another name:"
+                + " so is the momentum of layer \"a\" called in a checkpoint";
+        refuses(0.9, a, "a", "a.momentum_buffer");
+        refuses(0.9, a, "b", "a.momentum_buffer", "a");
+        takes(0, "a", "a.momentum_buffer");
+        takes(0.9, "b", "a.momentum_buffer");
+        for (double momentum : new double[] {0, 0.9}) {
+            refuses(
+                    momentum,
+                    "\"lars4j.checksum\"; it must have another name: a checkpoint has other content of that name",
+                    "lars4j.checksum");
+            refuses(
+                    momentum,
+                    "\"__metadata__\"; it must have another name: a checkpoint has other content of that name",
+                    "a",
+                    "__metadata__");
+            takes(momentum, "lars4j.checksum2", "__metadata", "step", "lars4j.checkpoint", "layer.0");
+        }
+    }
+
+    @Test
+    void namesThatAreNotUnicode() throws IOException {
+        for (String bad : List.of("\ud800", "x\udc00", "\ude00\ud83d", "\ud83d\ud83d\ude00")) {
+            IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> build(0, named("a", bad)));
+            assertTrue(e.getMessage().endsWith(": a checkpoint's names have no lone surrogates"), e.getMessage());
+        }
+        takes(0.9, "", " ", "\0", "\ud83d\ude00", "\uffff", "a b\n\"\\");
+    }
+
+    @Test
+    void aCheckpointThatBringsMomentumMayBringAClashToo() throws IOException {
+        Path file = folder.resolve("f.safetensors");
+        try (Lars saved = build(0.9, named("a"));
+                Lars lars = build(0, named("a", "a.momentum_buffer"))) {
+            saved.step(new float[1], new float[1]);
+            Checkpoint.save(file, saved);
+            Checkpoint checkpoint = Checkpoint.load(file);
+            IllegalArgumentException e =
+                    assertThrows(IllegalArgumentException.class, () -> checkpoint.restoreMatching(lars));
+            assertTrue(e.getMessage().startsWith("layers has a layer \"a.momentum_buffer\""), e.getMessage());
+            assertEquals(0, lars.steps());
+            checkpoint.withoutSettings().restoreMatching(lars);
+            assertEquals(1, lars.steps());
+        }
+    }
+
+    /** Nearly all of a header is names here, so that few layers fill it. */
+    @Test
+    void headersThatTheFormatDoesNotAllow() throws IOException {
+        Layers.Builder builder = Layers.builder();
+        for (int i = 0; i < 300; i++) {
+            builder.add("x".repeat(110_000) + i, 1);
+        }
+        Layers layers = builder.build();
+        Path file = folder.resolve("f.safetensors");
+        float[] params = new float[300];
+        try (Lars lars = build(0, layers)) {
+            Checkpoint.save(new UnforcedDisk(), file, lars, params);
+        }
+        // 66 MB for weights and metadata, and as much again as half of it for momentum.
+        Layers more = builder.add("y".repeat(400_000), 1).build();
+        IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> build(0.9, more));
+        assertTrue(
+                e.getMessage()
+                        .matches("layers has 301 layers, of which a checkpoint may need a header of 1002.{5} bytes;.*"),
+                e.getMessage());
+        build(0.9, layers).close();
+        build(0, more).close();
+    }
+
+    /** The bound is never less than a header, and little more than one with long numbers. */
+    @Test
+    void theBoundOfAHeaderIsAboutTheLongest() throws IOException {
+        Random random = new Random(1);
+        Path file = folder.resolve("f.safetensors");
+        for (int count : new int[] {1, 10, 1000}) {
+            for (double momentum : new double[] {0, 0.9}) {
+                Layers.Builder builder = Layers.builder();
+                for (int i = 0; i < count; i++) {
+                    String name = i + "\ud83d\ude00\u20ac\u00e9\"\\\0a".substring(random.nextInt(8) & ~1);
+                    builder.addTensor(name, new long[random.nextInt(4)]);
+                    builder.add("w" + i, random.nextInt(3), new Treatment(true, false, random.nextDouble()));
+                }
+                Layers layers = builder.build();
+                try (Lars lars = build(momentum, layers)) {
+                    State state = Inside.state(lars);
+                    Arrays.fill(state.learningRates, Double.MIN_NORMAL);
+                    Arrays.fill(state.trustRatios, Double.MIN_NORMAL);
+                    state.step = Long.MAX_VALUE;
+                    state.refusals = Long.MAX_VALUE;
+                    Checkpoint.save(new UnforcedDisk(), file, lars, new float[(int) layers.end()]);
+                }
+                try (SafeTensorsFile open = SafeTensorsFile.open(file)) {
+                    long header = open.dataStart() - 8;
+                    long bound = Savable.mostHeaderBytes(layers, momentum != 0);
+                    assertTrue(header <= bound, header + " > " + bound);
+                    assertTrue(bound <= header + 2000 + 100L * count, bound + " is far more than " + header);
+                }
+            }
+        }
+    }
+}

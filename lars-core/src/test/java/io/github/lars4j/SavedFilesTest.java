@@ -1,0 +1,494 @@
+package io.github.lars4j;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.github.lars4j.internal.saving.Disk;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.ClosedByInterruptException;
+import java.nio.channels.FileChannel;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
+import java.util.UUID;
+import java.util.concurrent.CountDownLatch;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What a save does to the files that are there: links, permissions, what killed saves left, other saves' files. */
+class SavedFilesTest {
+
+    private static final String TEMPORARY = ".01234567-89ab-cdef-0123-456789abcdef.lars4j.tmp";
+
+    @TempDir
+    Path folder;
+
+    private Path file;
+    private final float[] params = SampleRun.params();
+    private final Lars lars = SampleRun.builder(SampleRun.Kind.PAPER).build();
+
+    @BeforeEach
+    void path() {
+        file = folder.resolve("run.safetensors");
+    }
+
+    @AfterEach
+    void close() {
+        lars.close();
+    }
+
+    private List<String> names() throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.map(each -> each.getFileName().toString()).sorted().toList();
+        }
+    }
+
+    private void assertHolds(Path saved) throws IOException {
+        float[] restored = new float[params.length];
+        try (Lars other = SampleRun.builder(SampleRun.Kind.PAPER).build()) {
+            Checkpoint.load(saved).restore(other, restored);
+            assertEquals(SampleRun.bits(lars, params), SampleRun.bits(other, restored));
+        }
+    }
+
+    @Test
+    void writesThroughASymbolicLink() throws IOException {
+        Path elsewhere = Files.createDirectory(folder.resolve("elsewhere"));
+        Path target = elsewhere.resolve("target");
+        Path between = Files.createSymbolicLink(folder.resolve("between"), Path.of("elsewhere", "target"));
+        Files.createSymbolicLink(file, Path.of("between"));
+        Path absolute = Files.createSymbolicLink(folder.resolve("absolute"), target.toAbsolutePath());
+        for (Path link : List.of(file, between, absolute)) {
+            // The first time there is no target yet.
+            SampleRun.step(lars, params);
+            Checkpoint.save(link, lars, params);
+            assertTrue(Files.isSymbolicLink(link));
+            assertHolds(target);
+            assertHolds(link);
+        }
+        assertEquals(List.of("absolute", "between", "elsewhere", "run.safetensors"), names());
+        try (Stream<Path> files = Files.list(elsewhere)) {
+            assertEquals(List.of(target), files.toList());
+        }
+    }
+
+    @Test
+    void refusesALinkThatLeadsRoundInACircle() throws IOException {
+        Files.createSymbolicLink(file, Path.of("other"));
+        Files.createSymbolicLink(folder.resolve("other"), Path.of("run.safetensors"));
+        assertRefused(FileSystemException.class, file, "more than 40 symbolic links");
+    }
+
+    @Test
+    void keepsThePermissionsOfTheFileThatWasThere() throws IOException {
+        assumeTrue(file.getFileSystem().supportedFileAttributeViews().contains("posix"));
+        Checkpoint.save(file, lars, params);
+        Files.createFile(folder.resolve("usual"));
+        assertEquals(
+                Files.getPosixFilePermissions(folder.resolve("usual")),
+                Files.getPosixFilePermissions(file),
+                "those of any new file");
+        for (String mode : List.of("rw-rw-rw-", "rw-------", "r--r--r--", "rwxr-x--x")) {
+            Files.setPosixFilePermissions(file, PosixFilePermissions.fromString(mode));
+            Checkpoint.save(file, lars, params);
+            assertEquals(mode, PosixFilePermissions.toString(Files.getPosixFilePermissions(file)));
+        }
+    }
+
+    @Test
+    void letsNobodyElseReadAPrivateFileWhileItIsWritten() throws IOException {
+        assumeTrue(file.getFileSystem().supportedFileAttributeViews().contains("posix"));
+        Checkpoint.save(file, lars, params);
+        Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
+        atTheFirstWrite(temporary ->
+                assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(temporary))));
+    }
+
+    private <T extends IOException> T assertRefused(Class<T> type, Path saved, String... parts) throws IOException {
+        List<String> before = names();
+        T e = assertThrows(type, () -> Checkpoint.save(saved, lars, params));
+        assertTrue(e.getMessage().startsWith(saved + ": cannot be saved, and is as it was: "), e.getMessage());
+        for (String part : parts) {
+            assertTrue(e.getMessage().contains(part), e.getMessage());
+        }
+        assertEquals(before, names());
+        return e;
+    }
+
+    @Test
+    void refusesWhatIsNoFile() throws Exception {
+        Files.createDirectory(file);
+        assertRefused(FileSystemException.class, file, "it is a folder; it must be a file");
+        assertRefused(FileSystemException.class, folder.resolve(".."), "it is a folder");
+        assertRefused(FileSystemException.class, folder.getRoot(), "it is a folder");
+        // Not a device of the machine: a save that were not refused would replace it.
+        Path pipe = folder.resolve("pipe");
+        assumeTrue(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor() == 0);
+        assertRefused(FileSystemException.class, pipe, "it is a pipe, a socket or a device; it must be a file");
+        Path link = Files.createSymbolicLink(folder.resolve("link"), pipe);
+        assertRefused(FileSystemException.class, link, "it is a pipe, a socket or a device; it must be a file");
+        assertFalse(Files.isRegularFile(pipe));
+    }
+
+    @Test
+    void createsNoFolders() throws IOException {
+        Path absent = folder.resolve("absent");
+        assertRefused(
+                NoSuchFileException.class,
+                absent.resolve("f"),
+                "there is no folder " + absent + ", and saving creates none");
+        Files.createFile(file);
+        IOException e = assertRefused(FileSystemException.class, file.resolve("f"));
+        assertTrue(e.getMessage().contains("directory"), e.getMessage());
+        assertThrows(NotDirectoryException.class, () -> Disk.REAL.list(file));
+    }
+
+    /** Each is left alone by a save of {@link #file}: by its name, or because it is no file. */
+    private static final List<String> OTHERS = List.of(
+            "run.safetensors.tmp",
+            "run.safetensors.01234567-89ab-cdef-0123-456789abcdef.tmp",
+            "run.safetensors.01234567-89ab-cdef-0123-456789abcdef.lars4j.tmp.bak",
+            "run.safetensors.01234567-89ab-cdef-0123-456789abcdeg.lars4j.tmp",
+            "other.safetensors" + TEMPORARY,
+            "run" + TEMPORARY,
+            "run.safetensors.bak" + TEMPORARY,
+            "my-run.safetensors" + TEMPORARY);
+
+    @Test
+    void deletesWhatKilledSavesOfTheSameFileLeftAndNothingElse() throws IOException {
+        for (String other : OTHERS) {
+            Files.createFile(folder.resolve(other));
+        }
+        Files.createFile(folder.resolve("run.safetensors" + TEMPORARY));
+        for (int i = 0; i < 10; i++) {
+            Files.writeString(folder.resolve("run.safetensors." + UUID.randomUUID() + ".lars4j.tmp"), "half a file");
+        }
+        String thatIsAFolder = "run.safetensors." + UUID.randomUUID() + ".lars4j.tmp";
+        Files.createDirectory(folder.resolve(thatIsAFolder));
+        Checkpoint.save(file, lars, params);
+        List<String> expected = Stream.concat(OTHERS.stream(), Stream.of("run.safetensors", thatIsAFolder))
+                .sorted()
+                .toList();
+        assertEquals(expected, names());
+        assertHolds(file);
+    }
+
+    @Test
+    void deletesWhatItCanAndDoesWithoutTheRest() throws IOException {
+        Path stays = Files.createFile(folder.resolve("run.safetensors" + TEMPORARY));
+        Files.createFile(folder.resolve("run.safetensors." + UUID.randomUUID() + ".lars4j.tmp"));
+        Files.createFile(folder.resolve("run.safetensors." + UUID.randomUUID() + ".lars4j.tmp"));
+        Disk disk = new DelegatingDisk(Disk.REAL) {
+            @Override
+            public void deleteAbandoned(Path abandoned) throws IOException {
+                if (abandoned.equals(stays)) {
+                    throw new IOException("not this one");
+                }
+                super.deleteAbandoned(abandoned);
+            }
+        };
+        Checkpoint.save(disk, file, lars, params);
+        assertEquals(List.of("run.safetensors", stays.getFileName().toString()), names());
+        disk = new DelegatingDisk(Disk.REAL) {
+            @Override
+            public List<Path> list(Path listed) throws IOException {
+                throw new IOException("no");
+            }
+        };
+        Checkpoint.save(disk, file, lars, params);
+        assertEquals(2, names().size());
+    }
+
+    @Test
+    void withoutLocksNothingIsDeleted() throws IOException {
+        Files.createFile(folder.resolve("run.safetensors" + TEMPORARY));
+        Disk disk = new DelegatingDisk(Disk.REAL) {
+            @Override
+            public Output create(Path created, Path like) throws IOException {
+                return new DelegatingOutput(super.create(created, like)) {
+                    @Override
+                    public Hold hold() {
+                        return Hold.UNSUPPORTED;
+                    }
+                };
+            }
+        };
+        Checkpoint.save(disk, file, lars, params);
+        assertEquals(2, names().size());
+        // Whatever tryLock throws counts as no locks.
+        Disk.Output closed = Disk.REAL.create(folder.resolve("closed"), file);
+        closed.close();
+        assertEquals(Disk.Hold.UNSUPPORTED, closed.hold());
+    }
+
+    @Test
+    void leavesAFileThatIsLocked() throws IOException {
+        // By this process, but not by a save that it knows of: as where another class loader has the library too.
+        Path held = Files.createFile(folder.resolve("run.safetensors" + TEMPORARY));
+        try (FileChannel channel = FileChannel.open(held, StandardOpenOption.WRITE)) {
+            channel.lock();
+            Checkpoint.save(file, lars, params);
+            assertTrue(Files.exists(held));
+        }
+        Checkpoint.save(file, lars, params);
+        assertEquals(List.of("run.safetensors"), names());
+    }
+
+    /** What is to be done in the middle of a save. */
+    @FunctionalInterface
+    private interface Act {
+        void on(Path temporary) throws IOException;
+    }
+
+    /** Saves, and acts in the middle of it. */
+    private void atTheFirstWrite(Act act) throws IOException {
+        boolean[] done = {false};
+        Disk disk = new DelegatingDisk(Disk.REAL) {
+            @Override
+            public Output create(Path created, Path like) throws IOException {
+                return new DelegatingOutput(super.create(created, like)) {
+                    @Override
+                    public int write(ByteBuffer source) throws IOException {
+                        if (!done[0]) {
+                            done[0] = true;
+                            act.on(created);
+                        }
+                        return super.write(source);
+                    }
+                };
+            }
+        };
+        Checkpoint.save(disk, file, lars, params);
+        assertTrue(done[0]);
+    }
+
+    @Test
+    void twoSavesOfOneProcessDoEachOtherNoHarm() throws IOException {
+        float[] others = SampleRun.params();
+        try (Lars other = SampleRun.builder(SampleRun.Kind.PAPER).build()) {
+            SampleRun.run(other, others, 7);
+            atTheFirstWrite(temporary -> {
+                Checkpoint.save(file, other, others);
+                assertEquals(7, Checkpoint.load(file).step());
+                assertTrue(Files.exists(temporary));
+            });
+        }
+        assertHolds(file);
+        assertEquals(List.of("run.safetensors"), names());
+    }
+
+    /** Another process may find the file after it was created and before it is locked, and take it for abandoned. */
+    @Test
+    void beginsAnewIfItsFileWasDeletedBeforeItWasLocked() throws IOException {
+        int[] created = {0};
+        Disk disk = new DelegatingDisk(Disk.REAL) {
+            @Override
+            public Output create(Path path, Path like) throws IOException {
+                Output output = super.create(path, like);
+                if (created[0]++ < 2) {
+                    Files.delete(path);
+                }
+                return output;
+            }
+        };
+        Checkpoint.save(disk, file, lars, params);
+        assertEquals(3, created[0]);
+        assertHolds(file);
+        assertEquals(List.of("run.safetensors"), names());
+    }
+
+    /** The same, a moment earlier: that process has locked the file, and not yet deleted it. */
+    @Test
+    void beginsAnewIfItsFileIsLockedByAnother() throws IOException {
+        int[] created = {0};
+        FileChannel[] other = new FileChannel[1];
+        Disk disk = new DelegatingDisk(Disk.REAL) {
+            @Override
+            public Output create(Path path, Path like) throws IOException {
+                Output output = super.create(path, like);
+                if (created[0]++ == 0) {
+                    other[0] = FileChannel.open(path, StandardOpenOption.WRITE);
+                    other[0].lock();
+                }
+                return output;
+            }
+        };
+        Checkpoint.save(disk, file, lars, params);
+        other[0].close();
+        assertEquals(2, created[0]);
+        assertHolds(file);
+        Checkpoint.save(file, lars, params);
+        assertEquals(List.of("run.safetensors"), names());
+    }
+
+    @Test
+    void aThreadThatIsInterruptedKeepsTheOldFileAndItsOptimizer() throws IOException {
+        Checkpoint.save(file, lars, params);
+        byte[] before = Files.readAllBytes(file);
+        SampleRun.step(lars, params);
+        Thread.currentThread().interrupt();
+        InterruptedIOException early =
+                assertThrows(InterruptedIOException.class, () -> Checkpoint.save(file, lars, params));
+        assertTrue(Thread.interrupted(), "the thread stays interrupted");
+        InterruptedIOException late = assertThrows(
+                InterruptedIOException.class,
+                () -> atTheFirstWrite(temporary -> Thread.currentThread().interrupt()));
+        assertTrue(Thread.interrupted());
+        for (InterruptedIOException e : List.of(early, late)) {
+            assertEquals(file + ": cannot be saved, and is as it was: the thread was interrupted", e.getMessage());
+            assertTrue(e.getCause() instanceof ClosedByInterruptException);
+        }
+        assertArrayEquals(before, Files.readAllBytes(file));
+        assertEquals(List.of("run.safetensors"), names());
+        SampleRun.step(lars, params);
+        Checkpoint.save(file, lars, params);
+        assertHolds(file);
+    }
+
+    @Test
+    void anInterruptAfterTheMoveIsToldApart() throws IOException {
+        Checkpoint.save(file, lars, params);
+        SampleRun.step(lars, params);
+        Disk disk = new DelegatingDisk(Disk.REAL) {
+            @Override
+            public void forceFolder(Path forced) throws IOException {
+                Thread.currentThread().interrupt();
+                super.forceFolder(forced);
+            }
+        };
+        InterruptedIOException e =
+                assertThrows(InterruptedIOException.class, () -> Checkpoint.save(disk, file, lars, params));
+        assertTrue(Thread.interrupted());
+        assertEquals(
+                file + ": has been saved, but may not survive a crash of the machine: the thread was interrupted",
+                e.getMessage());
+        assertHolds(file);
+        assertEquals(List.of("run.safetensors"), names());
+    }
+
+    @Test
+    void anErrorOfTheDiskNamesTheFile() throws IOException {
+        Disk disk = new DelegatingDisk(Disk.REAL) {
+            @Override
+            public Output create(Path created, Path like) throws IOException {
+                return new DelegatingOutput(super.create(created, like)) {
+                    @Override
+                    public void force() throws IOException {
+                        throw new IOException("No space left on device");
+                    }
+                };
+            }
+        };
+        IOException e = assertThrows(IOException.class, () -> Checkpoint.save(disk, file, lars, params));
+        assertEquals(file + ": cannot be saved, and is as it was: No space left on device", e.getMessage());
+        assertEquals(List.of(), names());
+    }
+
+    /** A hundred saves of one file at once, all in the middle. Says so, and goes on when it is told to. */
+    static final class Saving {
+
+        private Saving() {}
+
+        public static void main(String[] args) throws Exception {
+            Path file = Path.of(args[0]);
+            int saves = Integer.parseInt(args[1]);
+            CountDownLatch inTheMiddle = new CountDownLatch(saves);
+            CountDownLatch goOn = new CountDownLatch(1);
+            Disk disk = new DelegatingDisk(Disk.REAL) {
+                @Override
+                public Output create(Path created, Path like) throws IOException {
+                    return new DelegatingOutput(super.create(created, like)) {
+                        @Override
+                        public int write(ByteBuffer source) throws IOException {
+                            inTheMiddle.countDown();
+                            try {
+                                goOn.await();
+                            } catch (InterruptedException e) {
+                                throw new InterruptedIOException();
+                            }
+                            return super.write(source);
+                        }
+                    };
+                }
+            };
+            for (int i = 0; i < saves; i++) {
+                Lars lars = SampleRun.builder(SampleRun.Kind.PAPER).build();
+                Thread thread = new Thread(() -> {
+                    try {
+                        Checkpoint.save(disk, file, lars, SampleRun.params());
+                        System.out.println("saved");
+                    } catch (IOException e) {
+                        System.out.println(e);
+                    }
+                });
+                thread.start();
+            }
+            inTheMiddle.await();
+            System.out.println("in the middle");
+            System.in.read();
+            goOn.countDown();
+        }
+    }
+
+    private Process saving(int saves) throws Exception {
+        return new ProcessBuilder(ChildJvm.command(
+                        List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"),
+                        Saving.class,
+                        file.toString(),
+                        String.valueOf(saves)))
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
+    }
+
+    @Test
+    @Tag("no-mutants")
+    void aHundredKillsThenOneSaveLeaveOneFile() throws Exception {
+        Process process = saving(100);
+        try (BufferedReader output = process.inputReader()) {
+            assertEquals("in the middle", output.readLine());
+            assertEquals(100, names().size());
+            Checkpoint.save(file, lars, params);
+            assertEquals(101, names().size(), "they are held");
+            process.toHandle().destroyForcibly();
+            process.waitFor();
+        }
+        assertEquals(101, names().size());
+        SampleRun.step(lars, params);
+        Checkpoint.save(file, lars, params);
+        assertEquals(List.of("run.safetensors"), names());
+        assertHolds(file);
+    }
+
+    @Test
+    @Tag("no-mutants")
+    void twoProcessesSaveAtOnce() throws Exception {
+        Process process = saving(1);
+        try (BufferedReader output = process.inputReader()) {
+            assertEquals("in the middle", output.readLine());
+            SampleRun.run(lars, params, 3);
+            Checkpoint.save(file, lars, params);
+            assertEquals(3, Checkpoint.load(file).step());
+            process.getOutputStream().close();
+            assertEquals("saved", output.readLine());
+        }
+        assertEquals(0, process.waitFor());
+        assertEquals(0, Checkpoint.load(file).step(), "the last to move is the one that is there");
+        assertEquals(List.of("run.safetensors"), names());
+    }
+}

@@ -1,0 +1,125 @@
+package io.github.lars4j.internal.passes;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import io.github.lars4j.internal.kernel.ScalarKernels;
+import java.util.Arrays;
+import org.junit.jupiter.api.Test;
+
+/** Which threads the passes wake: those whose share has something to read, or to write. */
+class WakingTest {
+
+    private static final int THREADS = 4;
+    private static final int BLOCK = 4096;
+
+    /** Three layers: two threads share the first, the third has the second and a block of the last, the fourth the rest. */
+    private static final int[] LENGTHS = {4 * BLOCK, BLOCK, 3 * BLOCK};
+
+    private final Plan plan = plan(LENGTHS);
+    private final float[] weights = new float[8 * BLOCK];
+    private final float[] gradients = new float[8 * BLOCK];
+
+    private static Plan plan(int... lengths) {
+        int[] offsets = new int[lengths.length];
+        for (int i = 1; i < lengths.length; i++) {
+            offsets[i] = offsets[i - 1] + lengths[i - 1];
+        }
+        return Plan.of(offsets, lengths, true, THREADS, Plan.Grain.USUAL);
+    }
+
+    private int layer(int element) {
+        return plan.layer(element / BLOCK);
+    }
+
+    @Test
+    void aShareOfWhichNothingIsReadWakesNobody() {
+        Arrays.fill(weights, 2);
+        Arrays.fill(gradients, 3);
+        MeasurePass pass = new MeasurePass(plan);
+        try (Crew crew = new Crew(THREADS)) {
+            byte[][] reads = {
+                {MeasurePass.BOTH, MeasurePass.BOTH, MeasurePass.BOTH},
+                {MeasurePass.GRADIENTS, MeasurePass.NOTHING, MeasurePass.NOTHING},
+                {MeasurePass.NOTHING, MeasurePass.WEIGHTS, MeasurePass.NOTHING},
+                {MeasurePass.NOTHING, MeasurePass.NOTHING, MeasurePass.WEIGHTS},
+                {MeasurePass.NOTHING, MeasurePass.NOTHING, MeasurePass.NOTHING},
+            };
+            String[] woken = {"123", "1--", "-2-", "-23", "---"};
+            for (int i = 0; i < reads.length; i++) {
+                byte[] read = reads[i];
+                assertEquals(
+                        woken[i],
+                        CrewTest.woken(
+                                crew,
+                                THREADS,
+                                () -> pass.run(crew, ScalarKernels.INSTANCE, weights, gradients, read, 0)));
+                for (int layer = 0; layer < 3; layer++) {
+                    if ((read[layer] & MeasurePass.WEIGHTS) != 0) {
+                        assertEquals(4.0 * LENGTHS[layer], pass.weights(layer));
+                    }
+                    if ((read[layer] & MeasurePass.GRADIENTS) != 0) {
+                        assertEquals(9.0 * LENGTHS[layer], pass.gradients(layer));
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    void aShareOfWhichNothingIsWrittenWakesNobody() {
+        Arrays.fill(gradients, 1);
+        Coefficients coefficients = new Coefficients(3);
+        Arrays.fill(coefficients.a, 1);
+        Arrays.fill(coefficients.p, -1);
+        UpdatePass pass = new UpdatePass(plan, coefficients);
+        try (Crew crew = new Crew(THREADS)) {
+            boolean[][] updates = {
+                {true, true, true},
+                {true, false, false},
+                {false, true, false},
+                {false, false, true},
+                {false, false, false}
+            };
+            String[] woken = {"123", "1--", "-2-", "-23", "---"};
+            float[] expected = new float[weights.length];
+            for (int i = 0; i < updates.length; i++) {
+                boolean[] update = updates[i];
+                assertEquals(
+                        woken[i],
+                        CrewTest.woken(
+                                crew,
+                                THREADS,
+                                () -> pass.run(
+                                        crew, ScalarKernels.INSTANCE, weights, gradients, null, update, true, 0)));
+                for (int e = 0; e < expected.length; e++) {
+                    expected[e] += update[layer(e)] ? 10 : 0; // rounds
+                }
+                assertArrayEquals(expected, weights);
+                for (int layer = 0; layer < 3; layer++) {
+                    if (update[layer]) {
+                        double weight = expected[plan.from(layer, plan.firstBlock(layer))];
+                        assertEquals(weight * weight * LENGTHS[layer], pass.squares(layer));
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    void aSmallLayoutWakesNobodyAndALargerOneThoseThatHaveAShare() {
+        byte[] all = {MeasurePass.BOTH};
+        try (Crew crew = new Crew(THREADS)) {
+            String[] woken = {"---", "1--", "12-", "123"};
+            for (int shares = 1; shares <= 4; shares++) {
+                MeasurePass pass = new MeasurePass(plan(2 * BLOCK * shares));
+                assertEquals(
+                        woken[shares - 1],
+                        CrewTest.woken(
+                                crew,
+                                THREADS,
+                                () -> pass.run(crew, ScalarKernels.INSTANCE, weights, gradients, all, 0)));
+            }
+        }
+    }
+}
