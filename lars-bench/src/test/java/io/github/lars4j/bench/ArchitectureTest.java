@@ -64,6 +64,18 @@ class ArchitectureTest {
         onlyKnows("launch");
     }
 
+    /** A trainer's test that replays recordings may have lars-core on the module path. */
+    @Test
+    void replayUsesOnlyWhatLarsCoreExports() {
+        noClasses()
+                .that()
+                .resideInAPackage(ROOT + ".replay")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("io.github.lars4j.internal..")
+                .check(main);
+    }
+
     @Test
     void everyRoomIsInTheList() {
         TreeSet<String> rooms = main.stream()

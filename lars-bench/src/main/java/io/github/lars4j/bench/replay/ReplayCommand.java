@@ -2,8 +2,6 @@ package io.github.lars4j.bench.replay;
 
 import io.github.lars4j.NonFiniteException;
 import io.github.lars4j.bench.command.Command;
-import io.github.lars4j.replay.Recording;
-import io.github.lars4j.replay.Replay;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.InvalidPathException;

@@ -18,9 +18,6 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("locale")
 class ReplayCommandTest {
 
-    /** The core's test data: a module's tests see no other's, but its folder is beside this one. */
-    private static final Path RECORDINGS = Path.of("..", "lars-core", "src", "test", "resources", "recordings");
-
     @TempDir
     Path folder;
 
@@ -41,7 +38,7 @@ class ReplayCommandTest {
 
     /** A recording with one element of a tensor changed. */
     private Path changed(String name, String tensor, int element, float value) throws IOException {
-        Path copy = Files.copy(RECORDINGS.resolve(name), folder.resolve("changed-" + name));
+        Path copy = Files.copy(Recordings.FOLDER.resolve(name), folder.resolve("changed-" + name));
         long at;
         try (SafeTensorsFile file = SafeTensorsFile.open(copy)) {
             TensorInfo info = file.tensors().get(tensor);
@@ -56,7 +53,11 @@ class ReplayCommandTest {
 
     @Test
     void recordingsThatHoldGiveALineEachAndZero() throws Exception {
-        assertEquals(0, replay(RECORDINGS.resolve("optax-12.safetensors"), RECORDINGS.resolve("seed-1.safetensors")));
+        assertEquals(
+                0,
+                replay(
+                        Recordings.FOLDER.resolve("optax-12.safetensors"),
+                        Recordings.FOLDER.resolve("seed-1.safetensors")));
         assertEquals(2, out().lines().count());
         assertTrue(
                 out().lines()
@@ -69,7 +70,7 @@ class ReplayCommandTest {
     @Test
     void oneThatFailsGivesOneAndTheRestIsReplayedAllTheSame() throws Exception {
         Path failing = changed("seed-4.safetensors", "gradients", 300, 7);
-        assertEquals(1, replay(failing, RECORDINGS.resolve("seed-1.safetensors")));
+        assertEquals(1, replay(failing, Recordings.FOLDER.resolve("seed-1.safetensors")));
         assertEquals(2, out().lines().count());
         assertTrue(out().contains("FAILS, first at step 0 in layer fc1.weight"), out());
         assertTrue(out().lines().toList().get(1).endsWith("holds"), out());
@@ -84,7 +85,7 @@ class ReplayCommandTest {
     @Test
     void oneThatCannotBeReadGivesTwoAndTheRestIsReplayedAllTheSame() throws Exception {
         Path malformed = Files.writeString(folder.resolve("malformed.safetensors"), "no safetensors at all");
-        assertEquals(2, replay(folder.resolve("absent"), malformed, RECORDINGS.resolve("seed-1.safetensors")));
+        assertEquals(2, replay(folder.resolve("absent"), malformed, Recordings.FOLDER.resolve("seed-1.safetensors")));
         assertTrue(err().contains("absent: cannot be opened: there is no such file"), err());
         assertTrue(err().contains("malformed.safetensors: the header length"), err());
         assertEquals(1, out().lines().count());

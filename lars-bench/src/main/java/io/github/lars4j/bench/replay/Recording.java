@@ -1,4 +1,4 @@
-package io.github.lars4j.replay;
+package io.github.lars4j.bench.replay;
 
 import io.github.lars4j.Layer;
 import io.github.lars4j.Layers;
@@ -23,7 +23,8 @@ import java.util.Set;
  * momentum that came out of it in float64 (the truth), and the weights that came out in float32 (how far that
  * implementation itself strays). {@code docs/recording.md} describes the format and how to record one's own.
  *
- * <p>Opening checks everything but the numbers in the tensors, which are read a step at a time. For use by one thread.
+ * <p>Opening checks everything but the numbers in the tensors, which {@link Replay#of} reads a step at a time. Not safe for
+ * use by several threads.
  */
 public final class Recording implements AutoCloseable {
 
@@ -56,9 +57,11 @@ public final class Recording implements AutoCloseable {
     /**
      * Opens a recording.
      *
+     * @param path its file
      * @return the recording, to be closed by the caller
-     * @throws SafeTensorsException if the file is no safetensors file, or not that of a recording, saying why
-     * @throws IOException if it cannot be read
+     * @throws SafeTensorsException if the file is not a safetensors file, or not one of a recording; the message names
+     *     the file, and the key or tensor that is missing or wrong
+     * @throws IOException if the file cannot be opened or read, or is not a regular file; the message names it
      */
     public static Recording open(Path path) throws IOException {
         SafeTensorsFile file = SafeTensorsFile.open(path);
@@ -194,76 +197,79 @@ public final class Recording implements AutoCloseable {
         }
     }
 
-    /** The file, as it was named. */
+    /** Returns the path of the file, as it was given to {@link #open}. */
     public String name() {
         return name;
     }
 
-    /** The implementation that was recorded. */
+    /** Returns the name of the implementation that was recorded, such as {@code timm.optim.Lars}. */
     public String dialect() {
         return dialect;
     }
 
     /** What it was run with; the rule among them is the one that does as it does. */
-    public Hyperparameters hyperparameters() {
+    Hyperparameters hyperparameters() {
         return hyperparameters;
     }
 
     /** Whether the recorded momentum has the opposite sign: optax keeps what is added to the weights. */
-    public boolean momentumNegated() {
+    boolean momentumNegated() {
         return dialect.equals("optax.lars");
     }
 
+    /** Returns the number of steps that were recorded, at least 1. */
     public int steps() {
         return learningRates.length;
     }
 
     /** γ of a step. */
-    public double learningRate(int step) {
+    double learningRate(int step) {
         return learningRates[step];
     }
 
+    /** Returns the layers of the recorded model. */
     public Layers layers() {
         return layers;
     }
 
     /** Whether a layer had no gradient in a step. */
-    public boolean isMissing(int step, int layer) {
+    boolean isMissing(int step, int layer) {
         return missing.contains(List.of(step, layer));
     }
 
     /** Elements of the flat arrays. */
-    public int elements() {
+    int elements() {
         return elements;
     }
 
     /** Weights before the first step. */
-    public float[] initialParams() throws IOException {
+    float[] initialParams() throws IOException {
         float[] initial = new float[elements];
         file.readFloats("params_initial", initial, 0);
         return initial;
     }
 
     /** Reads the gradients of a step into an array of {@link #elements}. */
-    public void gradients(int step, float[] destination) throws IOException {
+    void gradients(int step, float[] destination) throws IOException {
         file.readFloats("gradients", (long) step * elements, destination, 0, elements);
     }
 
     /** Reads the weights after so many steps, run in float64. */
-    public void trueParams(int stepsTaken, double[] destination) throws IOException {
+    void trueParams(int stepsTaken, double[] destination) throws IOException {
         file.readDoubles("params_f64", (long) stepsTaken * elements, destination, 0, elements);
     }
 
     /** Reads the weights after so many steps, run in float32. */
-    public void recordedParams(int stepsTaken, float[] destination) throws IOException {
+    void recordedParams(int stepsTaken, float[] destination) throws IOException {
         file.readFloats("params_f32", (long) stepsTaken * elements, destination, 0, elements);
     }
 
     /** Reads the momentum after so many steps, run in float64; not there without momentum. */
-    public void trueMomentum(int stepsTaken, double[] destination) throws IOException {
+    void trueMomentum(int stepsTaken, double[] destination) throws IOException {
         file.readDoubles("momentum_f64", (long) stepsTaken * elements, destination, 0, elements);
     }
 
+    /** Closes the file. It cannot be replayed any more then. */
     @Override
     public void close() throws IOException {
         file.close();
@@ -278,7 +284,7 @@ public final class Recording implements AutoCloseable {
     }
 
     private Object json(String key) throws SafeTensorsException {
-        return Json.parse(name + ": metadata \"" + key + "\"", metadata(key));
+        return StrictJson.parse(name + ": metadata \"" + key + "\"", metadata(key));
     }
 
     private SafeTensorsException malformed(String key, String problem) {

@@ -1,4 +1,4 @@
-package io.github.lars4j.replay;
+package io.github.lars4j.bench.replay;
 
 import io.github.lars4j.Gradients;
 import io.github.lars4j.Lars;
@@ -13,18 +13,19 @@ import java.util.Locale;
 import java.util.function.ToDoubleFunction;
 
 /**
- * What came of running a {@link Recording} on this JVM's kernels: the distance to the truth of every layer after every
- * step, as a share of what rounding errors can explain ({@link ErrorBound} derives it).
+ * What came of running a {@link Recording} with {@link Lars} on this JVM's kernels: the distance to the truth, the
+ * recorded run in float64, of every layer after every step, as a share of what rounding errors can explain. {@code
+ * docs/recording.md} describes the bound.
  *
  * @param recording name of the recording's file
  * @param dialect the implementation that was recorded
  * @param kernels the kernels that ran it
- * @param distances of every layer after every step, in the order of steps, then layers
+ * @param distances the distances of every layer after every step, in the order of steps, then layers
  */
 public record Replay(String recording, String dialect, String kernels, List<Distance> distances) {
 
     /**
-     * Where a layer stood after a step, against the truth. An ulp is that of a float as large as the largest weight that
+     * How far a layer is from the truth after a step. An ulp is that of a float as large as the largest weight that
      * the layer has had so far, in truth.
      *
      * @param step index of the step
@@ -36,18 +37,20 @@ public record Replay(String recording, String dialect, String kernels, List<Dist
      */
     public record Distance(int step, String layer, double weights, double momentum, double ulps, double recorded) {
 
-        /** Whether rounding errors explain the distance; false for NaN. */
+        /** Returns whether both shares are at most 1, so that rounding errors explain the distance; false for NaN. */
         public boolean holds() {
             return weights <= 1 && momentum <= 1;
         }
     }
 
     /**
-     * Runs a recording.
+     * Runs a recording from its first step to its last.
      *
-     * @throws SafeTensorsException if it does not begin where it says that it begins
-     * @throws IOException if it cannot be read
-     * @throws NonFiniteException if a step met anything that is not finite
+     * @param recording the recording, which stays open
+     * @return the distances between the two runs
+     * @throws SafeTensorsException if the recorded runs do not begin with {@code params_initial} and a momentum of 0
+     * @throws IOException if the recording cannot be read, or is closed
+     * @throws NonFiniteException if a weight, a gradient or what follows from them is not finite
      */
     public static Replay of(Recording recording) throws IOException {
         float[] params = recording.initialParams();
@@ -92,17 +95,17 @@ public record Replay(String recording, String dialect, String kernels, List<Dist
         }
     }
 
-    /** Whether every layer held the bar after every step. */
+    /** Returns whether rounding errors explain every distance: {@link Distance#holds} for all. */
     public boolean holds() {
         return distances.stream().allMatch(Distance::holds);
     }
 
-    /** Where weights were farthest off, as a share of their bound. */
+    /** Returns the distance whose {@link Distance#weights} is the greatest. */
     public Distance worstWeights() {
         return worst(Distance::weights);
     }
 
-    /** Where momentum was farthest off, as a share of its bound. */
+    /** Returns the distance whose {@link Distance#momentum} is the greatest. */
     public Distance worstMomentum() {
         return worst(Distance::momentum);
     }
@@ -111,7 +114,10 @@ public record Replay(String recording, String dialect, String kernels, List<Dist
         return distances.stream().max(Comparator.comparingDouble(by)).orElseThrow();
     }
 
-    /** One line: the file, the worst distances and where they were, and the verdict, with a layer that failed. */
+    /**
+     * Returns one line that says the recording, the greatest distances and where they are, and {@code holds} or {@code
+     * FAILS}, with the first distance that does not hold.
+     */
     @Override
     public String toString() {
         Distance w = worstWeights();

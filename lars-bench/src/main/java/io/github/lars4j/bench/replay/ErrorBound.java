@@ -1,4 +1,4 @@
-package io.github.lars4j.replay;
+package io.github.lars4j.bench.replay;
 
 import io.github.lars4j.Layer;
 import io.github.lars4j.rule.Hyperparameters;

@@ -1,4 +1,4 @@
-package io.github.lars4j.replay;
+package io.github.lars4j.bench.replay;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -300,7 +300,7 @@ class ErrorBoundTest {
 
     /** A recording whose rates are others from a step on: its weights move as if the ratio were off. */
     private Path withRates(String name, int from, double factor) throws IOException {
-        byte[] bytes = Files.readAllBytes(RecordingsTest.file(name));
+        byte[] bytes = Files.readAllBytes(Recordings.file(name));
         int length = (int) ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getLong(0);
         String header = new String(bytes, 8, length, StandardCharsets.UTF_8);
         Matcher rates = Pattern.compile("\"learning_rates\": ?\"\\[([^]]*)]\"").matcher(header);
@@ -321,7 +321,7 @@ class ErrorBoundTest {
 
     @Test
     void aTenThousandthIsSeenInTheFirstStepOfEveryRecording() throws IOException {
-        for (String name : RecordingsTest.NAMES) {
+        for (String name : Recordings.names()) {
             try (Recording recording = Recording.open(withRates(name, 0, 1.0001))) {
                 assertFalse(
                         Replay.of(recording).distances().stream()
@@ -335,9 +335,9 @@ class ErrorBoundTest {
     /** The bound grows with the steps, but never so far that an error would be lost in it. */
     @Test
     void aThousandthIsSeenHoweverLateItBegins() throws IOException {
-        for (String name : RecordingsTest.NAMES) {
+        for (String name : Recordings.names()) {
             int steps;
-            try (Recording recording = Recording.open(RecordingsTest.file(name))) {
+            try (Recording recording = Recording.open(Recordings.file(name))) {
                 steps = recording.steps();
             }
             for (int from = 3; from < steps - 4; from += 13) {
