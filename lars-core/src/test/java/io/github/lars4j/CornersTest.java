@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.github.lars4j.replay.Replay;
 import io.github.lars4j.rule.Dialects;
 import io.github.lars4j.rule.Rule;
 import io.github.lars4j.safetensors.Dtype;
@@ -204,13 +203,6 @@ class CornersTest {
         String message = assertThrows(IllegalArgumentException.class, () -> new TensorInfo("t", Dtype.U8, shape, 0, 2))
                 .getMessage();
         assertTrue(message.contains("... (100 dimensions)"), message);
-    }
-
-    @Test
-    void aReplayFarFromTheTruthDoesNotHold() {
-        assertTrue(new Replay.Distance(0, "a", 0, 0, 0, 0).holds());
-        assertFalse(new Replay.Distance(0, "a", 1e9, 0, 1, 1).holds());
-        assertFalse(new Replay.Distance(0, "a", 0, 2, 0, 0).holds());
     }
 
     @Test

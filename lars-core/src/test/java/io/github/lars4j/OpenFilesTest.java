@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.sun.management.UnixOperatingSystemMXBean;
-import io.github.lars4j.replay.Recording;
 import io.github.lars4j.safetensors.SafeTensorsException;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
@@ -74,9 +73,5 @@ class OpenFilesTest {
     void refusing() throws Throwable {
         Path file = Files.writeString(folder.resolve("no.safetensors"), "not one of ours");
         leavesNoneOpen(() -> assertThrows(SafeTensorsException.class, () -> Checkpoint.load(file)));
-        leavesNoneOpen(() -> assertThrows(SafeTensorsException.class, () -> Recording.open(file)));
-        Checkpoint.save(file, lars, params);
-        // A safetensors file, but no recording.
-        leavesNoneOpen(() -> assertThrows(SafeTensorsException.class, () -> Recording.open(file)));
     }
 }

@@ -8,10 +8,11 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 @Tag("locale")
 class BenchMainTest {
@@ -23,10 +24,11 @@ class BenchMainTest {
     private final ByteArrayOutputStream err = new ByteArrayOutputStream();
 
     private int run(String... args) throws Exception {
-        return BenchMain.run(
-                args,
-                new PrintStream(out, true, StandardCharsets.UTF_8),
-                new PrintStream(err, true, StandardCharsets.UTF_8));
+        return BenchMain.commands()
+                .run(
+                        args,
+                        new PrintStream(out, true, StandardCharsets.UTF_8),
+                        new PrintStream(err, true, StandardCharsets.UTF_8));
     }
 
     private void assertRefused(String reason, String... args) throws Exception {
@@ -49,14 +51,67 @@ class BenchMainTest {
     }
 
     @Test
+    void helpListsTheOptionsTheCommandsAndThoseOfJmh() throws Exception {
+        assertEquals(0, run("--help"));
+        String help = out.toString(StandardCharsets.UTF_8);
+        assertTrue(
+                help.startsWith(
+                        "usage: java -jar lars-bench.jar [--out DIR] [--layout LAYOUT] | COMMAND | JMH OPTIONS"),
+                help);
+        for (String name : new String[] {
+            "--out=DIR",
+            "--layout=LAYOUT",
+            "report",
+            "coldstart",
+            "ratios",
+            "replay",
+            "accuracy",
+            "large-batch",
+            "lars\\$",
+            "-rf json -rff FILE"
+        }) {
+            assertTrue(help.lines().anyMatch(line -> line.matches(" +" + name + " .*")), name + " in\n" + help);
+        }
+        assertTrue(help.contains("resnet50, alexnet, vgg16, vit_b_16, mobilenet_v2, or ELEMENTSxLAYERS"), help);
+        assertTrue(help.contains("cost 10 % and 20 ms more"), help);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"report", "coldstart", "ratios", "replay", "accuracy", "large-batch"})
+    void everyCommandShowsItsHelp(String command) throws Exception {
+        assertEquals(0, run(command, "--help"));
+        String help = out.toString(StandardCharsets.UTF_8);
+        assertTrue(help.startsWith("usage: java -jar lars-bench.jar " + command + " [--help]"), help);
+        assertTrue(help.lines().allMatch(line -> line.length() <= 100), help);
+        assertEquals("", err.toString(StandardCharsets.UTF_8));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"report", "coldstart", "ratios", "replay", "accuracy", "large-batch"})
+    void everyCommandNamesTheNearestOption(String command) throws Exception {
+        assertRefused("unknown option --hlep, the nearest is --help; " + command + " --help tells", command, "--hlep");
+    }
+
+    @Test
+    void theNearestNameIsNamed() throws Exception {
+        assertRefused("unknown option --job, the nearest is --jobs;", "large-batch", "--job", "2");
+        assertRefused("unknown option --ot=here, the nearest is --out;", "report", "a", "--ot=here");
+        assertRefused("unknown option --layuot, the nearest is --layout;", "--out", folder.toString(), "--layuot", "x");
+        assertRefused("the nearest name that lars-bench knows is report;", "repot");
+        assertRefused("the nearest name that lars-bench knows is large-batch;", "largebatch", "--quick");
+        assertRefused("the nearest name that lars-bench knows is --layout;", "--layot=resnet50");
+    }
+
+    @Test
     void unknownCommandsAndOptionsAreRefusedInOneLine() throws Exception {
         assertRefused("nonsense is no command and no benchmark", "nonsense");
         assertRefused("zzz", "--zzz");
         assertRefused("no-such", "--no-such");
         assertRefused("\"resnet51\"", "-p", "layout=resnet51", "lars");
-        assertRefused("coldstart", "coldstart", "now");
-        assertRefused("accuracy takes no arguments, and was given --help", "accuracy", "--help");
-        assertRefused("ratios", "ratios");
+        assertRefused("unexpected argument now; coldstart --help tells more", "coldstart", "now");
+        assertRefused("unexpected argument all", "accuracy", "all");
+        assertRefused("Missing required parameter: 'FILE.json'", "ratios");
+        assertRefused("Missing required parameter: 'FILE'; replay --help tells more", "replay");
         assertRefused("a: cannot be opened: there is no such file", "ratios", "a", "b");
     }
 
@@ -67,85 +122,18 @@ class BenchMainTest {
         assertRefused("there is no such file either", "--layout", "nonsense");
         assertRefused("what has that name here is no file", "--layout", folder.toString());
         assertRefused(file.toString(), "--layout", file.toString());
-        assertRefused("--layout needs a value", "--layout");
-        assertRefused("--out needs a value", "--out");
+        assertRefused("Missing required parameter for option '--layout'", "--layout");
+        assertRefused("Missing required parameter for option '--out'", "--out");
         assertRefused("-f does not go together with --out", "--out", folder.toString(), "-f", "3");
+        assertRefused("-f does not go together with --out", "-f", "3", "--layout", "resnet50");
+        assertRefused("report does not go together with --out", "--out", folder.toString(), "report", file.toString());
         assertRefused("which is no folder", "--out", file.toString());
         assertRefused("which is no folder", "--out", file.resolve("below").toString());
         assertEquals("", out.toString(StandardCharsets.UTF_8));
     }
 
-    private Path json() throws Exception {
-        Path file = folder.resolve("run.json");
-        try (var in = BenchMainTest.class.getResourceAsStream("run.json")) {
-            Files.copy(in, file);
-        }
-        return file;
-    }
-
-    @Test
-    void reportOfARecordedRunIsWrittenBesideIt() throws Exception {
-        Path file = json();
-        assertEquals(0, run("report", file.toString()));
-        assertTrue(out.toString(StandardCharsets.UTF_8).contains("Written to " + folder));
-        assertTrue(Files.readString(folder.resolve("report.html")).contains("resnet50"));
-        assertEquals(
-                0,
-                run("report", file.toString(), "--out", folder.resolve("there").toString()));
-        assertTrue(Files.isRegularFile(folder.resolve("there").resolve("table.md")));
-    }
-
-    @Test
-    void reportsOfWhatIsNoRunAreRefused() throws Exception {
-        Path bad = Files.writeString(folder.resolve("bad.json"), "{}");
-        assertRefused("report needs one file", "report");
-        assertRefused("report needs one file", "report", "a", "b");
-        assertRefused(
-                "missing.json: cannot be opened: there is no such file",
-                "report",
-                folder.resolve("missing.json").toString());
-        assertRefused("bad.json is no", "report", bad.toString());
-        Path pickle = Files.write(folder.resolve("run.pt"), new byte[] {(byte) 0x80, 2, (byte) 0x8a});
-        for (String command : new String[] {"report", "ratios"}) {
-            assertRefused(pickle + " is no text: it is a Python pickle", command, pickle.toString());
-            assertRefused(folder + ": cannot be opened: it is a folder", command, folder.toString());
-            assertRefused("no-file", command, "no-file\0");
-        }
-        assertRefused(bad + ": cannot be made a folder", "report", json().toString(), "--out", bad.toString());
-    }
-
     @Test
     void benchmarksInThisJvmAreRefusedWithTheReason() throws Exception {
         assertRefused("-f 0 would measure all kernels in this one JVM", "-f", "0", "lars");
-    }
-
-    @Test
-    void ratiosOfWhatIsNoResultAreRefused() throws Exception {
-        assertRefused(
-                "missing.json: cannot be opened: there is no such file",
-                "ratios",
-                folder.resolve("missing.json").toString());
-        for (String json : new String[] {"", "{}", "[1]", "[{}]", "[{\"benchmark\": 1}]", "["}) {
-            Path file = Files.writeString(folder.resolve("bad.json"), json);
-            assertRefused("is not a JSON result of JMH", "ratios", file.toString());
-        }
-    }
-
-    @Test
-    void layoutsThatDoNotFitAreExplained() {
-        String reason = Forks.obstacle(138_357_544, 2L << 30);
-        assertTrue(reason != null && reason.contains("of this machine's 2,048 MiB"), reason);
-        assertEquals(null, Forks.obstacle(138_357_544, 8L << 30));
-        assertTrue(Forks.obstacle(3_000_000_000L, 1L << 40).contains("more than an array holds"));
-    }
-
-    @Test
-    void forksGetTheModuleWhateverIsChosen() {
-        for (var chosen : List.of(List.<String>of(), List.of("-Xmx1g", "-XX:+UseSerialGC", "--add-modules=x"))) {
-            var flags = Forks.flags(1000, chosen);
-            assertTrue(flags.contains("--add-modules=jdk.incubator.vector"), flags.toString());
-            assertEquals(chosen.isEmpty(), flags.stream().anyMatch(f -> f.startsWith("-Xmx")), flags.toString());
-            assertEquals(chosen.isEmpty(), flags.contains("-XX:+UseParallelGC"), flags.toString());
-        }
     }
 }

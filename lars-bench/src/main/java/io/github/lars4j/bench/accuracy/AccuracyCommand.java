@@ -1,9 +1,11 @@
 package io.github.lars4j.bench.accuracy;
 
-import io.github.lars4j.bench.Forks;
-import io.github.lars4j.bench.Machine;
-import io.github.lars4j.bench.QuietRunner;
-import io.github.lars4j.bench.report.Table;
+import io.github.lars4j.bench.chart.Table;
+import io.github.lars4j.bench.command.Command;
+import io.github.lars4j.bench.command.CommandException;
+import io.github.lars4j.bench.machine.Forks;
+import io.github.lars4j.bench.machine.Machine;
+import io.github.lars4j.bench.machine.QuietRunner;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.lang.management.ManagementFactory;
@@ -19,37 +21,34 @@ import org.openjdk.jmh.runner.RunnerException;
 import org.openjdk.jmh.runner.options.Options;
 import org.openjdk.jmh.runner.options.OptionsBuilder;
 import org.openjdk.jmh.runner.options.TimeValue;
+import picocli.CommandLine.ExitCode;
 
 /**
- * The command {@code accuracy}: how far off the norms of {@link Norm} are on {@link HardVector}s, and how fast they
- * are.
+ * The command {@code accuracy}: measures the errors of the norms of {@link Norm} on {@link HardVector}s, and their speed.
  */
-public final class AccuracyCommand {
+public final class AccuracyCommand implements Command {
 
-    private static final int FAILED = 1;
-    private static final int USAGE = 2;
-
-    /** Elements that are timed from cache: 128 KiB, which any L2 holds. */
+    /** Number of elements timed from cache: 128 KiB, which fit any L2. */
     private static final int CACHED = 1 << 15;
 
-    /** Elements that are timed from memory: 64 MiB. */
+    /** Number of elements timed from memory: 64 MiB. */
     private static final int STREAMED = 1 << 24;
 
-    /** So far off a digit is lost. */
+    /** Error from which a result counts as wrong: a decimal digit is lost. */
     private static final double WRONG_ULPS = 10;
 
-    /** So many of the first norms are sums in float. */
+    /** Number of norms, the first ones, that are sums in float. */
     private static final int FLOATS = 4;
 
     /**
-     * What a norm came to on one vector.
+     * The error of a norm on one vector.
      *
-     * @param ulps how far off it is; infinite where the result is infinite or NaN
-     * @param failure in a word, why the result says nothing; {@code null} where it says something
+     * @param ulps the error in ulp; infinite if the result is infinite or NaN
+     * @param failure one word that says why the result is useless; {@code null} if it is not
      */
     record Verdict(double ulps, String failure) {
 
-        /** Judges a norm on a vector whose norm is not 0. */
+        /** Tests a norm on a vector whose norm is not 0. */
         static Verdict of(Norm norm, float[] values, ExactNorm exact) {
             float result = norm.of(values);
             double ulps = exact.ulps(result);
@@ -74,11 +73,11 @@ public final class AccuracyCommand {
     }
 
     /**
-     * All that is found out about a norm.
+     * The errors and times of a norm.
      *
      * @param verdicts one for each vector
-     * @param cached time from L2, in ns an element
-     * @param streamed time from memory, in ns an element
+     * @param cached time per element from L2, in ns
+     * @param streamed time per element from memory, in ns
      */
     record Row(String name, List<Verdict> verdicts, double cached, double streamed) {
 
@@ -86,7 +85,7 @@ public final class AccuracyCommand {
             return verdicts.stream().filter(Verdict::isWrong).count();
         }
 
-        /** The greatest error in ulp of those that are not wrong. */
+        /** The largest error in ulp among the results that are not wrong. */
         double worst() {
             return verdicts.stream()
                     .filter(verdict -> !verdict.isWrong())
@@ -96,19 +95,18 @@ public final class AccuracyCommand {
         }
     }
 
-    private AccuracyCommand() {}
+    @Override
+    public String name() {
+        return "accuracy";
+    }
 
-    /**
-     * Runs the command.
-     *
-     * @param args its arguments, without its name: there are none
-     * @return the status to exit with: 0, 1 if a measurement failed, 2 if there are arguments
-     */
-    public static int run(String[] args, PrintStream out, PrintStream err) {
-        if (args.length != 0) {
-            err.println("lars-bench: accuracy takes no arguments, and was given " + String.join(" ", args));
-            return USAGE;
-        }
+    @Override
+    public String summary() {
+        return "measure the error and the speed of norms in float and of this library's";
+    }
+
+    @Override
+    public int run(PrintStream out, PrintStream err) throws CommandException {
         out.println(Machine.describe());
         List<Norm> norms = Norm.all();
         List<List<Verdict>> verdicts = verdicts(norms, out);
@@ -120,16 +118,15 @@ public final class AccuracyCommand {
                 out.printf(Locale.ROOT, "[%d/%d] %s is timed%n", n + 1, norms.size(), norm.name());
             }
         } catch (RunnerException e) {
-            err.println("lars-bench: " + e.getMessage());
-            return FAILED;
+            throw CommandException.failed(e.getMessage(), e);
         }
         out.println();
         out.println(speeds(rows));
         out.print(conclusion(rows));
-        return 0;
+        return ExitCode.OK;
     }
 
-    /** Judges norms on all vectors, and prints the table of it; returns a list for each norm. */
+    /** Tests norms on all vectors and prints a table; returns a list for each norm. */
     private static List<List<Verdict>> verdicts(List<Norm> norms, PrintStream out) {
         List<List<Verdict>> verdicts = new ArrayList<>();
         List<String> headings = new ArrayList<>(List.of("error in ulp", "exact norm"));
@@ -157,7 +154,7 @@ public final class AccuracyCommand {
         return verdicts;
     }
 
-    /** Time of one norm in a fork of its own, in ns an element. */
+    /** The time of one norm per element in ns, measured in a fork of its own. */
     private static double nanos(Norm norm, int elements) throws RunnerException {
         List<String> flags =
                 Forks.flags(elements, ManagementFactory.getRuntimeMXBean().getInputArguments());
@@ -198,8 +195,9 @@ public final class AccuracyCommand {
     }
 
     /**
-     * What the figures say, in three sentences; of rows and verdicts in the order of {@link Norm#all} and of the
-     * vectors.
+     * Summarises the rows in three sentences.
+     *
+     * @param rows in the order of {@link Norm#all}, with verdicts in the order of the vectors
      */
     static String conclusion(List<Row> rows) {
         Row loop = rows.getFirst();

@@ -4,17 +4,17 @@ import java.math.BigInteger;
 
 /**
  * The exact Euclidean norm of floats. The square of a float is an integer of at most 48 bits times a power of two, so
- * the sum of squares is a whole number of 2^-298; its root is cut off far behind the last place of any float.
+ * the sum of squares is an integer times 2^-298; its root is truncated far below the last place of any float.
  * Immutable.
  */
 final class ExactNorm {
 
-    /** The least float is 2 to minus this. */
+    /** The smallest float is 2 to the power of minus this. */
     private static final int DIGITS = 149;
 
     private static final int MANTISSA_BITS = 24;
 
-    /** Bits that the root has behind those of the least float. */
+    /** Bits of the root below the smallest float. */
     private static final int MORE = 64;
 
     /** In units of 2^-(DIGITS + MORE). */
@@ -30,7 +30,8 @@ final class ExactNorm {
      * @throws IllegalArgumentException if a value is infinite or NaN
      */
     static ExactNorm of(float[] values) {
-        // For each exponent the sum of the squares' upper and lower halves: an array is too short for one to overflow.
+        // The sums of the upper and lower halves of the squares, by exponent; an array is too short for one to
+        // overflow.
         long[] upper = new long[256];
         long[] lower = new long[256];
         for (float value : values) {
@@ -51,7 +52,7 @@ final class ExactNorm {
         return new ExactNorm(sum.shiftLeft(2 * MORE).sqrt());
     }
 
-    /** The norm to the nearest double, or one beside it. */
+    /** The norm as a double, within one ulp. */
     double value() {
         return Math.scalb(root.doubleValue(), -DIGITS - MORE);
     }
@@ -75,7 +76,7 @@ final class ExactNorm {
         return (bits & 0x7f80_0000) == 0 ? bits & 0x7f_ffff : bits & 0x7f_ffff | 0x80_0000;
     }
 
-    /** What the mantissa is shifted by, in units of the least float. */
+    /** The number of bits by which the mantissa is shifted, in units of the smallest float. */
     private static int shift(float value) {
         return Math.max((Float.floatToRawIntBits(value) >>> 23 & 0xff) - 1, 0);
     }

@@ -6,37 +6,37 @@ import java.util.SplittableRandom;
 import java.util.function.Supplier;
 
 /**
- * A vector that is hard on a norm, the same at every run.
+ * A vector whose norm is hard to compute, the same in every run.
  *
- * @param label what tables call it
+ * @param label its name in tables
  * @param elements makes its elements
  */
 record HardVector(String label, Supplier<float[]> elements) {
 
-    /** As ResNet-50's largest tensor, 512 x 512 x 3 x 3, is initialised: nothing is extreme. */
+    /** The initial values of ResNet-50's largest tensor, 512 x 512 x 3 x 3; nothing is extreme. */
     static final HardVector RESNET50 =
             new HardVector("ResNet-50 layer", () -> gaussians(512 * 512 * 3 * 3, Math.sqrt(2.0 / (512 * 3 * 3)), 1));
 
     static final List<HardVector> ALL = List.of(
             RESNET50,
             new HardVector("2^20 normal", () -> gaussians(1 << 20, 1, 2)),
-            // Every addition rounds to the same side for a long while.
+            // Many additions in a row round in the same direction.
             new HardVector("2^20 tenths", () -> equal(1 << 20, 0.1f)),
-            // Where a float sum has come to 2^24, adding 1 does not change it.
+            // A float sum of 2^24 does not change when 1 is added.
             new HardVector("20 x 2^20 ones", () -> equal(20 << 20, 1)),
-            // The first square is 2^24, and all that follow are less than half of its last place.
+            // The first square is 2^24, and all others are less than half an ulp of it.
             new HardVector("4096, then small", () -> oneLarge(1 << 20)),
             new HardVector("rising to 1", () -> rising(1 << 20)),
             new HardVector("falling from 1", () -> reversed(rising(1 << 20))),
             new HardVector("2^-60 to 2^53", () -> wide(1 << 16)),
-            // Squares that no float holds, though one holds the norm.
+            // The squares overflow a float, and the norm does not.
             new HardVector("about 1e25", () -> gaussians(1 << 16, 1e25, 5)),
-            // Squares that are subnormal floats, or less.
+            // The squares are subnormal floats, or smaller.
             new HardVector("about 1e-22", () -> gaussians(1 << 16, 1e-22, 6)),
-            // Squares that are less than half of the least float.
+            // The squares are less than half of the smallest float.
             new HardVector("subnormal", () -> gaussians(1 << 16, 0x1p-129, 7)));
 
-    /** Normally distributed values of a standard deviation. */
+    /** Normally distributed values with mean 0. */
     static float[] gaussians(int length, double deviation, long seed) {
         SplittableRandom random = new SplittableRandom(seed);
         float[] values = new float[length];
@@ -79,7 +79,7 @@ record HardVector(String label, Supplier<float[]> elements) {
         return reversed;
     }
 
-    /** Exponents far apart, of which the sum of squares is a float still. */
+    /** Values with exponents far apart whose sum of squares is still a float. */
     private static float[] wide(int length) {
         SplittableRandom random = new SplittableRandom(4);
         float[] values = new float[length];

@@ -3,16 +3,16 @@ package io.github.lars4j.bench.accuracy;
 import io.github.lars4j.Gradients;
 import io.github.lars4j.Lars;
 import io.github.lars4j.Layers;
-import io.github.lars4j.bench.ChosenKernels;
+import io.github.lars4j.bench.machine.ChosenKernels;
 import java.util.List;
 
 /**
- * A way to compute the Euclidean norm of floats. The same objects are judged for their errors and measured for their
+ * A method to compute the Euclidean norm of floats. The same objects are tested for their errors and measured for their
  * speed. Not safe for use by several threads.
  */
 sealed interface Norm {
 
-    /** All ways there are. */
+    /** All methods. */
     static List<Norm> all() {
         return List.of(
                 new FloatLoop(),
@@ -24,9 +24,9 @@ sealed interface Norm {
     }
 
     /**
-     * The way of a name.
+     * Returns the method with a name.
      *
-     * @throws IllegalArgumentException if there is none of it
+     * @throws IllegalArgumentException if there is none
      */
     static Norm named(String name) {
         return all().stream()
@@ -36,10 +36,10 @@ sealed interface Norm {
                         + String.join(", ", all().stream().map(Norm::name).toList())));
     }
 
-    /** Its name, in tables and for {@code -p norm=}. */
+    /** The method's name, in tables and for {@code -p norm=}. */
     String name();
 
-    /** The norm, as far as this way gets it right. */
+    /** The norm of the values, with this method's error. */
     float of(float[] values);
 
     private static float root(float squares) {
@@ -78,10 +78,10 @@ sealed interface Norm {
         }
     }
 
-    /** Float sums of halves, of their halves, and so on. */
+    /** A float sum by recursive halving. */
     record Pairwise() implements Norm {
 
-        /** Elements that are not halved again. */
+        /** Maximum length that is summed without halving. */
         private static final int LEAF = 128;
 
         @Override
@@ -102,7 +102,7 @@ sealed interface Norm {
             return squares(values, from, middle) + squares(values, middle, to);
         }
 
-        /** Eight sums side by side, as NumPy takes them. */
+        /** Eight sums side by side, as in NumPy. */
         private static float leaf(float[] values, int from, int to) {
             float s0 = 0;
             float s1 = 0;
@@ -131,7 +131,7 @@ sealed interface Norm {
         }
     }
 
-    /** A float sum, and beside it what its roundings have lost. */
+    /** A float sum with compensation for its rounding errors. */
     record Kahan() implements Norm {
 
         @Override
@@ -153,14 +153,14 @@ sealed interface Norm {
         }
     }
 
-    /** The library's pass 1 over one layer, of the weights alone: it is handed the sum over the gradients. */
+    /** The library's pass 1 over the weights of one layer; the sum over the gradients is given. */
     final class Stripes implements Norm {
 
         private final String kernels;
         private Lars lars;
         private Gradients unread;
 
-        /** The library with kernels of a name. */
+        /** The library with {@code scalar} or {@code vector} kernels. */
         Stripes(String kernels) {
             this.kernels = kernels;
         }

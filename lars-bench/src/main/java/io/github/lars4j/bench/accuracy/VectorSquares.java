@@ -5,8 +5,8 @@ import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The sum of squares as SIMD is usually written: in float, as fast as the values arrive. Eight vectors a turn: C2
- * unrolls a smaller body itself, and from memory that is slower.
+ * The sum of squares in float, as SIMD code usually computes it. Each iteration reads eight vectors: C2 unrolls a
+ * smaller body by itself, and that is slower from memory.
  */
 final class VectorSquares {
 

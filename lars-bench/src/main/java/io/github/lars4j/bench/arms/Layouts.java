@@ -1,7 +1,7 @@
 package io.github.lars4j.bench.arms;
 
 import io.github.lars4j.Layers;
-import io.github.lars4j.bench.InputFile;
+import io.github.lars4j.bench.files.InputFile;
 import io.github.lars4j.rule.Treatment;
 import io.github.lars4j.safetensors.Dtype;
 import io.github.lars4j.safetensors.SafeTensorsException;
@@ -24,8 +24,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * The layouts that are measured: the tensors of real networks by name, uniform ones such as {@code 4096x100}, and those
- * of a file.
+ * The layouts to measure: the tensors of real networks by name, uniform layouts such as {@code 4096x100}, and layouts
+ * from files.
  */
 public final class Layouts {
 
@@ -40,7 +40,7 @@ public final class Layouts {
 
     private static final Pattern COMMENT = Pattern.compile("(^|\\s)#.*");
 
-    /** A list of more bytes than this is some other file. */
+    /** Maximum size of a list of tensors, in bytes. */
     private static final int LONGEST_LIST = 1 << 24;
 
     private Layouts() {}
@@ -60,9 +60,9 @@ public final class Layouts {
      * nothing else: then the shapes are not known, and all layers are adapted.
      *
      * @param name one of {@link #NETWORKS}, or ELEMENTSxLAYERS, or @FILE
-     * @param notes is told, in a line, what of a file is left out or not known
-     * @throws IllegalArgumentException if it is none of them, or the file can't be read or is neither, saying what
-     *     is wrong where
+     * @param notes receives a line about tensors that are left out or whose shape is not known
+     * @throws IllegalArgumentException if the name is none of these, or the file cannot be read or is damaged; the
+     *     message says what is wrong and where
      */
     public static Layers named(String name, Consumer<String> notes) {
         if (name.startsWith("@")) {
@@ -154,8 +154,8 @@ public final class Layouts {
     /**
      * Reads a list of tensors.
      *
-     * @param source where the list is from, for messages
-     * @throws IllegalArgumentException if a line is no tensor, naming it by number, or there is none
+     * @param source name of the list, for messages
+     * @throws IllegalArgumentException if a line is no tensor, with the line's number, or if there is no tensor
      */
     static Layers parse(String source, List<String> lines, Consumer<String> notes) {
         Layers.Builder builder = Layers.builder();

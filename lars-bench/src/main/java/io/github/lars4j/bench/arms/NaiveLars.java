@@ -1,9 +1,9 @@
 package io.github.lars4j.bench.arms;
 
 /**
- * LARS as people write it by hand after the PyTorch snippet: an array for each tensor, one operation after another,
- * each with its result in a new array. It leaves out that the snippet adds the decay into the caller's gradient, which
- * makes it a pass of its own there too.
+ * LARS written by hand after the common PyTorch snippet: one array per tensor, and one array operation after another,
+ * each with its result in a new array. Unlike the snippet, it does not add the decay into the caller's gradient, which
+ * would be one more pass.
  */
 public final class NaiveLars {
 
@@ -14,7 +14,7 @@ public final class NaiveLars {
     private final float eta;
     private final float[][] buffers;
 
-    /** Makes an optimizer of {@code tensors} tensors, without dampening. */
+    /** Makes an optimizer for {@code tensors} tensors, without dampening. */
     public NaiveLars(int tensors, float rate, float momentum, float weightDecay, boolean nesterov, float eta) {
         this.rate = rate;
         this.momentum = momentum;
@@ -24,7 +24,7 @@ public final class NaiveLars {
         this.buffers = new float[tensors][];
     }
 
-    /** Takes a step of all tensors. */
+    /** Takes a step on all tensors. */
     public void step(float[][] params, float[][] grads) {
         for (int t = 0; t < params.length; t++) {
             float[] p = params[t];

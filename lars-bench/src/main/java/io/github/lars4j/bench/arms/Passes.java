@@ -6,14 +6,14 @@ import io.github.lars4j.internal.passes.Crew;
 import java.util.Arrays;
 
 /**
- * What a LARS whose sums are in double has to do to its arrays, and no more: the three sums in whatever order is
- * fastest, and a step of SGD. There is no rule between them; all layers get the same rate.
+ * The array work that every LARS with sums in double has to do, and nothing else: the three sums, in the fastest order,
+ * and a step of SGD. There is no rule in between; all layers have the same rate.
  */
 final class Passes implements AutoCloseable {
 
     /**
-     * Elements of one call. One call for everything would wait long for its compiled code, which counts calls, and
-     * costs are no less.
+     * Elements per call. The JIT counts calls, so one call for everything would stay interpreted for long, and would be
+     * no cheaper.
      */
     static final int CHUNK = 16_384;
 
@@ -34,9 +34,9 @@ final class Passes implements AutoCloseable {
      * Makes the passes.
      *
      * @param layers without gaps
-     * @param known {@code fresh}, {@code carried} or {@code given}: what pass 1 need not read
-     * @param allSumsFirst whether pass 1 goes over everything before pass 2 begins; otherwise layer by layer
-     * @param threads that take as many elements each, and do not wait for each other in between
+     * @param known {@code fresh}, {@code carried} or {@code given}: which sums pass 1 need not take
+     * @param allSumsFirst whether pass 1 covers all layers before pass 2 begins; otherwise both go layer by layer
+     * @param threads number of threads, which take equal shares and do not wait for each other between the passes
      */
     Passes(Layers layers, String known, boolean allSumsFirst, int threads) {
         this.layers = layers;
@@ -48,7 +48,7 @@ final class Passes implements AutoCloseable {
         this.crew = new Crew(threads);
     }
 
-    /** Takes a step with the numbers of {@link StepBenchmark}; returns the sum of all sums that were taken. */
+    /** Takes a step with the hyperparameters of {@link StepBenchmark}; returns the total of all sums. */
     double run(float[] weights, float[] gradients, float[] momentum) {
         this.weights = weights;
         this.gradients = gradients;
@@ -99,7 +99,7 @@ final class Passes implements AutoCloseable {
         float decay = (float) StepBenchmark.DECAY;
         for (int i = from; i < to; i += CHUNK) {
             int end = Math.min(to, i + CHUNK);
-            // Who does not read the weights in pass 1 has their squares from the step before.
+            // If pass 1 does not read the weights, their squares are carried over from the previous step.
             if (!readWeights) {
                 own[0] += VectorArms.sgdAndSquare(weights, gradients, momentum, i, end, rate, kept, decay);
             } else {

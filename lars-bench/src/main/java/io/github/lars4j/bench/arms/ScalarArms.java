@@ -1,20 +1,19 @@
 package io.github.lars4j.bench.arms;
 
 /**
- * The ceilings in plain Java: loops that the JIT compiles best. Free of the library's order of summation, which the JIT
- * does not vectorise.
+ * The ceilings in plain Java: the loops that the JIT compiles best. They do not follow the library's order of summation,
+ * which the JIT does not vectorise.
  */
 final class ScalarArms {
 
-    /** What {@link #scan} counts in. */
+    /** Units per 1 in the sums of {@link #scan}. */
     static final float UNITS_PER_ONE = 1024;
 
     private ScalarArms() {}
 
     /**
-     * Reads {@code [from, to)} of both arrays once, and adds up what it reads only so that it must be read. The JIT
-     * keeps float sums in order, one addition after another, but vectorises sums of int; so it counts whole units of
-     * 1/1024.
+     * Reads {@code [from, to)} of both arrays once, and adds the elements so that the JIT cannot remove the reads. The
+     * JIT vectorises sums of int but not sums of float; so each element is cut to whole units of 1/1024.
      *
      * @return the sum of those elements of both, each cut to whole units, modulo 2^32 of them
      */

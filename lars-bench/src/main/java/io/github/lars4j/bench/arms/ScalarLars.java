@@ -7,15 +7,14 @@ import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.rule.Rule;
 
 /**
- * The whole step in plain Java, as fast as it was made without SIMD by hand and without the library's order of
- * summation: what SIMD has to beat. Two passes, the sums in double; for rules that need no Σw·g.
+ * The fastest whole step found in plain Java, without hand-written SIMD and without the library's order of summation:
+ * the code that SIMD has to beat. It makes two passes with sums in double, and supports rules that do not need Σw·g.
  *
- * <p>The JIT does not vectorise a sum of floating-point numbers, but it does vectorise many sums that lie side by side
- * in an array.
+ * <p>The JIT does not vectorise one floating-point sum, but it vectorises many sums side by side in an array.
  */
 final class ScalarLars {
 
-    /** Sums side by side; as many as the JIT's main loop pays for and the L1 cache has room for. */
+    /** Number of sums side by side: enough for the JIT's main loop, and few enough for the L1 cache. */
     private static final int LANES = 256;
 
     private final Layers layers;
@@ -27,7 +26,7 @@ final class ScalarLars {
     private final double[] lanes = new double[LANES];
 
     /**
-     * Makes one whose momentum is at its first step.
+     * Makes an optimizer that has not taken a step.
      *
      * @param allSumsFirst whether all sums are taken before the first write; otherwise each layer finishes before the
      *     next
@@ -73,7 +72,7 @@ final class ScalarLars {
         begun[index] = true;
     }
 
-    /** The sum of squares of {@code values[from, to)}; the same terms as the library's, in another order. */
+    /** The sum of squares of {@code values[from, to)}: the library's terms in another order. */
     double squares(float[] values, int from, int to) {
         int i = from;
         double s0 = 0;

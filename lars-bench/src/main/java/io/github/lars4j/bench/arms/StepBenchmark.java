@@ -29,12 +29,12 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * One step over all tensors of a network, and what it consists of. Every arm uses Nesterov's momentum and weight decay.
+ * Benchmarks of one step over all tensors of a network, and of its parts. Every arm has Nesterov momentum and weight
+ * decay.
  *
- * <p>The state is stationary. The gradient is the same at every step, so the momentum goes to a constant, ten times
- * what comes in; the learning rate is so small that an update is less than half an ulp of any weight, so the weights
- * stay as they are; and all of it is far inside the range of normal floats. The same loads, operations and stores
- * happen as with any other values.
+ * <p>The state is stationary. The gradient is the same at every step, so the momentum converges to ten times the input;
+ * the learning rate is so small that an update is less than half an ulp of any weight, so the weights do not change; and
+ * all values are far inside the range of normal floats. The loads, operations and stores are those of any other values.
  */
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
@@ -51,7 +51,7 @@ public class StepBenchmark {
     public static final double TRUST = 1e-3;
 
     /**
-     * After so many elements the random values come again: a prime, so that no layer of a network begins as another.
+     * Number of elements after which the random values repeat: a prime, so that no two layers begin alike.
      */
     private static final int PERIOD = 65_521;
 
@@ -64,13 +64,13 @@ public class StepBenchmark {
 
         Layers layers;
 
-        /** Sets everything up; JMH would call one method of each class in the order of their names. */
+        /** Sets everything up. Subclasses extend {@link #setUp}, as JMH would order several set-up methods by name. */
         @Setup
         public final void prepare() {
             setUp();
         }
 
-        /** Lays the layers out; what extends this goes on from there. */
+        /** Lays out the layers; subclasses add to this. */
         void setUp() {
             layers = Layouts.named(layout, StepBenchmark::say);
             say("layout " + layout + ", " + layers.end() + " parameters in " + layers.size() + " tensors; flags "
@@ -82,8 +82,8 @@ public class StepBenchmark {
     @State(Scope.Thread)
     public static class Flat extends Network {
         /**
-         * Bytes between the arrays. Where 0 is left between arrays of a multiple of 1024 floats, a store to one and a
-         * load from another lie just beside each other modulo 4 KiB.
+         * Bytes between the arrays. With 0 and arrays of a multiple of 1024 floats, a store to one array and a load from
+         * another have almost the same address modulo 4 KiB.
          */
         @Param("0")
         public int gap;
@@ -91,7 +91,7 @@ public class StepBenchmark {
         float[] weights;
         float[] gradients;
         float[] momentum;
-        /** Held, so that they stay where they are. */
+        /** Kept reachable, so that the gaps stay in place. */
         byte[][] gaps;
 
         /** Allocates and fills the arrays. */
@@ -109,7 +109,7 @@ public class StepBenchmark {
             fill(gradients, 0.01f, 2);
         }
 
-        /** Looks for what would falsify the time. */
+        /** Fails if the arrays have values that would distort the time. */
         @TearDown(Level.Iteration)
         public void check() {
             requireNormal("weights", weights);
@@ -125,7 +125,7 @@ public class StepBenchmark {
         @Param({"scalar", "vector"})
         public String kernels;
 
-        /** Whether the ceilings are the SIMD ones. */
+        /** Whether the ceilings use SIMD. */
         boolean vector;
 
         /** Chooses the kernels. */
@@ -150,12 +150,12 @@ public class StepBenchmark {
         }
     }
 
-    /** The order of the work, and what of it is left out. */
+    /** The order of the work, and which sums are not taken. */
     @State(Scope.Thread)
     public static class InOrder extends WithKernels {
         /**
-         * Where sums come from: {@code fresh} reads both arrays, {@code carried} takes Σw² over from the step before,
-         * {@code given} is handed Σg² as well.
+         * Where sums come from: {@code fresh} reads both arrays, {@code carried} uses Σw² from the previous step, and
+         * {@code given} is passed Σg² too.
          */
         @Param("fresh")
         public String sums;
@@ -208,7 +208,7 @@ public class StepBenchmark {
         }
     }
 
-    /** An optimizer of the arrays. */
+    /** An optimizer for the arrays. */
     @State(Scope.Thread)
     public static class WithLars extends InOrder {
         Lars lars;
@@ -276,7 +276,7 @@ public class StepBenchmark {
         }
     }
 
-    /** An array for each tensor, and LARS as written by hand. */
+    /** One array per tensor, and LARS written by hand. */
     @State(Scope.Thread)
     public static class WithNaiveLars extends Network {
         float[][] weights;
@@ -299,7 +299,7 @@ public class StepBenchmark {
             lars = new NaiveLars(layers.size(), (float) RATE, (float) MOMENTUM, (float) DECAY, true, (float) TRUST);
         }
 
-        /** Looks for what would falsify the time. */
+        /** Fails if the arrays have values that would distort the time. */
         @TearDown(Level.Iteration)
         public void check() {
             for (int i = 0; i < weights.length; i++) {
@@ -367,14 +367,14 @@ public class StepBenchmark {
         return s.lars.step(s.weights, s.handed);
     }
 
-    /** The whole step in the best plain Java, without the library's order of summation. */
+    /** The whole step in the fastest plain Java, without the library's order of summation. */
     @Benchmark
     public float[] scalarLars(WithScalarLars s) {
         s.lars.step(s.weights, s.gradients, s.momentum);
         return s.weights;
     }
 
-    /** The whole step as written by hand, a temporary for each operation. */
+    /** The whole step written by hand, with a temporary array for each operation. */
     @Benchmark
     public float[][] naive(WithNaiveLars s) {
         s.lars.step(s.weights, s.gradients);
@@ -395,7 +395,7 @@ public class StepBenchmark {
     }
 
     /**
-     * Checks that arithmetic on these values costs what it usually costs.
+     * Requires values on which arithmetic has its usual speed.
      *
      * @throws IllegalStateException if one is infinite, NaN or subnormal
      */

@@ -7,22 +7,22 @@ import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The ceilings by SIMD: the fastest code that was found for a read of two arrays, for sums of squares in double, and
- * for a step of SGD. They owe nothing to any order of summation.
+ * The ceilings by SIMD: the fastest code found for a read of two arrays, for sums of squares in double, and for a step
+ * of SGD. They follow no fixed order of summation.
  */
 final class VectorArms {
 
     private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
 
     private static final VectorSpecies<Double> DOUBLES = DoubleVector.SPECIES_PREFERRED;
-    /** As many floats as there are lanes of {@link #DOUBLES}. */
+    /** The species with as many floats as {@link #DOUBLES} has doubles. */
     private static final VectorSpecies<Float> HALF =
             VectorSpecies.of(float.class, VectorShape.forBitSize(DOUBLES.vectorBitSize() / 2));
 
     private VectorArms() {}
 
     /**
-     * Reads {@code [from, to)} of both arrays once, and adds up what it reads only so that it must be read.
+     * Reads {@code [from, to)} of both arrays once, and adds the elements so that the JIT cannot remove the reads.
      *
      * @return the sum of those elements of both, in float
      */
@@ -47,8 +47,7 @@ final class VectorArms {
     }
 
     /**
-     * Adds the three sums that a trust ratio is made of, in double and over {@code [from, to)}, to {@code sums}: Σw²,
-     * Σg² and Σw·g.
+     * Adds the three sums of a trust ratio over {@code [from, to)}, in double, to {@code sums}: Σw², Σg² and Σw·g.
      */
     static void sums(float[] weights, float[] gradients, int from, int to, double[] sums) {
         int lanes = DOUBLES.length();
@@ -124,7 +123,7 @@ final class VectorArms {
 
     /**
      * A step of SGD over {@code [from, to)}, with Nesterov's momentum and decay, in one pass: {@code d = g + βw;  v =
-     * μv + d;  w = w - γ(d + μv)}. Multiplications and additions are not fused: that was not seen to be faster. All
+     * μv + d;  w = w - γ(d + μv)}. Multiplications and additions are not fused, as that is no faster. All
      * loads come before the stores, as in the kernels of the library.
      */
     static void sgd(

@@ -7,7 +7,7 @@ import java.util.Locale;
 import java.util.stream.Stream;
 
 /**
- * Bars that show how many times as fast something is, from 1 to the right, or to the left where it is slower, as SVG.
+ * A bar chart of speed-ups as SVG: bars start at 1 and extend to the right, or to the left for a slow-down.
  */
 public final class Bars {
 
@@ -21,11 +21,11 @@ public final class Bars {
     /**
      * One bar.
      *
-     * @param name stands before it
+     * @param name the label before the bar
      * @param style one of four colours, from 0
-     * @param value where it ends
-     * @param low least value seen
-     * @param high greatest value seen
+     * @param value the end of the bar
+     * @param low the smallest measured value
+     * @param high the largest measured value
      */
     public record Bar(String name, int style, double value, double low, double high) {}
 
@@ -35,7 +35,7 @@ public final class Bars {
     private final String label;
     private final List<Group> groups = new ArrayList<>();
 
-    /** Makes a picture without bars; {@code label} says what the axis shows. */
+    /** Makes a chart without bars; {@code label} is the axis title. */
     public Bars(String title, String label) {
         this.title = title;
         this.label = label;
@@ -48,7 +48,7 @@ public final class Bars {
         }
     }
 
-    /** The picture as an SVG file; as high as the bars need. */
+    /** The chart as an SVG file; its height depends on the number of bars. */
     public String svg(Svg.Size size) {
         Chart.Axis axis = Chart.Axis.logarithmic(label, values());
         int left = 24
@@ -114,7 +114,7 @@ public final class Bars {
         return out.format("</svg>\n").toString();
     }
 
-    /** All that the axis must reach: the bars' beginning too. */
+    /** The values that the axis must cover, including the start of the bars. */
     private List<Double> values() {
         return Stream.concat(
                         Stream.of(1.0),

@@ -5,27 +5,27 @@ import java.util.Formatter;
 import java.util.List;
 import java.util.Locale;
 
-/** A line chart as SVG that stands alone: readable on light and dark, with no script and no font from elsewhere. */
+/** A line chart as self-contained SVG, which is readable in light and dark mode. */
 public final class Chart {
 
     private static final int TOP = 48;
     private static final int BOTTOM = 56;
 
-    /** Least distance of two labels, one above the other. */
+    /** Minimum vertical distance of two labels. */
     private static final double LABEL_HEIGHT = 16;
 
-    /** A logarithmic axis over more than this factor has its ticks at powers of ten only. */
+    /** Ratio of the ends of a logarithmic axis above which only powers of ten have ticks. */
     private static final double MANY = 500;
 
     /**
      * An axis.
      *
-     * @param label what it shows
-     * @param from its least value
-     * @param to its greatest value, more than {@code from}
-     * @param logarithmic whether equal distances are equal factors
-     * @param ticks values to mark
-     * @param names what stands beside each of them
+     * @param label the axis title
+     * @param from the smallest value
+     * @param to the largest value, more than {@code from}
+     * @param logarithmic whether the scale is logarithmic
+     * @param ticks the values with a tick
+     * @param names the label of each tick
      */
     public record Axis(
             String label, double from, double to, boolean logarithmic, List<Double> ticks, List<String> names) {
@@ -40,7 +40,7 @@ public final class Chart {
                     ticks.stream().map(Axis::name).toList());
         }
 
-        /** A tick's value without needless zeros. */
+        /** A tick's value without trailing zeros. */
         private static String name(double tick) {
             if (tick == Math.rint(tick)) {
                 return String.format(Locale.ROOT, "%.0f", tick);
@@ -48,7 +48,7 @@ public final class Chart {
             return String.format(Locale.ROOT, "%.4f", tick).replaceAll("0+$", "");
         }
 
-        /** An axis with round ticks around all the values. */
+        /** A linear axis over all values, with ticks at round values. */
         public static Axis around(String label, List<Double> values) {
             double least = values.stream().mapToDouble(v -> v).min().orElse(0);
             double most = values.stream().mapToDouble(v -> v).max().orElse(1);
@@ -65,7 +65,7 @@ public final class Chart {
         }
 
         /**
-         * A logarithmic axis around all the values, with ticks at 1, 2 and 5 times powers of ten, or at these alone.
+         * A logarithmic axis over all values, with ticks at 1, 2 and 5 times the powers of ten, or at these powers alone.
          */
         public static Axis logarithmic(String label, List<Double> values) {
             double least = values.stream().mapToDouble(v -> v).min().orElse(1);
@@ -82,12 +82,12 @@ public final class Chart {
             return new Axis(label, least / 1.3, most * 1.3, true, ticks);
         }
 
-        /** A logarithmic axis with a tick at each of the values, which rise. */
+        /** A logarithmic axis with a tick at each value, in ascending order. */
         public static Axis at(String label, List<Double> values) {
             return new Axis(label, values.getFirst() / 1.2, values.getLast() * 1.2, true, values);
         }
 
-        /** A logarithmic axis with a tick at each of the values, which rise, and a name beside it. */
+        /** A logarithmic axis with a named tick at each value, in ascending order. */
         public static Axis at(String label, List<Double> values, List<String> names) {
             return new Axis(label, values.getFirst() / 1.2, values.getLast() * 1.2, true, values, names);
         }
@@ -97,7 +97,7 @@ public final class Chart {
         }
     }
 
-    /** A point of a line, and between what its values lie. */
+    /** A point of a line, with the range of its values. */
     public record Point(double x, double y, double low, double high) {}
 
     private record Line(String name, List<Point> points) {}
@@ -126,14 +126,14 @@ public final class Chart {
         this.marks = marks;
     }
 
-    /** Adds a line; lines without a point are left out. */
+    /** Adds a line; a line without points is left out. */
     public void line(String name, List<Point> points) {
         if (!points.isEmpty()) {
             lines.add(new Line(name, points));
         }
     }
 
-    /** Marks a value of the horizontal axis by a line with a name; one beyond the axis is left out. */
+    /** Marks a value of the horizontal axis by a named vertical line; a value outside the axis is ignored. */
     public void mark(double value, String name) {
         if (value > x.from && value < x.to) {
             verticals.add(new Mark(value, name));
@@ -186,7 +186,7 @@ public final class Chart {
             return out.format("</svg>\n").toString();
         }
 
-        /** Names of ticks that would overlap the one before are left out. */
+        /** Draws the ticks, without the names that would overlap the previous one. */
         private void ticks() {
             double free = Double.NEGATIVE_INFINITY;
             for (int i = 0; i < x.ticks.size(); i++) {
@@ -210,7 +210,7 @@ public final class Chart {
             }
         }
 
-        /** Each name beside its line, and lower than the one before. */
+        /** Draws the marks, with each name lower than the previous one. */
         private void marks() {
             for (int i = 0; i < verticals.size(); i++) {
                 double at = px(verticals.get(i).x);
@@ -247,7 +247,7 @@ public final class Chart {
                     width - right + 10, labelHeight + 4, style, Svg.escaped(line.name));
         }
 
-        /** Where the lines' names go: beside their last points, but not one upon the other. */
+        /** The heights of the lines' names: beside their last points, without overlap. */
         private List<Double> labelHeights() {
             List<Integer> fromTop = new ArrayList<>();
             List<Double> heights = new ArrayList<>();

@@ -3,14 +3,14 @@ package io.github.lars4j.bench.chart;
 import java.util.Formatter;
 import java.util.Locale;
 
-/** What all pictures share: SVG that stands alone, for light and dark, with no script and no font from elsewhere. */
+/** The common parts of all pictures: self-contained SVG for light and dark mode, without script or external font. */
 public final class Svg {
 
-    /** For whom a picture is drawn. */
+    /** The screen that a picture is drawn for. */
     public enum Size {
         /** A page on a laptop. */
         WIDE(720, 420),
-        /** A phone, upright: text of the same size, in less room. */
+        /** A phone in portrait orientation: text of the same size in less space. */
         NARROW(380, 400);
 
         final int width;
@@ -22,7 +22,7 @@ public final class Svg {
         }
     }
 
-    /** Colours that are told apart by colour-blind readers too, of a contrast that text needs, and a dash for each. */
+    /** Colours that colour-blind readers can tell apart, with enough contrast for text, and a dash pattern for each. */
     private static final String STYLE = """
             <style>
               text { font: 13px system-ui, sans-serif; fill: #1f2328; }
@@ -52,10 +52,10 @@ public final class Svg {
             </style>
             """;
 
-    /** How many styles of lines and bars there are. */
+    /** Number of styles of lines and bars. */
     static final int STYLES = 4;
 
-    /** About as wide as a character is, in the units of the picture. */
+    /** The approximate width of a character, in units of the picture. */
     static final double CHARACTER = 7;
 
     private Svg() {}
@@ -70,7 +70,7 @@ public final class Svg {
         return out.format("<rect class=\"paper\" width=\"%d\" height=\"%d\"/>\n", width, height);
     }
 
-    /** A text as HTML and XML have it. */
+    /** Escapes a text for HTML and XML. */
     public static String escaped(String text) {
         return text.replace("&", "&amp;")
                 .replace("<", "&lt;")

@@ -15,15 +15,15 @@ final class Charts {
     private Charts() {}
 
     /**
-     * Test accuracy against the batch size, of both optimizers: the mean over the seeds, the least and the greatest.
+     * The test accuracy of both optimizers by batch size: the mean, minimum and maximum over the seeds.
      */
-    static String accuracy(Plan plan, Results results) {
+    static String accuracy(ExperimentPlan plan, ExperimentResults results) {
         Map<Method, List<Chart.Point>> lines = new LinkedHashMap<>();
         List<Double> all = new ArrayList<>();
         for (Method method : Method.values()) {
             List<Chart.Point> points = new ArrayList<>();
             for (int batch : plan.batches()) {
-                List<Result> finals = results.finals(method, batch);
+                List<TrainingResult> finals = results.finals(method, batch);
                 if (!finals.isEmpty()) {
                     points.add(point(batch, finals, result -> 100 * result.accuracy()));
                     all.add(points.getLast().low());
@@ -43,14 +43,14 @@ final class Charts {
         return chart.svg();
     }
 
-    /** Training loss over the epochs at one batch size, of both optimizers. */
-    static String loss(Results results, int batch) {
+    /** The training loss of both optimizers by epoch, at one batch size. */
+    static String loss(ExperimentResults results, int batch) {
         Map<Method, List<Chart.Point>> lines = new LinkedHashMap<>();
         List<Double> all = new ArrayList<>();
         int epochs = 1;
         for (Method method : Method.values()) {
             List<Chart.Point> points = new ArrayList<>();
-            List<Result> finals = results.finals(method, batch);
+            List<TrainingResult> finals = results.finals(method, batch);
             int shared = finals.stream()
                     .mapToInt(result -> result.losses().size())
                     .min()
@@ -73,9 +73,9 @@ final class Charts {
         return chart.svg();
     }
 
-    /** The trust ratio of each adapted layer over the steps of one run with LARS: of the first seed. */
-    static String trustRatios(Results results, int batch) {
-        Result run = results.finals(Method.LARS, batch).getFirst();
+    /** The trust ratio of each adapted layer by step, in the LARS run of the first seed. */
+    static String trustRatios(ExperimentResults results, int batch) {
+        TrainingResult run = results.finals(Method.LARS, batch).getFirst();
         List<Double> all = new ArrayList<>();
         run.trustRatios().values().forEach(all::addAll);
         Chart chart = new Chart(
@@ -98,7 +98,7 @@ final class Charts {
         return Chart.Axis.around(label, List.of(0.0, (double) count));
     }
 
-    private static Chart.Point point(double x, List<Result> results, ToDoubleFunction<Result> value) {
+    private static Chart.Point point(double x, List<TrainingResult> results, ToDoubleFunction<TrainingResult> value) {
         return new Chart.Point(
                 x,
                 results.stream().mapToDouble(value).average().orElseThrow(),
@@ -106,15 +106,15 @@ final class Charts {
                 results.stream().mapToDouble(value).max().orElseThrow());
     }
 
-    /** Test accuracy by batch size and optimizer, with the rates that the search chose, in Markdown. */
-    static String table(Plan plan, Results results) {
+    /** The test accuracy by batch size and optimizer, with the rates that the search chose, in Markdown. */
+    static String table(ExperimentPlan plan, ExperimentResults results) {
         StringBuilder out = new StringBuilder("""
                 | batch | SGD, % | LARS, % | LARS - SGD | SGD's rate, biases | LARS' rate, biases | runs searched |
                 |------:|-------:|--------:|-----------:|-------------------:|-------------------:|--------------:|
                 """);
         for (int batch : plan.batches()) {
-            List<Result> sgd = results.finals(Method.SGD, batch);
-            List<Result> lars = results.finals(Method.LARS, batch);
+            List<TrainingResult> sgd = results.finals(Method.SGD, batch);
+            List<TrainingResult> lars = results.finals(Method.LARS, batch);
             out.append(String.format(
                     Locale.ROOT,
                     "| %d | %s | %s | %+.2f | %s | %s | %d + %d |\n",
@@ -136,16 +136,16 @@ final class Charts {
         return out.toString();
     }
 
-    private static double mean(List<Result> results) {
-        return results.stream().mapToDouble(Result::accuracy).average().orElse(Double.NaN);
+    private static double mean(List<TrainingResult> results) {
+        return results.stream().mapToDouble(TrainingResult::accuracy).average().orElse(Double.NaN);
     }
 
-    private static String accuracies(List<Result> results) {
+    private static String accuracies(List<TrainingResult> results) {
         Chart.Point point = point(0, results, result -> 100 * result.accuracy());
         return String.format(Locale.ROOT, "%.2f (%.2f to %.2f)", point.y(), point.low(), point.high());
     }
 
-    private static String rates(List<Result> results) {
+    private static String rates(List<TrainingResult> results) {
         Trainer.Settings settings = results.getFirst().settings();
         return String.format(Locale.ROOT, "%.3g, x %.3g", settings.rate(), settings.biasFactor());
     }

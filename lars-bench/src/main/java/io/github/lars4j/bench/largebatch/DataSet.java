@@ -6,7 +6,7 @@ import java.util.Random;
 /** Images of unsigned bytes and their labels. Immutable, and safe for use by several threads. */
 final class DataSet {
 
-    /** Mean and standard deviation of Fashion-MNIST's training pixels, of 1: what a network is fed is centred on 0. */
+    /** Mean and standard deviation of Fashion-MNIST's training pixels in [0, 1], used to normalise the inputs. */
     private static final double MEAN = 0.2860;
 
     private static final double DEVIATION = 0.3530;
@@ -22,7 +22,7 @@ final class DataSet {
     private final byte[] pixels;
     private final byte[] labels;
     private final int features;
-    /** Which images of the array these are. */
+    /** Indices of this set's images in the array. */
     private final int[] images;
 
     /**
@@ -30,7 +30,7 @@ final class DataSet {
      *
      * @param pixels image after image
      * @param labels one for each image
-     * @throws IllegalArgumentException if the two do not go together
+     * @throws IllegalArgumentException if the number of pixels is not a multiple of the number of labels, or is 0
      */
     DataSet(byte[] pixels, byte[] labels) {
         this(pixels, labels, identity(labels.length));
@@ -52,17 +52,17 @@ final class DataSet {
         return images.length;
     }
 
-    /** Pixels of an image. */
+    /** Number of pixels of an image. */
     int features() {
         return features;
     }
 
-    /** Label of an image. */
+    /** The label of an image. */
     int label(int index) {
         return labels[images[index]];
     }
 
-    /** Writes an image as a network's inputs, scaled to about mean 0 and deviation 1. */
+    /** Writes an image as a network's inputs, normalised to about mean 0 and standard deviation 1. */
     void copy(int index, float[] into, int offset) {
         int from = images[index] * features;
         for (int i = 0; i < features; i++) {
@@ -71,7 +71,7 @@ final class DataSet {
     }
 
     /**
-     * All images but {@code heldOut} that a seed chooses, and those: what to train on, and what to choose settings by.
+     * Splits off {@code heldOut} images that a seed selects.
      */
     Split split(int heldOut, long seed) {
         int[] shuffled = images.clone();
@@ -82,17 +82,17 @@ final class DataSet {
                 new DataSet(pixels, labels, Arrays.copyOfRange(shuffled, rest, shuffled.length)));
     }
 
-    /** Two parts of a data set that share no image. */
+    /** Two disjoint parts of a data set. */
     record Split(DataSet training, DataSet heldOut) {}
 
-    /** The numbers from 0, {@code length} of them. */
+    /** The numbers from 0 to {@code length - 1}. */
     static int[] identity(int length) {
         int[] numbers = new int[length];
         Arrays.setAll(numbers, i -> i);
         return numbers;
     }
 
-    /** Puts numbers into a random order (Fisher and Yates). */
+    /** Shuffles numbers (Fisher and Yates). */
     static void shuffle(int[] numbers, Random random) {
         for (int i = numbers.length - 1; i > 0; i--) {
             int j = random.nextInt(i + 1);

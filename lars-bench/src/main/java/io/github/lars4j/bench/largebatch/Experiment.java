@@ -20,20 +20,20 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 
 /**
- * Compares the optimizers: for each and for each batch size it searches the rates on held-out examples, and then trains
- * with the best of them on the whole training set. The results do not depend on how many runs go on at a time.
+ * Compares the optimizers. For each optimizer and batch size it searches the learning rates on held-out examples, and
+ * then trains with the best ones on the whole training set. The results do not depend on the number of parallel runs.
  */
 final class Experiment {
 
-    /** At most so many steps of trust ratios are kept of a run: those of the large batches. */
+    /** Maximum number of steps of a run whose trust ratios are kept; only runs with large batches have so few. */
     private static final int MOST_TRUST_RATIOS = 1000;
 
-    private final Plan plan;
+    private final ExperimentPlan plan;
     private final DataSet training;
     private final DataSet test;
     private final DataSet.Split split;
     private final int classes;
-    private final Results results;
+    private final ExperimentResults results;
     private final Path checkpoints;
     private final Duration between;
     private final int jobs;
@@ -48,21 +48,21 @@ final class Experiment {
      * Prepares an experiment.
      *
      * @param plan what to do
-     * @param training all there is to train on
-     * @param test what the final runs are judged on, and nothing else is
-     * @param classes of the data
-     * @param results those there are already are not computed again
-     * @param checkpoints folder for the checkpoints of runs under way, from which they go on
-     * @param between least time between two of a run
-     * @param jobs runs at a time; with more than one, each has one thread, otherwise it has all
-     * @param progress gets a line for each run
+     * @param training all training examples
+     * @param test the examples that the final runs are evaluated on
+     * @param classes number of classes of the data
+     * @param results receives the results; the runs it already has are not repeated
+     * @param checkpoints folder for the checkpoints of unfinished runs, which are resumed
+     * @param between minimum time between two checkpoints of a run
+     * @param jobs number of parallel runs; with more than one, each has one thread, otherwise it has all
+     * @param progress receives a line for each run
      */
     Experiment(
-            Plan plan,
+            ExperimentPlan plan,
             DataSet training,
             DataSet test,
             int classes,
-            Results results,
+            ExperimentResults results,
             Path checkpoints,
             Duration between,
             int jobs,
@@ -80,9 +80,9 @@ final class Experiment {
     }
 
     /**
-     * Runs what is left of the experiment.
+     * Runs the rest of the experiment.
      *
-     * @throws InterruptedException if it is interrupted; {@link Results} has all runs that ended
+     * @throws InterruptedException if interrupted; {@link ExperimentResults} has all finished runs
      */
     void run() throws InterruptedException {
         int searches = plan.batches().size() * Method.values().length;
@@ -92,7 +92,7 @@ final class Experiment {
         List<Future<?>> searching = new ArrayList<>();
         ExecutorService runs = Executors.newFixedThreadPool(
                 jobs, Thread.ofPlatform().daemon().name("run-", 0).factory());
-        // A search waits for its own runs alone, so none holds up another.
+        // A search waits only for its own runs, so no search delays another.
         ExecutorService waiting = Executors.newVirtualThreadPerTaskExecutor();
         try {
             for (int batch : plan.batches()) {
@@ -111,13 +111,13 @@ final class Experiment {
         } finally {
             waiting.shutdownNow();
             runs.shutdownNow();
-            // After a failure the others are told to stop, and have stopped when this returns.
+            // After a failure the other runs are interrupted, and have ended when this method returns.
             waiting.close();
             runs.close();
         }
     }
 
-    /** Searches and then trains, one optimizer at one batch size. */
+    /** Searches the rates of one optimizer at one batch size, and then trains with the best. */
     private void compare(Method method, int batch, ExecutorService runs)
             throws InterruptedException, ExecutionException {
         int rate = 0;
@@ -130,20 +130,20 @@ final class Experiment {
             rate = grid.bestRate;
             bias = grid.bestBias;
         }
-        List<Future<Result>> finals = new ArrayList<>();
+        List<Future<TrainingResult>> finals = new ArrayList<>();
         for (long seed : plan.seeds()) {
             Settings settings = plan.settings(method, batch, rate, bias, seed);
             finals.add(runs.submit(() -> result(false, settings)));
         }
-        for (Future<Result> run : finals) {
+        for (Future<TrainingResult> run : finals) {
             run.get();
         }
     }
 
-    /** Runs all points of a grid that have not been run, and finds the best. */
+    /** Runs the new points of a grid, and finds the best of all points. */
     private void evaluate(Grid grid, Method method, int batch, ExecutorService runs)
             throws InterruptedException, ExecutionException {
-        Map<List<Integer>, Future<Result>> points = new LinkedHashMap<>();
+        Map<List<Integer>, Future<TrainingResult>> points = new LinkedHashMap<>();
         for (int rate = grid.leastRate; rate <= grid.mostRate; rate++) {
             for (int bias = grid.leastBias; bias <= grid.mostBias; bias++) {
                 Settings settings = plan.settings(method, batch, rate, bias, plan.searchSeed());
@@ -154,13 +154,13 @@ final class Experiment {
             expected += points.size() - grid.points;
             grid.points = points.size();
         }
-        Map<List<Integer>, Result> found = new LinkedHashMap<>();
-        for (Map.Entry<List<Integer>, Future<Result>> point : points.entrySet()) {
+        Map<List<Integer>, TrainingResult> found = new LinkedHashMap<>();
+        for (Map.Entry<List<Integer>, Future<TrainingResult>> point : points.entrySet()) {
             found.put(point.getKey(), point.getValue().get());
         }
-        // Of equal accuracies the one with the smaller loss, and of equal losses the first.
+        // The smaller loss decides between equal accuracies, and the order between equal losses.
         List<Integer> best = found.entrySet().stream()
-                .min(Comparator.comparingDouble((Map.Entry<List<Integer>, Result> e) ->
+                .min(Comparator.comparingDouble((Map.Entry<List<Integer>, TrainingResult> e) ->
                                 -e.getValue().accuracy())
                         .thenComparingDouble(e -> e.getValue().loss()))
                 .orElseThrow()
@@ -171,7 +171,7 @@ final class Experiment {
 
     /** The part of the plane of rates and bias factors that a search covers, in steps from its centre. */
     private static final class Grid {
-        private final Plan plan;
+        private final ExperimentPlan plan;
         int leastRate;
         int mostRate;
         int leastBias;
@@ -180,7 +180,7 @@ final class Experiment {
         int bestBias;
         int points;
 
-        Grid(Plan plan) {
+        Grid(ExperimentPlan plan) {
             this.plan = plan;
             leastRate = -plan.rateReach();
             mostRate = plan.rateReach();
@@ -190,7 +190,8 @@ final class Experiment {
         }
 
         /**
-         * Grows beyond the edges that the best point lies on, as far as the plan allows; returns whether it has grown.
+         * Extends the grid beyond the edges on which the best point lies, as far as the plan allows; returns whether it
+         * did.
          */
         boolean extend() {
             int rateLimit = plan.rateReach() + plan.extensions();
@@ -205,8 +206,8 @@ final class Experiment {
         }
     }
 
-    private Result result(boolean search, Settings settings) throws IOException {
-        Result known = results.find(search, settings);
+    private TrainingResult result(boolean search, Settings settings) throws IOException {
+        TrainingResult known = results.find(search, settings);
         if (known != null) {
             return known;
         }
@@ -239,7 +240,7 @@ final class Experiment {
                 }
             }
             Network.Evaluation evaluation = trainer.evaluate(search ? split.heldOut() : test);
-            Result result = new Result(
+            TrainingResult result = new TrainingResult(
                     search,
                     settings,
                     evaluation.accuracy(),
@@ -256,7 +257,7 @@ final class Experiment {
         }
     }
 
-    /** The trust ratios of the layers that are adapted, if they are few. */
+    /** The trust ratios of the adapted layers; empty if the run has too many steps. */
     private static Map<String, List<Double>> trustRatios(Trainer trainer) {
         Map<String, List<Double>> ratios = new LinkedHashMap<>();
         Layers layers = trainer.layers();
@@ -271,7 +272,7 @@ final class Experiment {
         return ratios;
     }
 
-    private synchronized void report(Result result) {
+    private synchronized void report(TrainingResult result) {
         done++;
         ran++;
         ranSeconds += result.seconds();

@@ -1,6 +1,6 @@
 package io.github.lars4j.bench.largebatch;
 
-import io.github.lars4j.bench.InputFile;
+import io.github.lars4j.bench.files.InputFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -15,7 +15,7 @@ import java.util.Arrays;
  */
 record FashionMnist(DataSet training, DataSet test) {
 
-    /** Where the Debian package puts the files. */
+    /** The folder of the Debian package. */
     static final Path DEBIAN = Path.of("/usr/share/datasets/fashion-mnist");
 
     static final int CLASSES = 10;
@@ -58,9 +58,9 @@ record FashionMnist(DataSet training, DataSet test) {
     /**
      * Reads the four files, each with or without {@code .gz} behind its name, compressed or not.
      *
-     * @param folder where they lie
-     * @throws NoSuchFileException if one is missing, with how to get it as its reason
-     * @throws IOException if one cannot be read, is damaged or is not Fashion-MNIST's, with the reason
+     * @param folder the folder of the files
+     * @throws NoSuchFileException if a file is missing; the reason says how to get it
+     * @throws IOException if a file cannot be read, is damaged, or is not of Fashion-MNIST
      */
     static FashionMnist read(Path folder) throws IOException {
         if (Files.exists(folder) && !Files.isDirectory(folder)) {

@@ -1,6 +1,6 @@
 package io.github.lars4j.bench.largebatch;
 
-import io.github.lars4j.bench.InputFile;
+import io.github.lars4j.bench.files.InputFile;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -17,7 +17,7 @@ import java.util.zip.ZipException;
 /** A file of unsigned bytes in the IDX format of the MNIST data sets: magic, dimensions, elements. */
 final class IdxFile {
 
-    /** More than any of the data sets has: what decompresses to more is refused before it fills the memory. */
+    /** Maximum size of a decompressed file, so that a damaged file cannot fill the memory. */
     private static final int MOST_BYTES = 1 << 28;
 
     private static final int UNSIGNED_BYTE = 0x08;
@@ -65,11 +65,11 @@ final class IdxFile {
     }
 
     /**
-     * Takes a file's content apart.
+     * Parses the content of a file.
      *
-     * @param name what to call it when it is refused
-     * @param bytes its content, decompressed
-     * @throws IOException if it is damaged or some other file, with the reason
+     * @param name the file's name, for messages
+     * @param bytes the content, decompressed
+     * @throws IOException if the content is damaged, or some other file's
      */
     static IdxFile parse(String name, byte[] bytes) throws IOException {
         require(name, bytes.length <= MOST_BYTES, "it has more than " + MOST_BYTES + " bytes");

@@ -12,32 +12,31 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The three products of matrices that a fully connected layer needs, on row-major {@code float[]}, blocked for the
- * caches.
+ * The three matrix products that a fully connected layer needs, on row-major {@code float[]}, blocked for the caches.
  *
  * <p>Every element of a product is one chain of fused multiply-adds, in the order of the inner dimension. Blocks,
- * vectors and threads divide the elements among themselves and never a chain, so the result is the same bits whatever
- * the machine and for every number of threads.
+ * vectors and threads never split a chain, so the result has the same bits on every machine and for every number of
+ * threads.
  *
- * <p>One call at a time.
+ * <p>Not safe for use by several threads.
  */
 final class MatrixProduct implements AutoCloseable {
 
     private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
     private static final int LANES = SPECIES.length();
 
-    /** A tile of the product is held in 16 vector registers: 8 rows of 2 vectors. */
+    /** A tile of the product uses 16 vector registers: 8 rows of 2 vectors. */
     private static final int TILE_ROWS = 8;
 
     private static final int TILE_COLUMNS = 2 * LANES;
 
-    /** Of the inner dimension at a time: a strip of B, 2 vectors wide, stays in the first cache. */
+    /** Block of the inner dimension: a strip of B, 2 vectors wide, stays in L1. */
     private static final int INNER_BLOCK = 256;
 
-    /** Rows of A at a time: 96 by 256 floats stay in the second cache. */
+    /** Block of rows of A: 96 by 256 floats stay in L2. */
     private static final int ROW_BLOCK = 96;
 
-    /** Below so many multiplications a second thread costs more than it brings. */
+    /** Number of multiplications below which a second thread does not pay. */
     private static final long LEAST_WORK = 2_000_000;
 
     private final List<Worker> workers = new ArrayList<>();
@@ -46,7 +45,7 @@ final class MatrixProduct implements AutoCloseable {
     /**
      * Starts the threads.
      *
-     * @param threads threads that share a product: at least 1, which is the caller itself
+     * @param threads number of threads that share a product, including the caller; at least 1
      */
     MatrixProduct(int threads) {
         for (int i = 0; i < threads; i++) {
@@ -143,7 +142,7 @@ final class MatrixProduct implements AutoCloseable {
         }
     }
 
-    /** One thread's part of a product, and the room in which it lays out blocks of A and B for the tiles. */
+    /** One thread's part of a product, and its buffers for packed blocks of A and B. */
     private static final class Worker {
 
         private final float[] rows = new float[ROW_BLOCK * INNER_BLOCK];
@@ -198,7 +197,7 @@ final class MatrixProduct implements AutoCloseable {
             }
         }
 
-        /** Lays out {@code length} lines of {@code width} elements one behind the other, filled up to {@code full}. */
+        /** Packs {@code length} lines of {@code width} elements, each padded to {@code full}. */
         private static void pack(
                 float[] from, int offset, int line, int step, int length, int width, float[] to, int at, int full) {
             if (width < full) {
@@ -245,7 +244,7 @@ final class MatrixProduct implements AutoCloseable {
         }
 
         /**
-         * Adds the product of a strip of rows and a strip of columns to a tile of C. Unrolled: vectors live in locals.
+         * Adds the product of a strip of rows and a strip of columns to a tile of C. Unrolled, as vectors must be locals.
          */
         private static void multiplyTile(
                 int inner, float[] rows, int a, float[] columns, int b, float[] c, int at, int n) {

@@ -3,14 +3,14 @@ package io.github.lars4j.bench.largebatch;
 import io.github.lars4j.Layer;
 import io.github.lars4j.Layers;
 import io.github.lars4j.Schedule;
-import io.github.lars4j.bench.OutputFile;
+import io.github.lars4j.bench.files.OutputFile;
 import io.github.lars4j.safetensors.SafeTensorsFile;
 import io.github.lars4j.safetensors.SafeTensorsWriter;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 
-/** SGD with momentum: {@code v = μv + (g + βw);  w = w - γv}. What LARS is compared with. */
+/** SGD with momentum, the baseline: {@code v = μv + (g + βw);  w = w - γv}. */
 final class MomentumSgd implements Optimizer {
 
     private final Layers layers;
@@ -24,7 +24,7 @@ final class MomentumSgd implements Optimizer {
     /**
      * Makes an optimizer.
      *
-     * @param layers where the weights lie; of their treatment, decay and rate factor hold here
+     * @param layers the layout of the weights; of their treatment, the decay and the rate factor apply
      * @param schedule γ
      * @param momentum μ
      * @param weightDecay β
@@ -85,6 +85,6 @@ final class MomentumSgd implements Optimizer {
 
     @Override
     public void close() {
-        // It has no threads to end.
+        // There are no threads to end.
     }
 }

@@ -10,18 +10,18 @@ import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * A fully connected network: ReLU between layers, softmax cross-entropy at the end. All its weights are one flat array,
- * all its gradients another, and {@link #layers} says where what lies.
+ * A fully connected network with ReLU between layers and softmax cross-entropy at the end. The weights are one flat
+ * array and the gradients another, laid out by {@link #layers}.
  *
- * <p>A batch of any size runs through it in slices, so that it needs the same little memory for all.
+ * <p>A batch is processed in slices, so memory does not depend on its size.
  *
- * <p>One call at a time.
+ * <p>Not safe for use by several threads.
  */
 final class Network {
 
     private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
 
-    /** Examples that run through at a time. */
+    /** Number of examples in a slice. */
     private static final int SLICE = 512;
 
     private final MatrixProduct product;
@@ -30,16 +30,16 @@ final class Network {
 
     private final Layers layers;
 
-    /** By layer, the inputs first: what each example of a slice makes of it, row by row. */
+    /** The activations of a slice by layer, starting with the inputs; a row for each example. */
     private final float[][] activations;
-    /** By layer: the loss's derivative by what comes out of it, before ReLU. */
+    /** The derivatives of the loss with respect to each layer's outputs before ReLU. */
     private final float[][] deltas;
 
     /**
      * Makes a network.
      *
      * @param product computes its matrix products
-     * @param biases how optimizers are to treat the biases
+     * @param biases the treatment of the biases
      * @param widths inputs, hidden units of each layer, classes
      */
     Network(MatrixProduct product, Treatment biases, int... widths) {
@@ -59,14 +59,14 @@ final class Network {
         }
     }
 
-    /** Where each weight matrix, outputs by inputs, and each bias lies in the flat arrays. */
+    /** The layout of the weight matrices, outputs by inputs, and of the biases in the flat arrays. */
     Layers layers() {
         return layers;
     }
 
     /**
-     * New weights: normal with variance 2 / inputs (He et al. 2015), biases zero. The same for the same seed
-     * everywhere.
+     * Initial weights: normal with variance 2 / inputs (He et al. 2015), biases zero. The same seed gives the same bits
+     * on every machine.
      */
     float[] initialWeights(long seed) {
         Random random = new Random(seed);
@@ -86,9 +86,9 @@ final class Network {
      * @param weights laid out by {@link #layers}
      * @param data the examples
      * @param order numbers of examples in {@code data}
-     * @param from where the batch begins in {@code order}
-     * @param to where it ends
-     * @param gradients laid out as the weights are; overwritten
+     * @param from start of the batch in {@code order}
+     * @param to end of the batch, exclusive
+     * @param gradients overwritten, with the layout of the weights
      * @return the mean loss
      */
     double gradient(float[] weights, DataSet data, int[] order, int from, int to, float[] gradients) {
@@ -103,7 +103,7 @@ final class Network {
         return loss / (to - from);
     }
 
-    /** Loss and accuracy on a whole data set. */
+    /** The loss and accuracy on a whole data set. */
     Evaluation evaluate(float[] weights, DataSet data) {
         int[] order = DataSet.identity(data.size());
         int classes = widths[widths.length - 1];
@@ -128,10 +128,10 @@ final class Network {
     }
 
     /**
-     * How good a network is.
+     * The quality of a network.
      *
-     * @param loss mean over the examples
-     * @param accuracy share of the examples that it is right about, 0 to 1
+     * @param loss mean loss over the examples
+     * @param accuracy share of correctly classified examples, 0 to 1
      */
     record Evaluation(double loss, double accuracy) {}
 
@@ -203,7 +203,7 @@ final class Network {
         }
     }
 
-    /** The derivative of ReLU. By vectors: which units are active is hard to guess for a branch. */
+    /** Applies the derivative of ReLU. Uses SIMD, as a branch on the activity of a unit is hard to predict. */
     private static void dropInactive(float[] deltas, float[] activations, int length) {
         int i = 0;
         for (; i < SPECIES.loopBound(length); i += SPECIES.length()) {
@@ -218,7 +218,7 @@ final class Network {
         }
     }
 
-    /** Where the weights of layer {@code l} begin, from 1. */
+    /** The offset of the weights of layer {@code l}, counted from 1. */
     private int weight(int l) {
         return (int) layers.get(2 * l - 2).offset();
     }

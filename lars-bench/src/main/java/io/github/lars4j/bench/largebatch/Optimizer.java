@@ -6,22 +6,22 @@ import io.github.lars4j.StepReport;
 import java.io.IOException;
 import java.nio.file.Path;
 
-/** What the two optimizers of the experiment have in common. One call at a time. */
+/** The common interface of the two optimizers. Not safe for use by several threads. */
 interface Optimizer extends AutoCloseable {
 
-    /** Takes a step: changes the weights by their gradients, which are laid out as they are. */
+    /** Takes a step: updates the weights. The gradients have the layout of the weights. */
     void step(float[] weights, float[] gradients);
 
-    /** What the rule multiplied a layer's learning rate by at the last step. */
+    /** The trust ratio of a layer at the last step. */
     double trustRatio(int layer);
 
-    /** Steps taken. */
+    /** Number of steps taken. */
     long steps();
 
-    /** Saves the weights and all else that the next step depends on, in place of what the file was before. */
+    /** Saves the weights and the optimizer's state, replacing the file. */
     void save(Path file, float[] weights) throws IOException;
 
-    /** Goes back to what {@link #save} saved. */
+    /** Restores what {@link #save} saved. */
     void restore(Path file, float[] weights) throws IOException;
 
     @Override

@@ -9,37 +9,38 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 
-/** How much of the final runs' time the optimizer took, and would have taken written naively. */
+/** The optimizer's share of the final runs' time, with the library and with a naive LARS. */
 final class OptimizerShare {
 
-    /** For the JIT compiler to be done, and for a median. */
+    /** Number of steps: enough to finish JIT compilation and to take a median. */
     private static final int STEPS = 1000;
 
-    /** It does not change what a step costs. */
+    /** The learning rate, which does not affect the time of a step. */
     private static final float RATE = 0.01f;
 
     private OptimizerShare() {}
 
-    /** A table in Markdown, of results and of the steps that it times for it. */
-    static String table(Plan plan, Results results) {
+    /** A table in Markdown, from the results and from steps that this method times. */
+    static String table(ExperimentPlan plan, ExperimentResults results) {
         return table(plan, results, warmSeconds(plan));
     }
 
     /**
      * A table in Markdown.
      *
-     * @param warm what a warm step takes in seconds, with the library and naively
+     * @param warm time of a warm step in seconds, with the library and with a naive LARS
      */
-    static String table(Plan plan, Results results, double[] warm) {
+    static String table(ExperimentPlan plan, ExperimentResults results, double[] warm) {
         StringBuilder out = new StringBuilder("""
                 | batch | steps | SGD's share of the time, % | LARS' share, % | LARS, ms a step | with a naive LARS, % |
                 |------:|------:|---------------------------:|---------------:|----------------:|---------------------:|
                 """);
         for (int batch : plan.batches()) {
-            List<Result> lars = results.finals(Method.LARS, batch);
-            double seconds = lars.stream().mapToDouble(Result::seconds).sum();
-            double own = lars.stream().mapToDouble(Result::optimizerSeconds).sum();
-            double steps = lars.stream().mapToDouble(Result::steps).sum();
+            List<TrainingResult> lars = results.finals(Method.LARS, batch);
+            double seconds = lars.stream().mapToDouble(TrainingResult::seconds).sum();
+            double own =
+                    lars.stream().mapToDouble(TrainingResult::optimizerSeconds).sum();
+            double steps = lars.stream().mapToDouble(TrainingResult::steps).sum();
             double instead = warm[1] * steps;
             out.append(String.format(
                     Locale.ROOT,
@@ -60,13 +61,13 @@ final class OptimizerShare {
         return out.toString();
     }
 
-    private static double share(List<Result> results) {
-        return results.stream().mapToDouble(Result::optimizerSeconds).sum()
-                / results.stream().mapToDouble(Result::seconds).sum();
+    private static double share(List<TrainingResult> results) {
+        return results.stream().mapToDouble(TrainingResult::optimizerSeconds).sum()
+                / results.stream().mapToDouble(TrainingResult::seconds).sum();
     }
 
-    /** A step of the network's layers with the library and one with a naive LARS, warm, and with nothing else to do. */
-    private static double[] warmSeconds(Plan plan) {
+    /** Times a warm step on the network's layers in seconds, with the library and with a naive LARS. */
+    private static double[] warmSeconds(ExperimentPlan plan) {
         Layers layers;
         float[] weights;
         int[] widths = Trainer.widths(FashionMnist.features(), plan.hidden(), FashionMnist.CLASSES);

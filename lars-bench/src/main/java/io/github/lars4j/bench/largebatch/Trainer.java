@@ -4,8 +4,8 @@ import io.github.lars4j.Lars;
 import io.github.lars4j.Layers;
 import io.github.lars4j.NonFiniteException;
 import io.github.lars4j.Schedule;
-import io.github.lars4j.bench.InputFile;
-import io.github.lars4j.bench.OutputFile;
+import io.github.lars4j.bench.files.InputFile;
+import io.github.lars4j.bench.files.OutputFile;
 import io.github.lars4j.rule.Treatment;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -19,9 +19,9 @@ import java.util.Random;
 import java.util.stream.IntStream;
 
 /**
- * Trains a network: epoch by epoch, batch by batch. The same settings, data and seed give the same bits everywhere.
+ * Trains a network epoch by epoch. The same settings, data and seed give the same bits on every machine.
  *
- * <p>One call at a time.
+ * <p>Not safe for use by several threads.
  */
 final class Trainer implements AutoCloseable {
 
@@ -29,27 +29,27 @@ final class Trainer implements AutoCloseable {
     static final double WEIGHT_DECAY = 1e-4;
     static final double TRUST_COEFFICIENT = 0.001;
 
-    /** Share of all steps in which the learning rate climbs. */
+    /** Share of all steps in which the learning rate warms up. */
     static final double WARMUP = 0.2;
 
-    /** Power of the polynomial by which it then falls to 0. */
+    /** Power of the polynomial decay of the learning rate to 0 after that. */
     static final double DECAY_POWER = 2;
 
-    /** The optimizers to choose from. */
+    /** The optimizers that are compared. */
     enum Method {
         SGD,
         LARS
     }
 
     /**
-     * What tells one run from another.
+     * The settings of a run.
      *
      * @param method the optimizer
-     * @param batch examples a step
-     * @param epochs times that each example is seen
+     * @param batch number of examples per step
+     * @param epochs number of passes over the data
      * @param rate the learning rate after the warm-up
-     * @param biasFactor what the biases' learning rate is multiplied by
-     * @param seed of the first weights and of the order of examples
+     * @param biasFactor factor of the biases' learning rate
+     * @param seed seed of the initial weights and of the order of the examples
      */
     record Settings(Method method, int batch, int epochs, double rate, double biasFactor, long seed) {}
 
@@ -69,16 +69,16 @@ final class Trainer implements AutoCloseable {
     /**
      * Makes a trainer.
      *
-     * @param settings of the run
-     * @param data to train on
+     * @param settings the settings of the run
+     * @param data the training examples
      * @param hidden widths of the hidden layers
-     * @param classes of the data
+     * @param classes number of classes of the data
      * @param product computes the network's matrix products
      */
     Trainer(Settings settings, DataSet data, List<Integer> hidden, int classes, MatrixProduct product) {
         this.settings = settings;
         this.data = data;
-        // Biases start at zero and are small: the trust ratio would hardly let them move. They get a rate of their own.
+        // Biases start at zero and stay small, so the trust ratio would hardly change them. They have their own rate.
         Treatment biases = Treatment.PLAIN.withRateFactor(settings.biasFactor());
         network = new Network(product, biases, widths(data.features(), hidden, classes));
         weights = network.initialWeights(settings.seed());
@@ -101,7 +101,7 @@ final class Trainer implements AutoCloseable {
         };
     }
 
-    /** The widths of a whole network: its inputs, its hidden layers, its classes. */
+    /** The widths of all layers: inputs, hidden layers, classes. */
     static int[] widths(int features, List<Integer> hidden, int classes) {
         return IntStream.concat(
                         IntStream.concat(IntStream.of(features), hidden.stream().mapToInt(width -> width)),
@@ -112,7 +112,7 @@ final class Trainer implements AutoCloseable {
     /**
      * Trains on every example once, in a new order.
      *
-     * @return whether the loss has stayed finite; if not, training is over
+     * @return whether the loss is still finite; if not, training cannot continue
      */
     boolean epoch() {
         long start = System.nanoTime();
@@ -156,12 +156,12 @@ final class Trainer implements AutoCloseable {
         return true;
     }
 
-    /** Loss and accuracy on other data. */
+    /** The loss and accuracy on other data. */
     Network.Evaluation evaluate(DataSet other) {
         return network.evaluate(weights, other);
     }
 
-    /** The mean training loss of each epoch so far, as it was when each batch was seen. */
+    /** The mean training loss of each epoch so far, computed before each step. */
     List<Double> losses() {
         return losses;
     }
@@ -171,12 +171,12 @@ final class Trainer implements AutoCloseable {
         return trustRatios;
     }
 
-    /** Time that training has taken so far, in seconds. */
+    /** Training time so far, in seconds. */
     double seconds() {
         return nanos / 1e9;
     }
 
-    /** Time of it that the optimizer has taken, in seconds. */
+    /** Part of the training time spent in the optimizer, in seconds. */
     double optimizerSeconds() {
         return optimizerNanos / 1e9;
     }
@@ -192,8 +192,8 @@ final class Trainer implements AutoCloseable {
     }
 
     /**
-     * Saves where the run stands, between two epochs: the optimizer's checkpoint, with the weights in it, and beside it
-     * a list of what was recorded.
+     * Saves the run between two epochs: the optimizer's checkpoint, which includes the weights, and a second file with
+     * the recorded values.
      *
      * @param file the checkpoint
      */
@@ -207,19 +207,19 @@ final class Trainer implements AutoCloseable {
                 trustRatios.stream()
                         .map(step -> Arrays.stream(step).boxed().toList())
                         .toList());
-        // First what may say too much, if the run is stopped between the two, and then what counts.
-        OutputFile.write(records(file), Results.GSON.toJson(records));
+        // The records first: if the run is stopped between the two, restore ignores the records of later steps.
+        OutputFile.write(records(file), ExperimentResults.GSON.toJson(records));
         optimizer.save(file, weights);
     }
 
     /**
-     * Goes on from where another trainer of the same settings stood.
+     * Resumes a run that a trainer of the same settings saved.
      *
-     * @param file the checkpoint that it saved
+     * @param file the checkpoint
      */
     void restore(Path file) throws IOException {
         optimizer.restore(file, weights);
-        Map<?, ?> records = Results.GSON.fromJson(InputFile.text(records(file)), Map.class);
+        Map<?, ?> records = ExperimentResults.GSON.fromJson(InputFile.text(records(file)), Map.class);
         nanos = ((Double) records.get("nanos")).longValue();
         optimizerNanos = ((Double) records.get("optimizerNanos")).longValue();
         int steps = (int) optimizer.steps();
@@ -234,7 +234,7 @@ final class Trainer implements AutoCloseable {
         }
     }
 
-    /** Deletes what {@link #save} saved, if it did. */
+    /** Deletes the files of {@link #save}, if they exist. */
     static void delete(Path file) throws IOException {
         Files.deleteIfExists(file);
         Files.deleteIfExists(records(file));

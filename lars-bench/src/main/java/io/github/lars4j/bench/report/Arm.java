@@ -5,11 +5,11 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * One thing that is measured of a layout.
+ * A benchmark that is measured on each layout.
  *
  * @param method of {@link io.github.lars4j.bench.arms.StepBenchmark}
- * @param kernels {@code scalar} or {@code vector}; {@code null} where it has none
- * @param threads that share a step
+ * @param kernels {@code scalar} or {@code vector}; {@code null} if the method has no such parameter
+ * @param threads number of threads that share a step
  */
 public record Arm(String method, String kernels, int threads) {
 
@@ -21,10 +21,10 @@ public record Arm(String method, String kernels, int threads) {
     static final Arm SCALAR_SGD = new Arm("sgd", "scalar", 1);
     static final Arm SGD = new Arm("sgd", "vector", 1);
 
-    /** What is measured of one layer of every size. */
+    /** The arms that are measured on one layer of every size. */
     public static final List<Arm> SWEEP = List.of(LARS, SCALAR_LARS, SCAN, SGD);
 
-    /** What is measured of every layout on a machine of so many cores. */
+    /** The arms that are measured on every layout, on a machine with a number of cores. */
     public static List<Arm> selection(int cores) {
         List<Arm> arms = new ArrayList<>(List.of(
                 new Arm("scan", "scalar", 1),
@@ -42,17 +42,17 @@ public record Arm(String method, String kernels, int threads) {
         return arms;
     }
 
-    /** The whole step on so many threads. */
+    /** The whole step on several threads. */
     static Arm threads(int cores) {
         return new Arm("lars", "vector", cores);
     }
 
-    /** What tables call it. */
+    /** The arm's name in tables. */
     public String name() {
         return method + (kernels == null ? "" : " " + kernels) + (threads > 1 ? " x" + threads : "");
     }
 
-    /** Bytes read and written for each parameter, if nothing came from a cache; 0 where nobody knows. */
+    /** Bytes read and written per parameter without any cache; 0 if unknown. */
     int bytes() {
         return switch (method) {
             case "scan", "measure" -> 8;
@@ -62,13 +62,13 @@ public record Arm(String method, String kernels, int threads) {
         };
     }
 
-    /** Whether it does all of a step of LARS. */
+    /** Returns whether the arm is a whole step of LARS. */
     boolean whole() {
         return method.equals("lars") || method.equals("scalarLars") || method.equals("naive");
     }
 
-    /** The result of this: with sums that are fresh, all of them taken before the first write. */
-    public Optional<Results.Result> in(Results results, String layout) {
+    /** The result of this arm with fresh sums, all taken before the first write. */
+    public Optional<StepTimes.StepTime> in(StepTimes results, String layout) {
         List<String> wishes =
                 new ArrayList<>(List.of("layout", layout, "sums", "fresh", "onBadGradient", "refuse", "threads"));
         wishes.add("" + threads);
@@ -78,8 +78,8 @@ public record Arm(String method, String kernels, int threads) {
         return results.fastest(method, wishes.toArray(String[]::new));
     }
 
-    /** The time of this in ns; NaN where it was not measured. */
-    double nanos(Results results, String layout) {
-        return in(results, layout).map(Results.Result::nanos).orElse(Double.NaN);
+    /** The time of this arm in ns; NaN if not measured. */
+    double nanos(StepTimes results, String layout) {
+        return in(results, layout).map(StepTimes.StepTime::nanos).orElse(Double.NaN);
     }
 }

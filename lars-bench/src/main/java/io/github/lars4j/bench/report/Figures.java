@@ -1,12 +1,12 @@
 package io.github.lars4j.bench.report;
 
-import io.github.lars4j.bench.report.Results.Result;
+import io.github.lars4j.bench.report.StepTimes.StepTime;
 import java.util.Comparator;
 import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
- * What the times of one layout are against each other. What was not measured is NaN.
+ * The times of one layout, and their ratios. A value that was not measured is NaN.
  *
  * @param layout the layout
  * @param lars time of a step on SIMD kernels in ns
@@ -28,12 +28,11 @@ record Figures(
         Speed threads) {
 
     /**
-     * How many times as fast one thing is as another, and between what this lies when each JVM of the one is taken
-     * against each of the other.
+     * How many times as fast one benchmark is as another, with the range over all pairs of their JVMs.
      */
     record Speed(double value, double low, double high) {
 
-        static Speed of(Optional<Result> fast, Optional<Result> slow) {
+        static Speed of(Optional<StepTime> fast, Optional<StepTime> slow) {
             if (fast.isEmpty() || slow.isEmpty()) {
                 return new Speed(Double.NaN, Double.NaN, Double.NaN);
             }
@@ -44,25 +43,25 @@ record Figures(
                     Math.max(value, most(slow.get()) / least(fast.get())));
         }
 
-        private static double least(Result result) {
+        private static double least(StepTime result) {
             return result.forks().stream().mapToDouble(f -> f).min().orElse(result.nanos());
         }
 
-        private static double most(Result result) {
+        private static double most(StepTime result) {
             return result.forks().stream().mapToDouble(f -> f).max().orElse(result.nanos());
         }
     }
 
-    static Figures of(RunFile run, Results results, RunFile.Layout layout) {
+    static Figures of(RunFile run, StepTimes results, RunFile.Layout layout) {
         String name = layout.name();
-        Optional<Result> lars = Arm.LARS.in(results, name);
-        Optional<Result> scalar = Stream.of(Arm.SCALAR_LARS, Arm.PLAIN_LARS)
+        Optional<StepTime> lars = Arm.LARS.in(results, name);
+        Optional<StepTime> scalar = Stream.of(Arm.SCALAR_LARS, Arm.PLAIN_LARS)
                 .flatMap(arm -> arm.in(results, name).stream())
-                .min(Comparator.comparingDouble(Result::nanos));
-        Optional<Result> threads = run.cores() > 1 ? Arm.threads(run.cores()).in(results, name) : Optional.empty();
+                .min(Comparator.comparingDouble(StepTime::nanos));
+        Optional<StepTime> threads = run.cores() > 1 ? Arm.threads(run.cores()).in(results, name) : Optional.empty();
         return new Figures(
                 layout,
-                lars.map(Result::nanos).orElse(Double.NaN),
+                lars.map(StepTime::nanos).orElse(Double.NaN),
                 results.scan(name).orElse(Double.NaN),
                 results.sgd(name).orElse(Double.NaN),
                 Speed.of(Arm.SGD.in(results, name), Arm.SCALAR_SGD.in(results, name)),
@@ -71,12 +70,12 @@ record Figures(
                 Speed.of(threads, lars));
     }
 
-    /** Time of a LARS step against one of SGD. */
+    /** The time of a LARS step divided by that of a step of SGD. */
     double toSgd() {
         return lars / sgd;
     }
 
-    /** Time of a LARS step against a read and a step of SGD, one after the other. */
+    /** The time of a LARS step divided by that of a scan followed by a step of SGD. */
     double toPasses() {
         return lars / (scan + sgd);
     }

@@ -1,12 +1,13 @@
 package io.github.lars4j.bench.report;
 
 import io.github.lars4j.bench.chart.Svg;
+import io.github.lars4j.bench.chart.Table;
 import java.util.List;
 
-/** A report as one HTML page that needs nothing else: no script, no font, no picture from elsewhere. */
+/** A report as one self-contained HTML page: no script, no external font, no external picture. */
 final class Page {
 
-    /** On a phone each picture is there in its narrow size, with text as large. */
+    /** A phone shows each picture in its narrow size, with text of the same size. */
     private static final String STYLE = """
             body { margin: 0; background: #ffffff; color: #1f2328; font: 16px/1.5 system-ui, sans-serif; }
             main { max-width: 880px; margin: 0 auto; padding: 16px; }
@@ -43,8 +44,8 @@ final class Page {
 
     private Page() {}
 
-    /** The page. Well-formed as XML too. */
-    static String of(RunFile run, Results results, List<Figures> figures, List<Pictures.Picture> pictures) {
+    /** The page, which is also well-formed XML. */
+    static String of(RunFile run, StepTimes results, List<Figures> figures, List<Pictures.Picture> pictures) {
         StringBuilder page = new StringBuilder("""
                 <!DOCTYPE html>
                 <html lang="en">

@@ -13,13 +13,13 @@ import java.util.function.ToDoubleFunction;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** The pictures of a report; one whose data a run does not have is left out. */
+/** The pictures of a report; a picture without data is left out. */
 final class Pictures {
 
     /** Bytes of the three arrays for each parameter. */
     private static final int BYTES = 3 * Float.BYTES;
 
-    /** A cache as the environment lists it, instruction caches left out. */
+    /** A cache in the environment's list, except instruction caches. */
     private static final Pattern CACHE = Pattern.compile("(L[0-9])d? ([0-9]+) ?([KM])");
 
     /**
@@ -33,8 +33,8 @@ final class Pictures {
 
     private Pictures() {}
 
-    /** All of them. */
-    static List<Picture> of(RunFile run, Results results, List<Figures> figures) {
+    /** All pictures. */
+    static List<Picture> of(RunFile run, StepTimes results, List<Figures> figures) {
         List<Picture> pictures = new ArrayList<>();
         sweep(run, results, pictures);
         speedups(run, figures, pictures);
@@ -42,7 +42,7 @@ final class Pictures {
         return pictures;
     }
 
-    private static void sweep(RunFile run, Results results, List<Picture> pictures) {
+    private static void sweep(RunFile run, StepTimes results, List<Picture> pictures) {
         TreeMap<Long, String> layouts = new TreeMap<>();
         for (String layout : results.layouts()) {
             Matcher one = RunFile.ONE_LAYER.matcher(layout);
@@ -125,8 +125,8 @@ final class Pictures {
     }
 
     private static void coldStart(RunFile run, List<Picture> pictures) {
-        Map<String, List<RunFile.ColdStart>> byKernels = new LinkedHashMap<>();
-        for (RunFile.ColdStart jvm : run.coldStarts()) {
+        Map<String, List<RunFile.FirstSteps>> byKernels = new LinkedHashMap<>();
+        for (RunFile.FirstSteps jvm : run.coldStarts()) {
             byKernels.computeIfAbsent(jvm.kernels(), k -> new ArrayList<>()).add(jvm);
         }
         Map<String, List<Chart.Point>> lines = new LinkedHashMap<>();
@@ -154,7 +154,7 @@ final class Pictures {
     }
 
     /** The median over JVMs of the mean time of the steps between the marked ones. */
-    private static List<Chart.Point> perStep(List<RunFile.ColdStart> jvms) {
+    private static List<Chart.Point> perStep(List<RunFile.FirstSteps> jvms) {
         List<Integer> steps = jvms.getFirst().steps();
         int shared = jvms.stream().mapToInt(jvm -> jvm.millis().size()).min().orElse(0);
         List<Chart.Point> points = new ArrayList<>();

@@ -9,8 +9,8 @@ import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
 import com.google.gson.JsonPrimitive;
 import io.github.lars4j.Layers;
-import io.github.lars4j.bench.OutputFile;
 import io.github.lars4j.bench.arms.Layouts;
+import io.github.lars4j.bench.files.OutputFile;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -29,33 +29,33 @@ import org.openjdk.jmh.results.format.ResultFormatFactory;
 import org.openjdk.jmh.results.format.ResultFormatType;
 
 /**
- * One run of the benchmark as {@code results.json} holds it: where it ran, what it was asked, what it measured. Has no
- * absolute path of the machine, as it is meant to be quoted. Not safe for use by several threads.
+ * One run of the benchmark as in {@code results.json}: the machine, the command line and the results. It contains no
+ * absolute path, so that it can be published. Not safe for use by several threads.
  */
 public final class RunFile {
 
-    /** What JMH's own results are called in the file. */
+    /** The name of JMH's own results in the file. */
     static final String RUNS = "runs";
 
-    /** One layer of so many elements: a point of the sweep over sizes. */
+    /** A layout of one layer: a point of the sweep over sizes. */
     static final Pattern ONE_LAYER = Pattern.compile("([1-9][0-9]*)x1");
 
     private static final Gson GSON = new GsonBuilder().disableHtmlEscaping().create();
 
-    /** Whatever leads to the last name of a path, at the beginning or behind a sign. */
+    /** The folders of a path, at the start of a text or after a delimiter. */
     private static final Pattern FOLDERS =
             Pattern.compile("(^|[:=,;@ ])(?:[A-Za-z]:(?=[/\\\\]))?[^:=,;@ ]*[/\\\\](?=[^/\\\\])");
 
     /**
      * A layout that was to be measured.
      *
-     * @param name as the results have it
-     * @param parameters how many, 0 if this is not known
-     * @param tensors into how many they are divided, 0 if this is not known
+     * @param name the name in the results
+     * @param parameters number of parameters, or 0 if unknown
+     * @param tensors number of tensors, or 0 if unknown
      */
     public record Layout(String name, long parameters, int tensors) {
 
-        /** A layout by its name; a file's name is told without its folder. */
+        /** A layout by its name; the name of a file loses its folder. */
         public static Layout of(String name, Layers layers) {
             return new Layout(withoutFolders(name), layers.end(), layers.size());
         }
@@ -64,27 +64,27 @@ public final class RunFile {
     /**
      * The first steps of one fresh JVM.
      *
-     * @param layout what they were taken on
-     * @param kernels what was asked for
-     * @param steps numbers of steps, rising
-     * @param millis time in ms in which so many were taken
+     * @param layout the layout
+     * @param kernels the kernels that were requested
+     * @param steps numbers of steps, in ascending order
+     * @param millis total time in ms of each of these numbers of steps
      */
-    public record ColdStart(String layout, String kernels, List<Integer> steps, List<Double> millis) {}
+    public record FirstSteps(String layout, String kernels, List<Integer> steps, List<Double> millis) {}
 
     private final String command;
     private final int cores;
     private final Map<String, String> environment;
     private final List<Layout> layouts;
-    private final List<ColdStart> coldStarts = new ArrayList<>();
+    private final List<FirstSteps> coldStarts = new ArrayList<>();
     private final JsonArray runs;
 
     /**
      * Begins a run.
      *
      * @param command the command line
-     * @param cores threads of the arm that uses all
-     * @param environment what the machine says of itself, by names
-     * @param layouts what is to be measured, the sweep over sizes left out
+     * @param cores threads of the arm that uses all cores
+     * @param environment the description of the machine, by names
+     * @param layouts the layouts to measure, without those of the sweep over sizes
      */
     public RunFile(String command, int cores, Map<String, String> environment, List<Layout> layouts) {
         this(withoutFolders(command), cores, withoutFolders(environment), layouts, new JsonArray());
@@ -99,12 +99,12 @@ public final class RunFile {
     }
 
     /**
-     * Reads what {@link #json} wrote, or what JMH's {@code -rf json} did, which knows no environment.
+     * Parses the output of {@link #json}, or that of JMH's {@code -rf json}, which has no environment.
      *
-     * @throws IllegalArgumentException if it is neither
+     * @throws IllegalArgumentException if the text is neither
      */
     public static RunFile parse(String json) {
-        Results.parse(json);
+        StepTimes.parse(json);
         JsonElement whole = JsonParser.parseString(json);
         return whole.isJsonArray() ? ofJmh(whole.getAsJsonArray()) : ofFile(whole.getAsJsonObject());
     }
@@ -112,9 +112,9 @@ public final class RunFile {
     private static RunFile ofJmh(JsonArray runs) {
         JsonArray own = new JsonArray();
         runs.forEach(run -> own.add(withoutFolders(run.deepCopy())));
-        Results results = Results.of(own);
+        StepTimes results = StepTimes.of(own);
         int cores = 1;
-        for (Results.Result result : results.all()) {
+        for (StepTimes.StepTime result : results.all()) {
             String threads = result.params().getOrDefault("threads", "1");
             cores = threads.matches("[1-9][0-9]{0,5}") ? Math.max(cores, Integer.parseInt(threads)) : cores;
         }
@@ -147,7 +147,7 @@ public final class RunFile {
                     environment,
                     List.of(GSON.fromJson(file.get("layouts"), Layout[].class)),
                     file.getAsJsonArray(RUNS));
-            run.coldStarts.addAll(List.of(GSON.fromJson(file.get("coldStarts"), ColdStart[].class)));
+            run.coldStarts.addAll(List.of(GSON.fromJson(file.get("coldStarts"), FirstSteps[].class)));
             return run;
         } catch (ClassCastException
                 | IllegalStateException
@@ -159,7 +159,7 @@ public final class RunFile {
         }
     }
 
-    /** Adds what JMH measured. */
+    /** Adds results of JMH. */
     public void add(Collection<RunResult> results) {
         ByteArrayOutputStream json = new ByteArrayOutputStream();
         try (PrintStream out = new PrintStream(json, false, StandardCharsets.UTF_8)) {
@@ -171,39 +171,39 @@ public final class RunFile {
         }
     }
 
-    /** Adds a fresh JVM's first steps. */
-    public void add(ColdStart coldStart) {
+    /** Adds the first steps of a fresh JVM. */
+    public void add(FirstSteps coldStart) {
         coldStarts.add(coldStart);
     }
 
-    /** The command line; empty if it is not known. */
+    /** The command line; empty if unknown. */
     public String command() {
         return command;
     }
 
-    /** How many threads the arm has that uses all. */
+    /** Number of threads of the arm that uses all cores. */
     public int cores() {
         return cores;
     }
 
-    /** What the machine says of itself, by names; empty if it is not known. */
+    /** The description of the machine, by names; empty if unknown. */
     public Map<String, String> environment() {
         return environment;
     }
 
-    /** What was to be measured, the sweep over sizes left out. */
+    /** The layouts to measure, without those of the sweep over sizes. */
     public List<Layout> layouts() {
         return layouts;
     }
 
     /** The first steps of fresh JVMs. */
-    public List<ColdStart> coldStarts() {
+    public List<FirstSteps> coldStarts() {
         return Collections.unmodifiableList(coldStarts);
     }
 
-    /** What JMH measured, so far. */
-    public Results results() {
-        return Results.of(runs);
+    /** The results of JMH so far. */
+    public StepTimes results() {
+        return StepTimes.of(runs);
     }
 
     /** The file's text: JSON, a line for each run. */
@@ -233,12 +233,12 @@ public final class RunFile {
                 String.join(",\n", lines));
     }
 
-    /** Writes the file, so that it is whole at every moment, also after a crash of the machine. */
+    /** Replaces the file, so that it is whole at every moment, also after a crash of the machine. */
     public void write(Path file) throws IOException {
         OutputFile.write(file, json());
     }
 
-    /** A layout's name, or a flag, with nothing left of a path but its last name. */
+    /** A layout's name, or a flag, without the folders of its paths. */
     public static String withoutFolders(String text) {
         String name = FOLDERS.matcher(text).replaceAll("$1");
         return name.startsWith("@") ? name.substring(1) : name;
@@ -250,7 +250,7 @@ public final class RunFile {
         return without;
     }
 
-    /** A run of JMH without the places where its JVM, that JVM's libraries, and the layout's file are. */
+    /** A run of JMH without the folders of its JVM, of that JVM's libraries, and of the layout's file. */
     private static JsonElement withoutFolders(JsonElement run) {
         JsonObject object = run.getAsJsonObject();
         if (object.has("jvm")) {

@@ -1,5 +1,6 @@
 package io.github.lars4j.bench.report;
 
+import io.github.lars4j.bench.chart.Table;
 import io.github.lars4j.bench.report.Figures.Speed;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -8,13 +9,13 @@ import java.util.Optional;
 import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 
-/** Three plain sentences that say what the figures of a run mean, the unflattering ones included. */
+/** Three sentences that say what the figures of a run mean, whether flattering or not. */
 final class Sentences {
 
-    /** A difference of less than this part is called none. */
+    /** Relative difference below which two times count as equal. */
     private static final double NOTHING = 0.05;
 
-    /** Iterations of one code differ by less, if nothing disturbs them. */
+    /** Ratio of the times of two iterations above which something disturbed them. */
     private static final double UNREST = 2;
 
     /** A figure of a layout. */
@@ -22,13 +23,13 @@ final class Sentences {
 
     private Sentences() {}
 
-    /** What a step costs, what SIMD brings, what threads bring. */
+    /** The cost of a step, the gain from SIMD, and the gain from threads. */
     static List<String> of(RunFile run, List<Figures> all) {
         return List.of(cost(all), simd(all), threads(run, all));
     }
 
-    /** A warning of times that are not to be believed; empty where there are none. */
-    static Optional<String> warning(Results results) {
+    /** A warning of unreliable times; empty if there are none. */
+    static Optional<String> warning(StepTimes results) {
         long unrestful = results.all().stream().filter(r -> r.unrest() > UNREST).count();
         return unrestful == 0
                 ? Optional.empty()
@@ -76,7 +77,7 @@ final class Sentences {
                         + " times would be ideal.";
     }
 
-    /** What a step does that is so many times as fast as another, or others. */
+    /** A clause that compares the speed of a step with that of another. */
     private static String compared(List<Value> speeds, String other) {
         List<Value> gains = speeds.stream().filter(v -> v.value() > 1 + NOTHING).toList();
         List<Value> losses =
@@ -111,7 +112,7 @@ final class Sentences {
         return values(all, figures -> speed.apply(figures).value());
     }
 
-    /** The figures that were measured, rising. */
+    /** The figures that were measured, in ascending order. */
     private static List<Value> values(List<Figures> all, ToDoubleFunction<Figures> value) {
         return all.stream()
                 .map(figures -> new Value(figures.layout().name(), value.applyAsDouble(figures)))
@@ -130,7 +131,7 @@ final class Sentences {
         return least.equals(most) ? least : least + " to " + most;
     }
 
-    /** A range with the layouts at its ends. */
+    /** A range with the layouts of its ends. */
     private static String named(List<Value> rising) {
         String least = Table.number(rising.getFirst().value(), 2);
         String most = Table.number(rising.getLast().value(), 2);

@@ -1,5 +1,6 @@
 package io.github.lars4j.bench.report;
 
+import io.github.lars4j.bench.chart.Table;
 import java.util.List;
 import java.util.Locale;
 
@@ -15,7 +16,7 @@ final class Tables {
 
     private Tables() {}
 
-    /** What stands above the times of a layout. */
+    /** The caption above the times of a layout. */
     static String caption(RunFile.Layout layout) {
         return layout.parameters() == 0
                 ? layout.name()
@@ -27,8 +28,8 @@ final class Tables {
                         layout.parameters() * Float.BYTES / 1024);
     }
 
-    /** The time of every arm of a layout. */
-    static Table times(RunFile run, Results results, Figures figures) {
+    /** The times of all arms of a layout. */
+    static Table times(RunFile run, StepTimes results, Figures figures) {
         RunFile.Layout layout = figures.layout();
         double parameters = layout.parameters() == 0 ? Double.NaN : layout.parameters();
         Table table = new Table(1, layout.name(), "ms/step", "ns/param", "GB/s", "% of scan + sgd");
@@ -44,7 +45,7 @@ final class Tables {
         return table;
     }
 
-    /** What they are against each other. */
+    /** The ratios of the times. */
     static Table ratios(List<Figures> all) {
         Table table =
                 new Table(1, "ratios", "SIMD/scalar", "LARS/SGD", "LARS/(scan+SGD)", "SIMD/naive", "threads, speed-up");
@@ -60,7 +61,7 @@ final class Tables {
         return table;
     }
 
-    /** All of it in a row for each layout, to be quoted. */
+    /** The main figures, one row per layout. */
     static Table summary(RunFile run, List<Figures> all) {
         Table table = new Table(
                 1,

@@ -24,22 +24,22 @@ import org.xml.sax.InputSource;
 @Tag("locale")
 class ChartsTest {
 
-    private static final Plan PLAN =
-            new Plan(List.of(8), List.of(256, 1024), 2, false, 60, 1, 4, 1, 4, 1, 9, List.of(1L, 2L));
+    private static final ExperimentPlan PLAN =
+            new ExperimentPlan(List.of(8), List.of(256, 1024), 2, false, 60, 1, 4, 1, 4, 1, 9, List.of(1L, 2L));
 
     @TempDir
     Path folder;
 
-    private Results results;
+    private ExperimentResults results;
 
     @BeforeEach
     void fill() throws Exception {
-        results = new Results(folder.resolve("results.json"), PLAN);
+        results = new ExperimentResults(folder.resolve("results.json"), PLAN);
         for (Method method : Method.values()) {
             for (int batch : PLAN.batches()) {
                 for (long seed : PLAN.seeds()) {
                     double accuracy = (method == Method.SGD ? 0.80 : 0.85) + 0.01 * seed - batch / 100_000.0;
-                    results.add(new Result(
+                    results.add(new TrainingResult(
                             false,
                             PLAN.settings(method, batch, 0, 0, seed),
                             accuracy,

@@ -22,15 +22,15 @@ class CommittedExperimentTest {
         String start = "<!-- large-batch -->\n";
         String table =
                 readme.substring(readme.indexOf(start) + start.length(), readme.indexOf("<!-- /large-batch -->"));
-        assertEquals(Charts.table(Plan.full(), results()), table);
+        assertEquals(Charts.table(ExperimentPlan.full(), results()), table);
         assertTrue(Files.readString(FOLDER.resolve("table.md")).startsWith(table), "table.md");
     }
 
     @Test
     void chartsAreThoseOfTheCommittedResults() throws IOException {
-        Results results = results();
+        ExperimentResults results = results();
         Map<String, String> charts = Map.of(
-                "accuracy.svg", Charts.accuracy(Plan.full(), results),
+                "accuracy.svg", Charts.accuracy(ExperimentPlan.full(), results),
                 "loss.svg", Charts.loss(results, LargeBatchCommand.SHOWN_BATCH),
                 "trust-ratios.svg", Charts.trustRatios(results, LargeBatchCommand.SHOWN_BATCH));
         for (Map.Entry<String, String> chart : charts.entrySet()) {
@@ -38,7 +38,7 @@ class CommittedExperimentTest {
         }
     }
 
-    private static Results results() throws IOException {
-        return new Results(FOLDER.resolve("results.json"), Plan.full());
+    private static ExperimentResults results() throws IOException {
+        return new ExperimentResults(FOLDER.resolve("results.json"), ExperimentPlan.full());
     }
 }

@@ -31,16 +31,17 @@ class ExperimentTest {
     private static final DataSet TEST = Blobs.of(100, 2);
 
     /** Two batches, grids of 3 by 3, two seeds. */
-    private static final Plan PLAN =
-            new Plan(List.of(8), List.of(32, 128), 2, true, 60, 1, 4, 1, 4, 1, 9, List.of(1L, 2L));
+    private static final ExperimentPlan PLAN =
+            new ExperimentPlan(List.of(8), List.of(32, 128), 2, true, 60, 1, 4, 1, 4, 1, 9, List.of(1L, 2L));
 
     @TempDir
     Path folder;
 
     private final ByteArrayOutputStream progress = new ByteArrayOutputStream();
 
-    private Results run(Path file, DataSet test, Path checkpoints, int jobs) throws IOException, InterruptedException {
-        Results results = new Results(file, PLAN);
+    private ExperimentResults run(Path file, DataSet test, Path checkpoints, int jobs)
+            throws IOException, InterruptedException {
+        ExperimentResults results = new ExperimentResults(file, PLAN);
         new Experiment(
                         PLAN,
                         TRAINING,
@@ -55,16 +56,16 @@ class ExperimentTest {
         return results;
     }
 
-    private Results run(Path file, int jobs) throws IOException, InterruptedException {
+    private ExperimentResults run(Path file, int jobs) throws IOException, InterruptedException {
         return run(file, TEST, folder, jobs);
     }
 
     /** All results of a file by their settings, without the times. */
     private static Map<String, List<Object>> values(Path file) throws IOException {
         Map<String, List<Object>> values = new HashMap<>();
-        Map<?, ?> json = Results.GSON.fromJson(Files.readString(file), Map.class);
+        Map<?, ?> json = ExperimentResults.GSON.fromJson(Files.readString(file), Map.class);
         for (Object element : (List<?>) json.get("results")) {
-            Result result = Result.of((Map<?, ?>) element);
+            TrainingResult result = TrainingResult.of((Map<?, ?>) element);
             List<Object> value =
                     List.of(result.accuracy(), result.loss(), result.losses(), result.steps(), result.trustRatios());
             assertEquals(null, values.put(result.search() + " " + result.settings(), value), "run twice");
@@ -83,15 +84,15 @@ class ExperimentTest {
 
     @Test
     void searchesGridsOfOneSpacingAndGrowsThemWhereTheBestLiesOnAnEdge() throws Exception {
-        Results results = run(folder.resolve("results.json"), 2);
+        ExperimentResults results = run(folder.resolve("results.json"), 2);
         for (Method method : Method.values()) {
             for (int batch : PLAN.batches()) {
                 List<int[]> points = new ArrayList<>();
-                Result best = null;
+                TrainingResult best = null;
                 int[] bestPoint = {0, 0};
                 for (int rate = -3; rate <= 3; rate++) {
                     for (int bias = -3; bias <= 3; bias++) {
-                        Result result = results.find(true, PLAN.settings(method, batch, rate, bias, 9));
+                        TrainingResult result = results.find(true, PLAN.settings(method, batch, rate, bias, 9));
                         if (result != null) {
                             points.add(new int[] {rate, bias});
                             if (best == null
@@ -114,7 +115,7 @@ class ExperimentTest {
                     assertTrue(bestPoint[axis] > least || least == -2, "best at " + bestPoint[axis]);
                     assertTrue(bestPoint[axis] < most || most == 2, "best at " + bestPoint[axis]);
                 }
-                for (Result last : results.finals(method, batch)) {
+                for (TrainingResult last : results.finals(method, batch)) {
                     assertEquals(best.settings().rate(), last.settings().rate());
                     assertEquals(best.settings().biasFactor(), last.settings().biasFactor());
                 }
@@ -151,11 +152,11 @@ class ExperimentTest {
         Map<String, List<Object>> whole = values(file);
         String text = Files.readString(file);
         // As it was after the first 20 results.
-        Map<?, ?> json = Results.GSON.fromJson(text, Map.class);
+        Map<?, ?> json = ExperimentResults.GSON.fromJson(text, Map.class);
         Map<String, Object> stopped = new HashMap<>();
         json.forEach((key, value) -> stopped.put((String) key, value));
         stopped.put("results", ((List<?>) json.get("results")).subList(0, 20));
-        Files.writeString(file, Results.GSON.toJson(stopped));
+        Files.writeString(file, ExperimentResults.GSON.toJson(stopped));
         progress.reset();
         run(file, 2);
         assertEquals(whole, values(file));
@@ -225,11 +226,11 @@ class ExperimentTest {
                   "plan": %s
                 }
                 """.formatted(
-                        PLAN.settings(Method.SGD, 32, 0, 0, 9).rate(),
-                        Results.GSON.toJson(PLAN.json()).replace(".0,", ",").replace(",", " ,\t")));
-        Results results = new Results(file, PLAN);
+                PLAN.settings(Method.SGD, 32, 0, 0, 9).rate(),
+                ExperimentResults.GSON.toJson(PLAN.json()).replace(".0,", ",").replace(",", " ,\t")));
+        ExperimentResults results = new ExperimentResults(file, PLAN);
         assertEquals(1, results.size());
-        Result result = results.find(true, PLAN.settings(Method.SGD, 32, 0, 0, 9));
+        TrainingResult result = results.find(true, PLAN.settings(Method.SGD, 32, 0, 0, 9));
         assertEquals(List.of(2.5, Double.NaN), result.losses());
         assertEquals(Map.of("fc1.weight", List.of(1.0, 0.25)), result.trustRatios());
         assertTrue(Double.isNaN(result.loss()));
@@ -240,28 +241,29 @@ class ExperimentTest {
         List<String> lines = Files.readAllLines(file);
         assertEquals(
                 2, lines.stream().filter(line -> line.contains("\"phase\"")).count());
-        Map<?, ?> machine = (Map<?, ?>)
-                Results.GSON.fromJson(Files.readString(file), Map.class).get("machine");
+        Map<?, ?> machine = (Map<?, ?>) ExperimentResults.GSON
+                .fromJson(Files.readString(file), Map.class)
+                .get("machine");
         assertEquals(Set.of("cpu", "processors", "vectorBits", "java", "os"), machine.keySet());
-        assertEquals(2, new Results(file, PLAN).size());
+        assertEquals(2, new ExperimentResults(file, PLAN).size());
     }
 
     @Test
     void refusesResultsOfAnotherPlanOrDamagedOnes() throws Exception {
         Path file = folder.resolve("results.json");
-        Results results = new Results(file, PLAN);
-        results.add(new Result(
+        ExperimentResults results = new ExperimentResults(file, PLAN);
+        results.add(new TrainingResult(
                 true, PLAN.settings(Method.SGD, 32, 0, 0, 9), 0.5, Double.NaN, List.of(), 0, 1, 1, Map.of()));
-        assertTrue(Double.isNaN(new Results(file, PLAN)
+        assertTrue(Double.isNaN(new ExperimentResults(file, PLAN)
                 .find(true, PLAN.settings(Method.SGD, 32, 0, 0, 9))
                 .loss()));
-        IOException other = assertThrows(IOException.class, () -> new Results(file, Plan.quick()));
+        IOException other = assertThrows(IOException.class, () -> new ExperimentResults(file, ExperimentPlan.quick()));
         assertTrue(other.getMessage().contains("another plan"), other.getMessage());
         String text = Files.readString(file);
         Set<String> reasons = new HashSet<>();
         for (String damaged : List.of(text.substring(0, text.length() - 3), "[]", text.replace("0.5", "\"x\""))) {
             Files.writeString(file, damaged);
-            IOException refusal = assertThrows(IOException.class, () -> new Results(file, PLAN));
+            IOException refusal = assertThrows(IOException.class, () -> new ExperimentResults(file, PLAN));
             assertTrue(refusal.getMessage().startsWith(file + " is damaged: "), refusal.getMessage());
             reasons.add(refusal.getMessage());
         }

@@ -1,11 +1,11 @@
 package io.github.lars4j.bench.largebatch;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.io.ByteArrayOutputStream;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
+import io.github.lars4j.bench.command.CommandLineRun;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -17,42 +17,35 @@ class LargeBatchCommandTest {
     @TempDir
     Path folder;
 
-    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
-    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
-
-    private int run(String... args) {
-        err.reset();
-        return LargeBatchCommand.run(
-                args,
-                new PrintStream(out, true, StandardCharsets.UTF_8),
-                new PrintStream(err, true, StandardCharsets.UTF_8));
-    }
-
-    private String errors() {
-        return err.toString(StandardCharsets.UTF_8);
+    private static CommandLineRun run(Object... args) throws Exception {
+        return CommandLineRun.of(new LargeBatchCommand(), args);
     }
 
     @Test
-    void refusesWhatItDoesNotKnow() {
-        refuses("unknown argument \"--fast\"", "--fast");
-        refuses("--data needs a value", "--quick", "--data");
-        refuses("--jobs is 0; it must be in [1, 1024]", "--jobs", "0");
-        refuses("--jobs is \"many\"", "--jobs", "many");
-    }
-
-    private void refuses(String reason, String... args) {
-        assertEquals(2, run(args));
-        assertTrue(errors().startsWith("large-batch: " + reason), errors());
-        assertTrue(errors().contains("usage: large-batch [--quick]"), errors());
+    void refusesWhatItDoesNotKnow() throws Exception {
+        run("--quikc").assertRefused("unknown option --quikc, the nearest is --quick; large-batch --help tells more");
+        run("--quick", "--data").assertRefused("Missing required parameter for option '--data' (DIR)");
+        run("--jobs", "0").assertRefused("--jobs is 0; it must be in [1, 1024]");
+        run("--jobs", "1025").assertRefused("--jobs is 1025; it must be in [1, 1024]");
+        run("--jobs", "many").assertRefused("Invalid value for option '--jobs': 'many' is not an int");
     }
 
     @Test
-    void saysHowToGetTheDataAndWritesNothing() {
+    void helpHasTheOptionsAndTheirDefaults() throws Exception {
+        CommandLineRun help = run("--help");
+        assertEquals(0, help.code());
+        for (String option : new String[] {"--quick", "--jobs=N", "--data=DIR", "--out=DIR"}) {
+            assertTrue(help.out().contains(option), help.out());
+        }
+        assertTrue(help.out().replaceAll("\\s+", " ").contains("by default " + FashionMnist.DEBIAN), help.out());
+    }
+
+    @Test
+    void saysHowToGetTheDataAndWritesNothing() throws Exception {
         Path results = folder.resolve("results");
-        assertEquals(2, run("--quick", "--data", folder.toString(), "--out", results.toString()));
-        assertTrue(errors().contains("train-images-idx3-ubyte: not there"), errors());
-        assertTrue(errors().contains("dataset-fashion-mnist"), errors());
-        assertEquals(0, out.size());
-        assertTrue(!results.toFile().exists());
+        CommandLineRun run = run("--quick", "--data", folder, "--out", results);
+        run.assertRefused("train-images-idx3-ubyte: not there");
+        assertTrue(run.err().contains("dataset-fashion-mnist"), run.err());
+        assertFalse(Files.exists(results));
     }
 }

@@ -52,6 +52,6 @@ class CommittedRunTest {
     }
 
     private static Map<String, String> made() throws Exception {
-        return new Report(RunFile.parse(Files.readString(FOLDER.resolve("results.json")))).files();
+        return new BenchmarkReport(RunFile.parse(Files.readString(FOLDER.resolve("results.json")))).files();
     }
 }

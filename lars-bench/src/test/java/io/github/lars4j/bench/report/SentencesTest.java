@@ -115,10 +115,10 @@ class SentencesTest {
     void timesThatDifferTwofoldAreWarnedOf() {
         String quiet = "[" + MadeUp.run("lars", "a", "vector", 1, 10, 19) + ","
                 + MadeUp.run("sgd", "a", "vector", 1, 10) + "]";
-        assertTrue(Sentences.warning(Results.parse(quiet)).isEmpty());
+        assertTrue(Sentences.warning(StepTimes.parse(quiet)).isEmpty());
         String busy = quiet.replace("[19.0,19.0]", "[19.0,21.0]");
         assertSays(
                 "of 2 times 1 differ more than twofold",
-                Sentences.warning(Results.parse(busy)).orElseThrow());
+                Sentences.warning(StepTimes.parse(busy)).orElseThrow());
     }
 }

@@ -1,0 +1,2 @@
+/** What is benchmarked: steps and parts of steps, on the layouts of real networks. */
+package io.github.lars4j.bench.arms;

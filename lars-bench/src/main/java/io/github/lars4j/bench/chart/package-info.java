@@ -1,0 +1,2 @@
+/** Tables, and charts as SVG. */
+package io.github.lars4j.bench.chart;

@@ -1,0 +1,2 @@
+/** The first steps of fresh JVMs. */
+package io.github.lars4j.bench.coldstart;

@@ -1,0 +1,243 @@
+package io.github.lars4j.bench.replay;
+
+import io.github.lars4j.Layer;
+import io.github.lars4j.rule.Hyperparameters;
+import io.github.lars4j.rule.Rule;
+import java.io.IOException;
+
+/**
+ * How far float steps may be from the truth of a {@link Recording}: a bound for each weight and each element of the
+ * momentum, carried from step to step.
+ *
+ * <p><b>One step, without roundings.</b> With d = g + βw, the ratio and the learning rate enter as a factor i on the way
+ * in and a factor o on the way out (see {@link Rule.Entry}): p = id, v' = μv + p, w' = w - oy, where y is v', or p + μv'
+ * with Nesterov. So y = cp + mv, where c = 1 and m = μ, or c = 1 + μ and m = μ² with Nesterov. The factors are taken
+ * from the recording: i = ‖v' - μv‖ / ‖d‖ and o = ‖w - w'‖ / ‖y‖. Without momentum, p = y = w - w' and o = 1.
+ *
+ * <p><b>How errors travel.</b> Let E and F bound the errors of w and v before the step, and ρ the relative error that
+ * they make in the ratio, which is part of i or of o: ρᵢ = ρ and ρₒ = 0, or the reverse. Then, with a = iρᵢ(|d| + βE),
+ *
+ * <ul>
+ *   <li>p is off by at most iβE + a, and v' by at most μF + iβE + a;
+ *   <li>y by at most ciβE + z, where z = ca + mF;
+ *   <li>w' by at most |1 - ociβ|E + oz + oρₒ(|y| + ciβE + z): its own error and the one in p are the same error.
+ * </ul>
+ *
+ * <p><b>The ratio.</b> ‖w‖ is relatively off by at most ρ₁ = ‖E‖ / ‖w‖. As a function of ‖w‖, η‖w‖ / (‖g‖ + β‖w‖ + ε) is
+ * 0 at 0, rises and is concave, so that its relative error is at most that of ‖w‖: ρ = ρ₁. Where it divides by ‖d‖,
+ * which is relatively off by at most ρ₂ = β‖E‖ / ‖d‖, ρ = (1 + ρ₁) / (1 - ρ₂) - 1. The clip adds nothing: the relative
+ * error of min(r/γ, 1) is at most that of r. A ratio that is always 1 has none.
+ *
+ * <p><b>Roundings.</b> {@code StepAccuracyTest} counts them: with S = i(1 + ρᵢ)(|g| + β(|w| + E)) and K = μ(|v| + F) + S,
+ * all that is added up in v', v' is rounded off by at most 4uK, u being 2⁻²⁴; the step oy by at most 7uT, T = o(1 + ρₒ)K,
+ * or o(1 + ρₒ)(S + μK) with Nesterov; and the subtraction from w by u|w'|. A few of the least floats are added where
+ * products underflow. Norms are taken in double and lost in the room that {@link #U} has. (That of d is made of three
+ * sums, and off by more where g and βw cancel; but then the roundings of p, relative to |g| + β|w|, are larger still.)
+ *
+ * <p><b>Growth.</b> Every step adds about u|w'| and 8u times the size of the update, so the bound grows with the number
+ * of steps times the largest magnitudes that entered; ρ adds to that a share of every update. In the worst case the two
+ * feed each other, and the bound grows by a factor with every multiple of its norm that a layer moves, while real
+ * errors, of both signs, do not. A bound that has grown past use would let anything pass, so a layer whose ρ exceeds
+ * {@link #MOST_OF_RATIO} is set back to the truth, rounded to float, and goes on from there.
+ */
+final class ErrorBound {
+
+    /** The most that errors so far may do to a ratio, relatively: less than what is an error of the ratio itself. */
+    static final double MOST_OF_RATIO = 0x1p-14;
+
+    /** Unit roundoff of a float, with room for what is rounded in double. */
+    private static final double U = 0x1p-24 * 1.01;
+
+    /** Twice what one product that underflows can be off by. */
+    private static final double TINY = Float.MIN_VALUE;
+
+    private final Recording recording;
+    private final Hyperparameters hyper;
+
+    /** The truth before the last step that was taken, and after it; the momentum with the sign that it has here. */
+    private double[] paramsBefore;
+
+    private double[] params;
+    private double[] momentumBefore;
+    private double[] momentum;
+
+    private final double[] paramsBound;
+    private final double[] momentumBound;
+
+    /**
+     * Starts where the recording starts, with errors of 0.
+     *
+     * @throws IOException if the recording cannot be read
+     */
+    ErrorBound(Recording recording) throws IOException {
+        this.recording = recording;
+        this.hyper = recording.hyperparameters();
+        int n = recording.elements();
+        this.paramsBefore = new double[n];
+        this.params = new double[n];
+        this.momentumBefore = new double[n];
+        this.momentum = new double[n];
+        this.paramsBound = new double[n];
+        this.momentumBound = new double[n];
+        read(0);
+    }
+
+    /** The weights after the last step, in truth. */
+    double[] trueParams() {
+        return params;
+    }
+
+    /** The momentum after the last step, in truth; zeros without momentum. */
+    double[] trueMomentum() {
+        return momentum;
+    }
+
+    /** The most that each weight may be off after the last step. */
+    double[] params() {
+        return paramsBound;
+    }
+
+    /** The most that each element of the momentum may be off after the last step. */
+    double[] momentum() {
+        return momentumBound;
+    }
+
+    /**
+     * Goes on to the truth after a step, and to the bound that holds there.
+     *
+     * @param step index of the step
+     * @param gradient its gradient
+     * @param floatParams the float run's weights before the step; written in layers that are set back
+     * @param floatMomentum the float run's momentum before the step, written likewise; {@code null} without momentum
+     * @throws IOException if the recording cannot be read
+     */
+    void step(int step, float[] gradient, float[] floatParams, float[] floatMomentum) throws IOException {
+        double[] swap = paramsBefore;
+        paramsBefore = params;
+        params = swap;
+        swap = momentumBefore;
+        momentumBefore = momentum;
+        momentum = swap;
+        read(step + 1);
+        for (int i = 0; i < recording.layers().size(); i++) {
+            if (recording.isMissing(step, i)) {
+                continue;
+            }
+            Layer layer = recording.layers().get(i);
+            double ratio = ratioError(layer, gradient);
+            if (!(ratio <= MOST_OF_RATIO)) {
+                setBack(layer, floatParams, floatMomentum);
+                ratio = ratioError(layer, gradient);
+            }
+            travel(layer, gradient, ratio);
+        }
+    }
+
+    private void read(int stepsTaken) throws IOException {
+        recording.trueParams(stepsTaken, params);
+        if (hyper.momentum() != 0) {
+            recording.trueMomentum(stepsTaken, momentum);
+            for (int i = 0; recording.momentumNegated() && i < momentum.length; i++) {
+                momentum[i] = -momentum[i];
+            }
+        }
+    }
+
+    /** β of a layer. */
+    private double decay(Layer layer) {
+        return layer.treatment().decay() ? hyper.weightDecay() : 0;
+    }
+
+    /** ρ. */
+    private double ratioError(Layer layer, float[] gradient) {
+        double decay = decay(layer);
+        double errors = 0;
+        double weights = 0;
+        double decayed = 0;
+        for (int i = (int) layer.offset(); i < layer.end(); i++) {
+            errors += paramsBound[i] * paramsBound[i];
+            weights += paramsBefore[i] * paramsBefore[i];
+            double d = gradient[i] + decay * paramsBefore[i];
+            decayed += d * d;
+        }
+        if (errors == 0 || !layer.treatment().adapt()) {
+            return 0;
+        }
+        double ofWeights = Math.sqrt(errors / weights);
+        if (hyper.rule().ratio() != Rule.Ratio.DECAYED || decay == 0) {
+            return ofWeights;
+        }
+        // Where the divisor may be nothing but error, the ratio may be anything.
+        return (1 + ofWeights) / Math.max(0x1p-100, 1 - decay * Math.sqrt(errors / decayed)) - 1;
+    }
+
+    private void setBack(Layer layer, float[] floatParams, float[] floatMomentum) {
+        for (int i = (int) layer.offset(); i < layer.end(); i++) {
+            floatParams[i] = (float) paramsBefore[i];
+            paramsBound[i] = Math.abs(floatParams[i] - paramsBefore[i]);
+            if (floatMomentum != null) {
+                floatMomentum[i] = (float) momentumBefore[i];
+                momentumBound[i] = Math.abs(floatMomentum[i] - momentumBefore[i]);
+            }
+        }
+    }
+
+    private void travel(Layer layer, float[] gradient, double ratio) {
+        double decay = decay(layer);
+        double mu = hyper.momentum();
+        boolean nesterov = hyper.nesterov();
+        double c = nesterov ? 1 + mu : 1;
+        double m = nesterov ? mu * mu : mu;
+        double squaresOfD = 0;
+        double squaresOfP = 0;
+        double squaresOfY = 0;
+        double squaresOfStep = 0;
+        for (int i = (int) layer.offset(); i < layer.end(); i++) {
+            double d = gradient[i] + decay * paramsBefore[i];
+            double p = p(i);
+            double y = y(i, p);
+            double step = paramsBefore[i] - params[i];
+            squaresOfD += d * d;
+            squaresOfP += p * p;
+            squaresOfY += y * y;
+            squaresOfStep += step * step;
+        }
+        double in = squaresOfD == 0 ? 0 : Math.sqrt(squaresOfP / squaresOfD);
+        double out = squaresOfY == 0 ? 0 : Math.sqrt(squaresOfStep / squaresOfY);
+        boolean entersLast = hyper.rule().entry() == Rule.Entry.UPDATE;
+        double ratioIn = entersLast ? 0 : ratio;
+        double ratioOut = entersLast ? ratio : 0;
+        for (int i = (int) layer.offset(); i < layer.end(); i++) {
+            double w = Math.abs(paramsBefore[i]);
+            double g = Math.abs(gradient[i]);
+            double v = Math.abs(momentumBefore[i]);
+            double d = Math.abs(gradient[i] + decay * paramsBefore[i]);
+            double y = Math.abs(y(i, p(i)));
+            double e = paramsBound[i];
+            double f = momentumBound[i];
+
+            double decayed = in * decay * e;
+            double a = in * ratioIn * (d + decay * e);
+            double z = c * a + m * f;
+            double travelled =
+                    Math.abs(1 - out * c * in * decay) * e + out * z + out * ratioOut * (y + c * decayed + z);
+
+            double s = in * (1 + ratioIn) * (g + decay * (w + e));
+            double k = mu * (v + f) + s;
+            double t = out * (1 + ratioOut) * (nesterov ? s + mu * k : k);
+            double tiny = (3 + g + w + v) * TINY;
+            // Where nothing is put out, nothing can underflow.
+            double tinyOut = out == 0 ? 0 : out * c * tiny + (2 + s + k) * TINY;
+            paramsBound[i] = (1 + U) * (travelled + 7 * U * t + tinyOut) + U * Math.abs(params[i]);
+            momentumBound[i] = mu * f + decayed + a + 4 * U * k + tiny;
+        }
+    }
+
+    private double p(int i) {
+        return hyper.momentum() == 0 ? paramsBefore[i] - params[i] : momentum[i] - hyper.momentum() * momentumBefore[i];
+    }
+
+    private double y(int i, double p) {
+        return hyper.momentum() == 0 ? p : hyper.nesterov() ? p + hyper.momentum() * momentum[i] : momentum[i];
+    }
+}

@@ -1,0 +1,356 @@
+package io.github.lars4j.bench.replay;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.lars4j.safetensors.SafeTensorsWriter;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Random;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ErrorBoundTest {
+
+    private static final double U = 0x1p-24;
+
+    @TempDir
+    Path folder;
+
+    /** One step of one layer, in double. */
+    private record Step(
+            String dialect, double momentum, boolean nesterov, double decay, boolean plain, double eta, double rate) {
+
+        /** What follows from weights, momentum and gradient: new weights, then new momentum. */
+        double[][] take(double[] w, double[] v, float[] g) {
+            double beta = plain ? 0 : decay;
+            double ww = 0;
+            double gg = 0;
+            double dd = 0;
+            for (int i = 0; i < w.length; i++) {
+                double d = g[i] + beta * w[i];
+                ww += w[i] * w[i];
+                gg += (double) g[i] * g[i];
+                dd += d * d;
+            }
+            boolean decayed = dialect.equals("optax.lars");
+            double norm = decayed ? Math.sqrt(dd) : Math.sqrt(gg) + beta * Math.sqrt(ww);
+            double ratio = plain ? 1 : eta * Math.sqrt(ww) / norm;
+            double in = switch (dialect) {
+                case "seed" -> 1;
+                case "pl_bolts.optimizers.LARS" -> ratio;
+                default -> rate * ratio;
+            };
+            double out = switch (dialect) {
+                case "seed" -> rate * ratio;
+                case "pl_bolts.optimizers.LARS" -> rate;
+                default -> 1;
+            };
+            double[] newW = new double[w.length];
+            double[] newV = new double[w.length];
+            for (int i = 0; i < w.length; i++) {
+                double p = in * (g[i] + beta * w[i]);
+                newV[i] = momentum * v[i] + p;
+                newW[i] = w[i] - out * (nesterov ? p + momentum * newV[i] : newV[i]);
+            }
+            return new double[][] {newW, newV};
+        }
+
+        /** A recording of it. */
+        Recording record(Path file, double[] w, double[] v, float[] g) throws IOException {
+            List<Long> shape = List.of((long) w.length);
+            double[][] after = take(w, v, g);
+            double sign = dialect.equals("optax.lars") ? -1 : 1;
+            double[] momenta = new double[2 * w.length];
+            for (int i = 0; i < w.length; i++) {
+                momenta[i] = sign * v[i];
+                momenta[w.length + i] = sign * after[1][i];
+            }
+            double[] weights = Arrays.copyOf(w, 2 * w.length);
+            System.arraycopy(after[0], 0, weights, w.length, w.length);
+            List<Long> run = List.of(2L, shape.get(0));
+            SafeTensorsWriter writer = new SafeTensorsWriter()
+                    .metadata("dialect", dialect)
+                    .metadata(
+                            "hyperparameters",
+                            String.format(
+                                    Locale.ROOT,
+                                    "{\"momentum\":%s,\"weight_decay\":%s,\"nesterov\":%s,\"trust_coefficient\":%s,\"eps\":0}",
+                                    momentum,
+                                    decay,
+                                    nesterov,
+                                    eta))
+                    .metadata("learning_rates", "[" + rate + "]")
+                    .metadata(
+                            "layers",
+                            String.format(
+                                    Locale.ROOT,
+                                    "[{\"name\":\"w\",\"shape\":[%d],\"offset\":0,\"length\":%d,\"plain\":%s}]",
+                                    w.length,
+                                    w.length,
+                                    plain))
+                    .metadata("missing_gradients", "[]")
+                    .floats("gradients", List.of(1L, shape.get(0)), g, 0)
+                    .floats("params_initial", shape, new float[w.length], 0)
+                    .doubles("params_f64", run, weights, 0)
+                    .floats("params_f32", run, new float[2 * w.length], 0)
+                    .doubles("momentum_f64", run, momenta, 0);
+            try (FileChannel channel = FileChannel.open(
+                    file, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING)) {
+                writer.writeTo(channel);
+            }
+            return Recording.open(file);
+        }
+    }
+
+    @Test
+    void theRoundingsOfAStepByHand() throws IOException {
+        // d = 2 + 4 / 2 = 4 and r = 1/4 · 4 / (2 + 2) = 1/4, so that γr = 1/2 and p = 2.
+        double[] w = {4};
+        double[] v = {1};
+        float[] g = {2};
+        for (String dialect : List.of("paper", "pl_bolts.optimizers.LARS", "seed")) {
+            double in = dialect.equals("paper") ? 0.5 : dialect.equals("seed") ? 1 : 0.25;
+            double out = 0.5 / in;
+            ErrorBound without = after(new Step(dialect, 0, false, 0.5, false, 0.25, 2), w, v, g);
+            assertBound(7 * 2 + 2, without.params());
+            assertEquals(2, without.trueParams()[0], 1e-15, dialect);
+            // v' = v/2 + p, with γ at the place where it enters.
+            ErrorBound with = after(new Step(dialect, 0.5, false, 0.5, false, 0.25, 2), w, v, g);
+            double k = 0.5 + in * 4;
+            assertBound(4 * k, with.momentum());
+            assertBound(7 * out * k + Math.abs(4 - out * k), with.params());
+            ErrorBound nesterov = after(new Step(dialect, 0.5, true, 0.5, false, 0.25, 2), w, v, g);
+            double t = out * (in * 4 + 0.5 * k);
+            assertBound(4 * k, nesterov.momentum());
+            assertBound(7 * t + Math.abs(4 - t), nesterov.params());
+            assertEquals(k, nesterov.trueMomentum()[0], 1e-15, dialect);
+        }
+    }
+
+    @Test
+    void productsThatUnderflowAddAFewOfTheLeastFloats() throws IOException {
+        double least = Float.MIN_VALUE;
+        ErrorBound bound = after(
+                new Step("seed", 0.5, false, 0, false, 0.25, 2),
+                new double[] {least},
+                new double[] {least},
+                new float[] {Float.MIN_VALUE});
+        assertTrue(bound.momentum()[0] >= 2 * least && bound.momentum()[0] <= 4 * least, "" + bound.momentum()[0]);
+        assertTrue(bound.params()[0] >= 2 * least && bound.params()[0] <= 5 * least, "" + bound.params()[0]);
+        // What is 0 and stays 0 is exact.
+        ErrorBound zero = after(
+                new Step("seed", 0.5, false, 0, false, 0.25, 2), new double[1], new double[] {1}, new float[] {1});
+        assertEquals(0, zero.params()[0]);
+    }
+
+    /** The bound after a step that was begun without errors. */
+    private ErrorBound after(Step step, double[] w, double[] v, float[] g) throws IOException {
+        try (Recording recording = step.record(folder.resolve("step"), w, v, g)) {
+            ErrorBound bound = new ErrorBound(recording);
+            bound.step(0, g, new float[w.length], new float[w.length]);
+            return bound;
+        }
+    }
+
+    private static void assertBound(double roundings, double[] bound) {
+        assertEquals(roundings * U, bound[0], 0.011 * roundings * U);
+        assertTrue(bound[0] >= roundings * U);
+    }
+
+    /** Steps from states that are off by as much as the bound says before the step, in all directions. */
+    @Test
+    void errorsTravelAsFarAsTheBoundAndNoFarther() throws IOException {
+        Random random = new Random(5);
+        for (String dialect : List.of("paper", "pl_bolts.optimizers.LARS", "seed", "optax.lars")) {
+            for (double momentum : new double[] {0, 0.9}) {
+                for (int kind = 0; kind < 3; kind++) {
+                    boolean nesterov = momentum != 0 && kind == 1;
+                    boolean plain = kind == 2;
+                    for (int length : new int[] {1, 4}) {
+                        double[] worst = new double[2];
+                        for (int run = 0; run < 15; run++) {
+                            Step step = new Step(
+                                    dialect,
+                                    momentum,
+                                    nesterov,
+                                    random.nextDouble(),
+                                    plain,
+                                    0.3 * random.nextDouble(),
+                                    2 * random.nextDouble());
+                            Share share = travel(step, length, random);
+                            worst[0] = Math.max(worst[0], share.weights);
+                            worst[1] = Math.max(worst[1], share.momentum);
+                            assertTrue(share.weights <= 1 && share.momentum <= 1, () -> step + " comes to " + share);
+                        }
+                        String what = dialect + " " + momentum + " kind " + kind + " length " + length;
+                        assertTrue(worst[0] > 0.8, () -> what + " comes to " + worst[0] + " of the bound of weights");
+                        assertTrue(
+                                momentum == 0 || worst[1] > 0.8,
+                                () -> what + " comes to " + worst[1] + " of the bound of momentum");
+                    }
+                }
+            }
+        }
+    }
+
+    private record Share(double weights, double momentum) {}
+
+    private Share travel(Step step, int length, Random random) throws IOException {
+        double[] w = new double[length];
+        double[] v = new double[length];
+        double[] e = new double[length];
+        double[] f = new double[length];
+        float[] g = new float[length];
+        double ofMomentum = 1e-5 * random.nextInt(3);
+        for (int i = 0; i < length; i++) {
+            w[i] = random.nextGaussian();
+            v[i] = step.momentum == 0 ? 0 : random.nextGaussian();
+            g[i] = (float) random.nextGaussian();
+            e[i] = 4e-5 * Math.abs(w[i]);
+            f[i] = ofMomentum * Math.abs(v[i]);
+        }
+        try (Recording recording = step.record(folder.resolve("step"), w, v, g)) {
+            ErrorBound bound = new ErrorBound(recording);
+            System.arraycopy(e, 0, bound.params(), 0, length);
+            System.arraycopy(f, 0, bound.momentum(), 0, length);
+            float[] params = new float[length];
+            bound.step(0, g, params, new float[length]);
+            if (params[0] != 0) {
+                return new Share(0, 0); // set back
+            }
+            double weights = 0;
+            double momentum = 0;
+            // Each of the least bits is a sign: all directions.
+            for (int signs = 0; signs < 1 << 2 * length; signs++) {
+                double[] offW = w.clone();
+                double[] offV = v.clone();
+                for (int i = 0; i < length; i++) {
+                    offW[i] += (signs >> i & 1) == 0 ? e[i] : -e[i];
+                    offV[i] += (signs >> length + i & 1) == 0 ? f[i] : -f[i];
+                }
+                double[][] after = step.take(offW, offV, g);
+                for (int i = 0; i < length; i++) {
+                    weights = Math.max(weights, Math.abs(after[0][i] - bound.trueParams()[i]) / bound.params()[i]);
+                    if (step.momentum != 0) {
+                        momentum = Math.max(
+                                momentum, Math.abs(after[1][i] - bound.trueMomentum()[i]) / bound.momentum()[i]);
+                    }
+                }
+            }
+            return new Share(weights, momentum);
+        }
+    }
+
+    @Test
+    void aLayerWhoseBoundHasGrownPastUseIsSetBack() throws IOException {
+        double[] w = {1 / 3.0, 2};
+        double[] v = {1 / 7.0, 3};
+        float[] g = {1, 2};
+        Step step = new Step("seed", 0.9, false, 0.1, false, 0.1, 1);
+        try (Recording recording = step.record(folder.resolve("step"), w, v, g)) {
+            for (double errors : new double[] {0x1.fffffp-15, 0x1.00001p-14}) {
+                ErrorBound bound = new ErrorBound(recording);
+                float[] params = {9, 9};
+                float[] momentum = {9, 9};
+                bound.params()[1] = errors * Math.hypot(w[0], w[1]);
+                bound.step(0, g, params, momentum);
+                if (errors < ErrorBound.MOST_OF_RATIO) {
+                    assertEquals(9, params[1]);
+                    assertTrue(bound.params()[1] > 1e-4);
+                } else {
+                    assertEquals((float) (1 / 3.0), params[0]);
+                    assertEquals(2, params[1]);
+                    assertEquals((float) (1 / 7.0), momentum[0]);
+                    assertEquals(3, momentum[1]);
+                    assertTrue(bound.params()[1] < 1e-6 && bound.momentum()[1] < 2e-6);
+                    // The first weight and momentum are no floats.
+                    double off = Math.abs((float) (1 / 3.0) - 1 / 3.0);
+                    assertTrue(bound.params()[0] > off, "the rounding of the weight that was set back counts");
+                }
+            }
+        }
+    }
+
+    @Test
+    void nothingIsSaidOfARatioThatDividesByWhatIsAllRounding() throws IOException {
+        // d is less than what the rounding of w alone makes of it.
+        double w = 1 / 3.0;
+        Step step = new Step("optax.lars", 0.9, false, 0.5, false, 0.1, 1);
+        float[] g = {(float) (-0.5 * w)};
+        try (Recording recording = step.record(folder.resolve("step"), new double[] {w}, new double[] {1}, g)) {
+            ErrorBound bound = new ErrorBound(recording);
+            bound.params()[0] = 1e-8;
+            bound.step(0, g, new float[1], new float[1]);
+            assertTrue(bound.params()[0] > 1e10, () -> "" + bound.params()[0]);
+        }
+    }
+
+    /** A recording whose rates are others from a step on: its weights move as if the ratio were off. */
+    private Path withRates(String name, int from, double factor) throws IOException {
+        byte[] bytes = Files.readAllBytes(Recordings.file(name));
+        int length = (int) ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getLong(0);
+        String header = new String(bytes, 8, length, StandardCharsets.UTF_8);
+        Matcher rates = Pattern.compile("\"learning_rates\": ?\"\\[([^]]*)]\"").matcher(header);
+        assertTrue(rates.find());
+        List<String> changed = Arrays.asList(rates.group(1).split(", ", -1));
+        for (int i = from; i < changed.size(); i++) {
+            changed.set(i, String.valueOf(factor * Double.parseDouble(changed.get(i))));
+        }
+        byte[] text = (header.substring(0, rates.start(1))
+                        + String.join(", ", changed)
+                        + header.substring(rates.end(1)))
+                .getBytes(StandardCharsets.UTF_8);
+        ByteBuffer file =
+                ByteBuffer.allocate(8 + text.length + bytes.length - 8 - length).order(ByteOrder.LITTLE_ENDIAN);
+        file.putLong(text.length).put(text).put(bytes, 8 + length, bytes.length - 8 - length);
+        return Files.write(folder.resolve("rates.safetensors"), file.array());
+    }
+
+    @Test
+    void aTenThousandthIsSeenInTheFirstStepOfEveryRecording() throws IOException {
+        for (String name : Recordings.names()) {
+            try (Recording recording = Recording.open(withRates(name, 0, 1.0001))) {
+                assertFalse(
+                        Replay.of(recording).distances().stream()
+                                .filter(d -> d.step() == 0)
+                                .allMatch(Replay.Distance::holds),
+                        name);
+            }
+        }
+    }
+
+    /** The bound grows with the steps, but never so far that an error would be lost in it. */
+    @Test
+    void aThousandthIsSeenHoweverLateItBegins() throws IOException {
+        for (String name : Recordings.names()) {
+            int steps;
+            try (Recording recording = Recording.open(Recordings.file(name))) {
+                steps = recording.steps();
+            }
+            for (int from = 3; from < steps - 4; from += 13) {
+                int begin = from;
+                try (Recording recording = Recording.open(withRates(name, from, 1.001))) {
+                    int seen = Replay.of(recording).distances().stream()
+                            .filter(d -> !d.holds())
+                            .mapToInt(Replay.Distance::step)
+                            .findFirst()
+                            .orElseThrow(() -> new AssertionError(name + " from step " + begin + " on: not seen"));
+                    assertTrue(seen >= from && seen <= from + 4, name + " from step " + from + " on: at " + seen);
+                }
+            }
+        }
+    }
+}
