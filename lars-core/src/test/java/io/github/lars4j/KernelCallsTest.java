@@ -31,10 +31,12 @@ class KernelCallsTest extends EveryCall {
                 // layer.
                 byte read = (byte) (squares ? 1 : 3);
                 assertArrayEquals(
-                        new byte[] {read, read, read}, (byte[]) Inside.field(Inside.step(lars), "reads"), rule.toString());
+                        new byte[] {read, read, read},
+                        (byte[]) Inside.field(Inside.step(lars), "reads"),
+                        rule.toString());
                 assertArrayEquals(new boolean[] {true, true, true}, (boolean[])
                         Inside.field(Inside.field(Inside.step(lars), "decision"), "updates"));
-                assertNotEquals(null, lars.snapshot().state().momentum);
+                assertNotEquals(null, Inside.momentum(lars.snapshot()));
                 String now = Inside.field(Inside.step(lars), "plan").toString();
                 assertEquals(plan == null ? now : plan, now);
                 plan = now;

@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.github.lars4j.internal.kernel.ScalarKernels;
-import io.github.lars4j.internal.passes.Coefficients;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
