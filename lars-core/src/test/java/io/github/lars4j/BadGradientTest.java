@@ -9,7 +9,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.lars4j.rule.Dialects;
 import io.github.lars4j.rule.Rule;
-import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -56,7 +55,11 @@ class BadGradientTest {
                         assertEquals(before, Bits.of(lars, params, gradients));
                         assertEquals(layer.name(), thrown.layer());
                         assertEquals(outcome, thrown.outcome());
-                        assertTrue(thrown.getMessage().contains(outcome.description()));
+                        assertEquals(
+                                "layer \"" + layer.name() + "\" has "
+                                        + (outcome == Outcome.BAD_WEIGHTS ? "weights that are" : "a gradient that is")
+                                        + " not finite; nothing was changed",
+                                thrown.getMessage());
                         tried++;
                     }
                 }
@@ -185,7 +188,7 @@ class BadGradientTest {
         assertFalse(report.refused() || report.anyBad());
         assertEquals(100, report.refusals());
         assertSame(expected, params, "the next step is as if nothing had been");
-        assertSame(undisturbed.snapshot().state().momentum, lars.snapshot().state().momentum, "momentum");
+        assertSame(Inside.momentum(undisturbed.snapshot()), Inside.momentum(lars.snapshot()), "momentum");
         assertEquals(2, lars.steps());
     }
 
@@ -240,12 +243,6 @@ class BadGradientTest {
             assertEquals(Outcome.BAD_WEIGHTS, thrown.outcome());
             assertNotEquals(0, params[0]);
         }
-    }
-
-    @Test
-    void everyOutcomeSaysWhatItIs() {
-        assertTrue(Arrays.stream(Outcome.values())
-                .noneMatch(outcome -> outcome.description().isBlank()));
     }
 
     @Test

@@ -33,7 +33,7 @@ class BigStateTest {
             float[] params = new float[LENGTH];
             try (Lars lars =
                     Lars.builder(layers.build()).learningRate(0.1).momentum(0.9).build()) {
-                float[] momentum = Inside.state(lars).momentum;
+                float[] momentum = Inside.momentum(lars);
                 for (int i = 0; i < LENGTH; i++) {
                     params[i] = pattern(i);
                     momentum[i] = pattern(~i);

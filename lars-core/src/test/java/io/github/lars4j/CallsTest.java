@@ -5,8 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import io.github.lars4j.internal.CallGuard;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
@@ -159,57 +157,6 @@ class CallsTest extends EveryCall {
             alone.step(expected, g);
         }
         assertEquals(Bits.of(alone, expected), Bits.of(lars, w));
-    }
-
-    /**
-     * A call that comes between the instant at which another sees that it may enter and the one at which it does. It is
-     * made by the same thread, so that it comes there every time.
-     */
-    @Test
-    void aCallThatComesBetweenTheCheckAndTheEntryHasTheTurnAlone() {
-        List<String> entered = new ArrayList<>();
-        CallGuard turns = new CallGuard() {
-            private boolean between;
-
-            @Override
-            protected Phase now() {
-                Phase seen = super.now();
-                if (!between) {
-                    between = true;
-                    enter("snapshot", true);
-                    entered.add("snapshot");
-                }
-                return seen;
-            }
-        };
-        IllegalStateException refused = assertThrows(IllegalStateException.class, () -> {
-            turns.enter("step", false);
-            entered.add("step");
-        });
-        assertEquals("step was called while another call was under way", refused.getMessage());
-        assertEquals(List.of("snapshot"), entered);
-        turns.leave(CallGuard.Phase.IDLE);
-        assertEquals(CallGuard.Phase.IDLE, turns.enter("step", false), "the turn that is free again");
-    }
-
-    /** The other call has left again: the first one looks anew, and enters. */
-    @Test
-    void aCallThatComesAndGoesInBetweenDelaysTheOther() {
-        CallGuard turns = new CallGuard() {
-            private boolean between;
-
-            @Override
-            protected Phase now() {
-                Phase seen = super.now();
-                if (!between) {
-                    between = true;
-                    enter("measure", true);
-                    leave(Phase.MEASURED);
-                }
-                return seen;
-            }
-        };
-        assertEquals(CallGuard.Phase.MEASURED, turns.enter("update", true));
     }
 
     /** Has two threads make so many calls each; returns how many were let in. */

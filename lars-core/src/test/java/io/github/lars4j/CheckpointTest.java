@@ -27,6 +27,7 @@ import java.util.logging.Handler;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
 import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
 import java.util.zip.CRC32;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -88,13 +89,12 @@ class CheckpointTest {
         assertFalse(checkpoint.hasWeights());
         try (Lars lars = small(false)) {
             checkpoint.restore(lars);
-            State state = Inside.state(lars);
-            assertEquals(17, state.step);
-            assertEquals(3, state.refusals);
-            assertArrayEquals(new boolean[] {true}, state.begun);
-            assertArrayEquals(new double[] {0.1}, state.learningRates);
-            assertArrayEquals(new double[] {1e-4}, state.trustRatios);
-            assertArrayEquals(new float[] {0, 1.5f, -0.0f}, state.momentum);
+            assertEquals(17, lars.steps());
+            assertEquals(3, Inside.refusals(lars));
+            assertArrayEquals(new boolean[] {true}, Inside.begun(lars));
+            assertArrayEquals(new double[] {0.1}, Inside.learningRates(lars));
+            assertArrayEquals(new double[] {1e-4}, Inside.trustRatios(lars));
+            assertArrayEquals(new float[] {0, 1.5f, -0.0f}, Inside.momentum(lars));
             assertEquals(checkpoint.hyperparameters(), lars.hyperparameters());
             assertEquals(SMALL, lars.layers());
             Path again = folder.resolve("again.safetensors");
@@ -213,18 +213,17 @@ class CheckpointTest {
                 float[] expectedMomentum = new float[50];
                 Arrays.fill(expected, 9);
                 Arrays.fill(expectedMomentum, 7);
-                State state = Inside.state(saved);
                 System.arraycopy(params, 24, expected, 11, 3);
                 System.arraycopy(params, 0, expected, 20, 24);
-                System.arraycopy(state.momentum, 24, expectedMomentum, 11, 3);
-                System.arraycopy(state.momentum, 0, expectedMomentum, 20, 24);
+                System.arraycopy(Inside.momentum(saved), 24, expectedMomentum, 11, 3);
+                System.arraycopy(Inside.momentum(saved), 0, expectedMomentum, 20, 24);
                 // "head" and "new" are fresh; what lies between layers stays.
                 Arrays.fill(expectedMomentum, 0, 11, 0);
                 Arrays.fill(expectedMomentum, 44, 46, 0);
                 assertArrayEquals(expected, target);
                 assertArrayEquals(expectedMomentum, momentum);
-                assertEquals(state.trustRatios[0], Inside.state(lars).trustRatios[2]);
-                assertEquals(0, Inside.state(lars).trustRatios[0]);
+                assertEquals(Inside.trustRatios(saved)[0], Inside.trustRatios(lars)[2]);
+                assertEquals(0, Inside.trustRatios(lars)[0]);
             }
         }
     }
@@ -243,18 +242,17 @@ class CheckpointTest {
             lars.step(params.clone(), new float[] {7, 7, 7, 7});
             Restored restored = Checkpoint.load(file()).restoreMatching(lars);
             assertEquals(List.of("new"), restored.leftWithout());
-            State state = Inside.state(lars);
-            assertArrayEquals(new boolean[] {true, false}, state.begun);
-            assertArrayEquals(new float[] {0, 0}, Arrays.copyOfRange(state.momentum, 2, 4));
-            assertArrayEquals(new float[] {5, 6}, Arrays.copyOf(state.momentum, 2));
-            assertArrayEquals(new double[] {Inside.state(saved).learningRates[0], 0}, state.learningRates);
-            assertArrayEquals(new double[] {Inside.state(saved).trustRatios[0], 0}, state.trustRatios);
+            assertArrayEquals(new boolean[] {true, false}, Inside.begun(lars));
+            assertArrayEquals(new float[] {0, 0}, Arrays.copyOfRange(Inside.momentum(lars), 2, 4));
+            assertArrayEquals(new float[] {5, 6}, Arrays.copyOf(Inside.momentum(lars), 2));
+            assertArrayEquals(new double[] {Inside.learningRates(saved)[0], 0}, Inside.learningRates(lars));
+            assertArrayEquals(new double[] {Inside.trustRatios(saved)[0], 0}, Inside.trustRatios(lars));
             // Its next step is a first one.
             float[] expected = params.clone();
             fresh.step(expected, gradients);
             lars.step(params, gradients);
             assertArrayEquals(Arrays.copyOfRange(expected, 2, 4), Arrays.copyOfRange(params, 2, 4));
-            assertArrayEquals(new float[] {3, -4}, Arrays.copyOfRange(state.momentum, 2, 4));
+            assertArrayEquals(new float[] {3, -4}, Arrays.copyOfRange(Inside.momentum(lars), 2, 4));
         }
     }
 
@@ -338,8 +336,9 @@ class CheckpointTest {
     @Test
     void keepsTheOptimizersSettingsWhenAsked() throws IOException {
         float[] params = SampleRun.params();
-        Layers treated = SampleRun.LAYERS.withTreatmentsOf(
-                Layers.builder().add("x", 1, Treatment.PLAIN.withRateFactor(3)).build(), new int[5]);
+        Layers treated = new Layers(StreamSupport.stream(SampleRun.LAYERS.spliterator(), false)
+                .map(layer -> layer.withTreatment(Treatment.PLAIN.withRateFactor(3)))
+                .toList());
         try (Lars saved = SampleRun.builder(Kind.PAPER).build();
                 Lars lars = Lars.builder(treated)
                         .rule(Dialects.PAPER.withEpsilon(1))
@@ -358,13 +357,12 @@ class CheckpointTest {
             assertEquals(List.of(), restored.notes());
             assertEquals(mine, lars.hyperparameters());
             assertEquals(treated, lars.layers());
-            State state = Inside.state(lars);
-            assertEquals(50, state.step);
-            assertEquals(Inside.state(saved).refusals, state.refusals);
-            assertArrayEquals(Arrays.copyOf(Inside.state(saved).momentum, 61), state.momentum);
-            assertArrayEquals(Inside.state(saved).begun, state.begun);
-            assertArrayEquals(Inside.state(saved).learningRates, state.learningRates);
-            assertArrayEquals(Inside.state(saved).trustRatios, state.trustRatios);
+            assertEquals(50, lars.steps());
+            assertEquals(Inside.refusals(saved), Inside.refusals(lars));
+            assertArrayEquals(Arrays.copyOf(Inside.momentum(saved), 61), Inside.momentum(lars));
+            assertArrayEquals(Inside.begun(saved), Inside.begun(lars));
+            assertArrayEquals(Inside.learningRates(saved), Inside.learningRates(lars));
+            assertArrayEquals(Inside.trustRatios(saved), Inside.trustRatios(lars));
             assertEquals(params[60], taken[60]);
         }
     }
@@ -390,8 +388,8 @@ class CheckpointTest {
             // Without momentum nothing of the kind matters, and none is taken.
             checkpoint.restore(bare);
             assertEquals(50, bare.steps());
-            assertEquals(null, Inside.state(bare).momentum);
-            assertArrayEquals(Inside.state(saved).begun, Inside.state(bare).begun);
+            assertEquals(null, Inside.momentum(bare));
+            assertArrayEquals(Inside.begun(saved), Inside.begun(bare));
         }
     }
 
@@ -405,9 +403,9 @@ class CheckpointTest {
             SampleRun.run(lars, params.clone(), 3);
             Checkpoint.load(file()).withoutSettings().restore(lars);
             assertEquals(0.7, lars.hyperparameters().momentum());
-            assertArrayEquals(new float[61], Inside.state(lars).momentum);
-            assertArrayEquals(new boolean[5], Inside.state(lars).begun);
-            assertArrayEquals(Inside.state(bare).learningRates, Inside.state(lars).learningRates);
+            assertArrayEquals(new float[61], Inside.momentum(lars));
+            assertArrayEquals(new boolean[5], Inside.begun(lars));
+            assertArrayEquals(Inside.learningRates(bare), Inside.learningRates(lars));
             assertEquals(50, lars.steps());
         }
     }
@@ -439,7 +437,7 @@ class CheckpointTest {
             assertTrue(restored.complete());
             assertEquals(List.of("b.a", "a"), restored.taken());
             assertArrayEquals(new float[] {params[2], params[0], params[1]}, taken);
-            assertArrayEquals(new float[] {7, 5, 6}, Inside.state(lars).momentum);
+            assertArrayEquals(new float[] {7, 5, 6}, Inside.momentum(lars));
             assertTrue(checkpoint.restoreMatching(lars, "module.").complete());
         }
     }
@@ -479,12 +477,12 @@ class CheckpointTest {
             Checkpoint.load(without).restore(lars);
             assertEquals(0, lars.hyperparameters().momentum());
             Checkpoint.load(file()).restore(lars);
-            assertSame(momentum, Inside.state(lars).momentum);
-            assertArrayEquals(Inside.state(saved).momentum, Arrays.copyOf(momentum, 61));
+            assertSame(momentum, Inside.momentum(lars));
+            assertArrayEquals(Inside.momentum(saved), Arrays.copyOf(momentum, 61));
             // The same by way of snapshots.
             lars.restore(bare.snapshot());
             lars.restore(saved.snapshot());
-            assertSame(momentum, Inside.state(lars).momentum);
+            assertSame(momentum, Inside.momentum(lars));
         }
     }
 
@@ -525,7 +523,7 @@ class CheckpointTest {
             assertEquals(0, lars.steps());
             assertThrows(IllegalStateException.class, () -> lars.update(params, gradients, sums));
 
-            Inside.guard(lars).broken(new IOException("broke"));
+            Inside.breakOff(lars, new IOException("broke"));
             assertThrows(IllegalStateException.class, () -> Checkpoint.save(file(), lars));
             assertThrows(
                     IllegalArgumentException.class,
@@ -546,21 +544,21 @@ class CheckpointTest {
             Checkpoint.save(file(), lars, params);
             Checkpoint checkpoint = Checkpoint.load(file());
             // Reading has to fail after all was found good: the second layer's momentum has no place to go.
-            float[] momentum = Inside.state(lars).momentum;
-            Inside.state(lars).momentum = new float[25];
+            float[] momentum = Inside.momentum(lars);
+            Inside.setMomentum(lars, new float[25]);
             assertThrows(ArrayIndexOutOfBoundsException.class, () -> checkpoint.restore(lars, params));
             IllegalStateException e = assertThrows(IllegalStateException.class, () -> lars.step(params, new float[64]));
             assertTrue(e.getMessage().contains("restore a snapshot or checkpoint"), e.getMessage());
             assertThrows(IllegalStateException.class, () -> Checkpoint.save(file(), lars, params));
-            Inside.state(lars).momentum = momentum;
+            Inside.setMomentum(lars, momentum);
             checkpoint.restore(lars, params);
             assertEquals(expected, SampleRun.bits(lars, params));
             SampleRun.step(lars, params);
 
-            Inside.state(lars).momentum = new float[25];
+            Inside.setMomentum(lars, new float[25]);
             assertThrows(ArrayIndexOutOfBoundsException.class, () -> PyTorchState.restore(file(), lars, params));
             assertThrows(IllegalStateException.class, () -> lars.step(params, new float[64]));
-            Inside.state(lars).momentum = momentum;
+            Inside.setMomentum(lars, momentum);
             PyTorchState.restore(file(), lars, params);
             SampleRun.step(lars, params);
         }

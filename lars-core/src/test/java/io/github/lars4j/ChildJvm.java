@@ -7,11 +7,12 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** The command line of another JVM like this one, with the library and its tests on the class path. */
-final class ChildJvm {
+public final class ChildJvm {
 
     private ChildJvm() {}
 
-    static List<String> command(List<String> flags, Class<?> main, String... arguments) throws URISyntaxException {
+    public static List<String> command(List<String> flags, Class<?> main, String... arguments)
+            throws URISyntaxException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(flags);

@@ -97,37 +97,6 @@ class CornersTest {
     }
 
     @Test
-    void anAbsentSumHoldsNoNumber() {
-        LayerSums sums = new LayerSums(LAYERS);
-        assertAbsent(sums);
-        sums.add(new LayerSums(LAYERS));
-        assertAbsent(sums);
-        sums.setWeights(0, 1);
-        sums.setGradients(0, 2);
-        sums.setProducts(0, 3);
-        assertThrows(IllegalArgumentException.class, () -> sums.add(new LayerSums(LAYERS)));
-        assertThrows(IllegalArgumentException.class, () -> new LayerSums(LAYERS).add(sums));
-        assertEquals(List.of(1.0, 2.0, 3.0), List.of(sums.weights(0), sums.gradients(0), sums.products(0)));
-        sums.begin(LAYERS);
-        assertAbsent(sums);
-        try (Lars lars = builder().build()) {
-            float[] params = Random32.normal(1, 8, 1);
-            LayerSums measured = lars.measure(params, new float[8]);
-            assertTrue(measured.weights(0) > 0);
-            measured = lars.measure(
-                    params, Gradients.of(new float[8]).missing(0, true).missing(1, true));
-            assertAbsent(measured);
-        }
-    }
-
-    private static void assertAbsent(LayerSums sums) {
-        for (int i = 0; i < LAYERS.size(); i++) {
-            assertFalse(sums.hasWeights(i) || sums.hasGradients(i) || sums.hasProducts(i));
-            assertTrue(Double.isNaN(sums.ww[i]) && Double.isNaN(sums.gg[i]) && Double.isNaN(sums.wg[i]));
-        }
-    }
-
-    @Test
     void outcomesSayWhatWasWritten() {
         for (Outcome outcome : Outcome.values()) {
             assertEquals(outcome == Outcome.UPDATED || outcome == Outcome.OVERFLOWED, outcome.written());
@@ -176,9 +145,9 @@ class CornersTest {
         Lars lars = builder().momentum(0.9).learningRate(0.5).build();
         lars.step(Random32.normal(1, 8, 1), gradients());
         Snapshot snapshot = lars.snapshot();
-        snapshot.state().momentum[0] = Float.POSITIVE_INFINITY;
+        Inside.momentum(snapshot)[0] = Float.POSITIVE_INFINITY;
         Rule other = new Rule(Rule.Ratio.SUM, Rule.Entry.UPDATE, Rule.ZeroNorm.ONE, false, true, 0);
-        assertEquals(Float.POSITIVE_INFINITY, snapshot.convertedTo(other).state().momentum[0]);
+        assertEquals(Float.POSITIVE_INFINITY, Inside.momentum(snapshot.convertedTo(other))[0]);
     }
 
     /** A checksum that covers less than the file. */

@@ -6,8 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.github.lars4j.SimulatedDisk.Crash;
-import io.github.lars4j.SimulatedDisk.Fault;
+import io.github.lars4j.internal.saving.SimulatedDisk;
+import io.github.lars4j.internal.saving.SimulatedDisk.Crash;
+import io.github.lars4j.internal.saving.SimulatedDisk.Fault;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -35,7 +36,7 @@ class CrashTest {
 
     private byte[] saved(Lars lars, float[] params) throws IOException {
         SimulatedDisk disk = new SimulatedDisk(0);
-        Checkpoint.save(disk, file, lars, params);
+        Inside.save(disk, file, lars, params);
         return disk.content(file);
     }
 
@@ -61,7 +62,7 @@ class CrashTest {
 
         SimulatedDisk counting = new SimulatedDisk(0);
         counting.plan(Fault.CRASH, Integer.MAX_VALUE);
-        Checkpoint.save(counting, file, newer, newerParams);
+        Inside.save(counting, file, newer, newerParams);
         // Short writes make more of them in some schedules.
         int operations = counting.operations + 4;
         int leftBehind = 0;
@@ -75,13 +76,13 @@ class CrashTest {
             int[] outcomes = seen.computeIfAbsent(fault, key -> new int[3]);
             SimulatedDisk disk = new SimulatedDisk(seed);
             if (hadOld) {
-                Checkpoint.save(disk, file, older, olderParams);
+                Inside.save(disk, file, older, olderParams);
             }
             disk.plan(fault, seed % operations);
             boolean returned = false;
             boolean crashed = false;
             try {
-                Checkpoint.save(disk, file, newer, newerParams);
+                Inside.save(disk, file, newer, newerParams);
                 returned = true;
             } catch (IOException e) {
                 assertTrue(e.getMessage().contains("simulated"), e.getMessage());
@@ -109,7 +110,7 @@ class CrashTest {
             if (!crashed && fault == Fault.FULL) {
                 continue;
             }
-            Checkpoint.save(disk, file, newer, newerParams);
+            Inside.save(disk, file, newer, newerParams);
             assertArrayEquals(newBytes, disk.content(file), where);
             assertEquals(1, disk.files(), where);
         }
@@ -144,10 +145,10 @@ class CrashTest {
     void aFailedSaveLeavesNothingBehind() throws IOException {
         for (int operation = 0; operation < 16; operation++) {
             SimulatedDisk disk = new SimulatedDisk(operation);
-            Checkpoint.save(disk, file, older, olderParams);
+            Inside.save(disk, file, older, olderParams);
             disk.plan(Fault.ERROR, operation);
             try {
-                Checkpoint.save(disk, file, newer, newerParams);
+                Inside.save(disk, file, newer, newerParams);
             } catch (IOException e) {
                 assertTrue(e.getMessage().contains("simulated"), e.getMessage());
             }

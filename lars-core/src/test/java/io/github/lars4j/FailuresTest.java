@@ -134,10 +134,10 @@ class FailuresTest extends EveryCall {
 
     private Throwable fail(Fault fault, int block, Lars lars, float[] weights) {
         if (fault == Fault.PASS_TWO) {
-            float[] momentum = Inside.state(lars).momentum;
-            Inside.state(lars).momentum = Arrays.copyOf(momentum, from(plan(lars), block));
+            float[] momentum = Inside.momentum(lars);
+            Inside.setMomentum(lars, Arrays.copyOf(momentum, from(plan(lars), block)));
             Throwable thrown = assertThrows(IndexOutOfBoundsException.class, () -> lars.step(weights, gradients));
-            Inside.state(lars).momentum = momentum;
+            Inside.setMomentum(lars, momentum);
             return thrown;
         }
         LayerSums sums = fault == Fault.UPDATE ? lars.measure(weights, gradients) : null;

@@ -36,7 +36,7 @@ class KernelCallsTest extends EveryCall {
                         rule.toString());
                 assertArrayEquals(new boolean[] {true, true, true}, (boolean[])
                         Inside.field(Inside.field(Inside.step(lars), "decision"), "updates"));
-                assertNotEquals(null, lars.snapshot().state().momentum);
+                assertNotEquals(null, Inside.momentum(lars.snapshot()));
                 String now = Inside.field(Inside.step(lars), "plan").toString();
                 assertEquals(plan == null ? now : plan, now);
                 plan = now;

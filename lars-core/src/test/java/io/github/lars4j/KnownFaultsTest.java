@@ -225,7 +225,7 @@ class KnownFaultsTest {
                 case GRADIENT -> report.trustRatio(0);
                 case UPDATE -> 1;
             };
-            assertEquals(in * d, lars.snapshot().state().momentum[0], 1e-6, rule.toString());
+            assertEquals(in * d, Inside.momentum(lars.snapshot())[0], 1e-6, rule.toString());
             assertNotEquals(1, report.trustRatio(0));
         }
     }

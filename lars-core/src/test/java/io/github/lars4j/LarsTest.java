@@ -319,20 +319,19 @@ class LarsTest {
             Gradients gradients = Gradients.of(gradients(0)).missing(2, true);
             float[] before = params.clone();
             StepReport report = lars.step(params, gradients);
-            State state = lars.snapshot().state();
             for (int e = 0; e < N; e++) {
                 boolean inside =
                         e >= LAYERS.get(2).offset() && e < LAYERS.get(2).end();
                 boolean gap = e >= 6370 && e < 6500;
                 if (inside || gap) {
                     assertEquals(before[e], params[e]);
-                    assertEquals(0, state.momentum[e]);
+                    assertEquals(0, Inside.momentum(lars)[e]);
                 } else {
                     assertNotEquals(before[e], params[e]);
                 }
             }
-            assertFalse(state.begun[2]);
-            assertTrue(state.begun[0]);
+            assertFalse(Inside.begun(lars)[2]);
+            assertTrue(Inside.begun(lars)[0]);
             assertEquals(Outcome.NO_GRADIENT, report.outcome(2));
             assertTrue(Double.isNaN(report.weightNorm(2)) && Double.isNaN(report.trustRatio(2)));
             // Its first gradient, whenever that comes, is not dampened: as in an optimizer that is new.
@@ -459,14 +458,14 @@ class LarsTest {
         float[] params = params();
         own.step(ownParams, gradients(0));
         handed.step(params, gradients(0));
-        float[] undampened = own.snapshot().state().momentum;
+        float[] undampened = Inside.momentum(own.snapshot());
         for (int e = 0; e < N; e++) {
             assertEquals(undampened[e], 2 * buffer[e], 1e-6f * Math.abs(undampened[e]), "begun, so dampened");
         }
         // Going on from another optimizer's momentum, weights and step.
         Lars first = builder(Dialects.PAPER).momentumCorrection(false).build();
         float[] trained = train(first, 3);
-        float[] taken = first.snapshot().state().momentum;
+        float[] taken = Inside.momentum(first.snapshot());
         Lars next = builder(Dialects.PAPER)
                 .learningRate(step -> Schedule.polynomial(2, 2, 100).warmup(3).rate(step + 3))
                 .momentumBuffer(taken)
@@ -506,7 +505,7 @@ class LarsTest {
     void withoutMomentumThereIsNoBuffer() {
         Lars lars = builder(Dialects.PAPER).momentum(0).nesterov(false).build();
         train(lars, 2);
-        assertEquals(null, lars.snapshot().state().momentum);
+        assertEquals(null, Inside.momentum(lars.snapshot()));
     }
 
     @Test

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.github.lars4j.internal.saving.UnforcedDisk;
 import io.github.lars4j.rule.Dialects;
 import io.github.lars4j.rule.Treatment;
 import java.io.IOException;
@@ -72,8 +73,8 @@ class ManyLayersTest {
                 Lars lars = build(layers)) {
             wrapped.step(params, Random32.normal(2, n, 1));
             wrapped.restore(wrapped.snapshot());
-            float[] momentum = Inside.state(wrapped).momentum.clone();
-            Checkpoint.save(new UnforcedDisk(), file, wrapped, params);
+            float[] momentum = Inside.momentum(wrapped).clone();
+            Inside.save(new UnforcedDisk(), file, wrapped, params);
             Checkpoint checkpoint = Checkpoint.load(file);
             // Names that do not fit, for which a prefix is sought.
             for (Executable restoring : List.<Executable>of(
@@ -84,10 +85,10 @@ class ManyLayersTest {
             }
             assertTrue(checkpoint.restoreMatching(lars, taken, "module.").complete());
             assertArrayEquals(params, taken);
-            assertArrayEquals(momentum, Inside.state(lars).momentum);
+            assertArrayEquals(momentum, Inside.momentum(lars));
             lars.step(params, taken);
             assertTrue(PyTorchState.restore(file, lars, taken, "module.").complete());
-            assertArrayEquals(momentum, Inside.state(lars).momentum);
+            assertArrayEquals(momentum, Inside.momentum(lars));
         }
     }
 }

@@ -80,7 +80,7 @@ class PyTorchStateTest {
             assertEquals(List.of("conv.bias"), restored.leftWithout());
             assertEquals(120, lars.steps());
             assertEquals(0.5, lars.hyperparameters().weightDecay());
-            assertArrayEquals(new boolean[] {true, false, true}, Inside.state(lars).begun);
+            assertArrayEquals(new boolean[] {true, false, true}, Inside.begun(lars));
             float[] expected = new float[22];
             Arrays.fill(expected, 9);
             put(
@@ -124,7 +124,7 @@ class PyTorchStateTest {
             assertArrayEquals(expected, momentum);
             // And on it goes: the layer without a buffer begins now.
             lars.step(params, new float[22]);
-            assertArrayEquals(new boolean[] {true, true, true}, Inside.state(lars).begun);
+            assertArrayEquals(new boolean[] {true, true, true}, Inside.begun(lars));
         }
     }
 
@@ -149,13 +149,13 @@ class PyTorchStateTest {
             assertTrue(params[0] != 0 && params[1085] != params[0]);
             assertEquals(List.of(), restored.taken());
             assertEquals(5, restored.leftInFile().size());
-            assertFalse(Inside.state(lars).begun[0]);
+            assertFalse(Inside.begun(lars)[0]);
 
             Path file = written(
                     new SafeTensorsWriter().floats("params_initial.momentum_buffer", List.of(1086L), momentum, 0));
             PyTorchState.restore(file, lars);
-            assertArrayEquals(momentum, Inside.state(lars).momentum);
-            assertTrue(Inside.state(lars).begun[0]);
+            assertArrayEquals(momentum, Inside.momentum(lars));
+            assertTrue(Inside.begun(lars)[0]);
         }
     }
 
@@ -186,7 +186,7 @@ class PyTorchStateTest {
             float[] taken = new float[64];
             assertTrue(PyTorchState.restore(file, other, taken).complete());
             assertEquals(1, other.steps());
-            assertArrayEquals(Inside.state(lars).momentum, Inside.state(other).momentum);
+            assertArrayEquals(Inside.momentum(lars), Inside.momentum(other));
             for (Layer layer : LAYERS) {
                 for (int i = (int) layer.offset(); i < layer.end(); i++) {
                     assertEquals(params[i], taken[i]);
@@ -284,11 +284,11 @@ class PyTorchStateTest {
                 assertEquals(9, lars.steps());
                 for (Layer layer : LAYERS) {
                     assertEquals(1, params[(int) layer.end() - 1]);
-                    assertEquals(2, Inside.state(lars).momentum[(int) layer.end() - 1]);
+                    assertEquals(2, Inside.momentum(lars)[(int) layer.end() - 1]);
                 }
                 lars.step(params, new float[22]);
                 assertTrue(PyTorchState.restore(file, lars, prefix).taken().size() == 3);
-                assertEquals(2, Inside.state(lars).momentum[0]);
+                assertEquals(2, Inside.momentum(lars)[0]);
             }
         }
     }
@@ -386,7 +386,7 @@ class PyTorchStateTest {
             float[] params = new float[5];
             Restored restored = PyTorchState.restore(file, lars, params);
             assertArrayEquals(new float[] {1, -2, 0x1p-24f, 0.1f, 0}, params);
-            assertArrayEquals(new float[] {1, -2, 0x1p-133f, 0, 1 + 0x1p-23f}, Inside.state(lars).momentum);
+            assertArrayEquals(new float[] {1, -2, 0x1p-133f, 0, 1 + 0x1p-23f}, Inside.momentum(lars));
             assertEquals(List.of("rounded from F64 to float: \"b.momentum_buffer\", \"b\""), restored.notes());
         }
     }
@@ -405,7 +405,7 @@ class PyTorchStateTest {
             PyTorchState.restore(written(writer), lars, params);
             for (int i = 0; i < length; i++) {
                 assertEquals(i == 0 ? 1e-12f : i, params[i]);
-                assertEquals(params[i], Inside.state(lars).momentum[i]);
+                assertEquals(params[i], Inside.momentum(lars)[i]);
             }
             wide[39_999] = -1e39;
             IllegalArgumentException e = assertThrows(

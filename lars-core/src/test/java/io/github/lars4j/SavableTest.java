@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.github.lars4j.internal.saving.UnforcedDisk;
 import io.github.lars4j.rule.Treatment;
 import io.github.lars4j.safetensors.SafeTensorsFile;
 import java.io.IOException;
@@ -108,7 +109,7 @@ class SavableTest {
         Path file = folder.resolve("f.safetensors");
         float[] params = new float[300];
         try (Lars lars = build(0, layers)) {
-            Checkpoint.save(new UnforcedDisk(), file, lars, params);
+            Inside.save(new UnforcedDisk(), file, lars, params);
         }
         // 66 MB for weights and metadata, and as much again as half of it for momentum.
         Layers more = builder.add("y".repeat(400_000), 1).build();
@@ -141,7 +142,7 @@ class SavableTest {
                     Arrays.fill(state.trustRatios, Double.MIN_NORMAL);
                     state.step = Long.MAX_VALUE;
                     state.refusals = Long.MAX_VALUE;
-                    Checkpoint.save(new UnforcedDisk(), file, lars, new float[(int) layers.end()]);
+                    Inside.save(new UnforcedDisk(), file, lars, new float[(int) layers.end()]);
                 }
                 try (SafeTensorsFile open = SafeTensorsFile.open(file)) {
                     long header = open.dataStart() - 8;

@@ -92,7 +92,7 @@ class StepTest {
     private static double worstOfRun(Hyperparameters hyper, double scale, double maxGradientNorm, long seed) {
         Layers layers = layers();
         int n = (int) layers.end() + 3;
-        PlainLars plain = new PlainLars(layers, hyper, maxGradientNorm);
+        OracleLars plain = new OracleLars(layers, hyper, maxGradientNorm);
         double worst = 0;
         float[] w = Random32.normal(2 * seed, n, 1);
         scale(w, layers.get(layers.index("zero weights")), 0);
@@ -120,9 +120,9 @@ class StepTest {
                 Gradients gradients = Gradients.of(g).scale(scale);
                 missing.stream().forEach(layer -> gradients.missing(layer, true));
                 float[] before = w.clone();
-                plain.step(w, lars.snapshot().state().momentum, g, RATES[step], scale, missing);
+                plain.step(w, Inside.momentum(lars.snapshot()), g, RATES[step], scale, missing);
                 StepReport report = lars.step(w, gradients);
-                float[] v = lars.snapshot().state().momentum;
+                float[] v = Inside.momentum(lars.snapshot());
                 String where = hyper + " step " + step + " scale " + scale + " clip " + maxGradientNorm + " ";
                 for (int i = 0; i < layers.size(); i++) {
                     String what = where + layers.get(i).name();

@@ -244,7 +244,7 @@ final class Trace {
             } catch (NonFiniteException e) {
                 digest.update(e.getMessage().getBytes(StandardCharsets.UTF_8));
             }
-            float[] momentum = Inside.state(lars).momentum;
+            float[] momentum = Inside.momentum(lars);
             for (int e = shift; e < layers.end(); e++) {
                 bytes.putInt(Float.floatToIntBits(weights[e]));
                 if (momentum != null) {

@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.github.lars4j.PlainLars;
+import io.github.lars4j.OracleLars;
 import io.github.lars4j.rule.Rule.Entry;
 import io.github.lars4j.rule.Rule.Ratio;
 import io.github.lars4j.rule.Rule.ZeroNorm;
@@ -63,7 +63,7 @@ class RuleTest {
                     wg += w[e] * g[e];
                     dd += (g[e] + beta * w[e]) * (g[e] + beta * w[e]);
                 }
-                double[] expected = PlainLars.ratioAndDecay(rule, adapt, eta, beta, gamma, ww, gg, dd);
+                double[] expected = OracleLars.ratioAndDecay(rule, adapt, eta, beta, gamma, ww, gg, dd);
                 String what = rule + " adapt " + adapt + " decay " + beta + " rate " + gamma + " sums " + ww + " " + gg;
                 double ratio = rule.trustRatio(adapt, eta, beta, gamma, ww, gg, wg);
                 boolean close = Math.abs(expected[0] - ratio) <= 1e-12 * Math.abs(expected[0]);

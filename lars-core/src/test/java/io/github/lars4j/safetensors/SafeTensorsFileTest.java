@@ -14,7 +14,6 @@ import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.io.RandomAccessFile;
 import java.nio.channels.Channels;
-import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
@@ -22,7 +21,6 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
-import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
@@ -453,24 +451,6 @@ class SafeTensorsFileTest {
         Files.setPosixFilePermissions(secret, Set.of());
         assumeTrue(!Files.isReadable(secret), "root reads everything");
         cannotBeOpened(AccessDeniedException.class, secret, ": no permission");
-    }
-
-    @Test
-    void namesTheFileAndTheReasonInWhateverTheJdkThrows() {
-        Map<IOException, String> thrown = new LinkedHashMap<>();
-        thrown.put(new AccessDeniedException("other"), "no permission");
-        thrown.put(new AccessDeniedException("other", null, "locked by its owner"), "locked by its owner");
-        thrown.put(new NoSuchFileException("other"), "there is no such file");
-        thrown.put(new FileSystemException("other", null, "Stale file handle"), "Stale file handle");
-        thrown.put(new NotDirectoryException("other"), "java.nio.file.NotDirectoryException: other");
-        thrown.put(new IOException("Input/output error"), "Input/output error");
-        thrown.put(new ClosedByInterruptException(), "the thread was interrupted");
-        thrown.put(new ClosedChannelException(), "it is closed");
-        thrown.forEach((e, reason) -> {
-            IOException named = FileErrors.of("f", "cannot be read", e);
-            assertEquals("f: cannot be read: " + reason, named.getMessage());
-            assertEquals(e, named.getCause());
-        });
     }
 
     @Test

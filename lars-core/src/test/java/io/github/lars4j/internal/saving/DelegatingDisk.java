@@ -1,6 +1,5 @@
-package io.github.lars4j;
+package io.github.lars4j.internal.saving;
 
-import io.github.lars4j.internal.saving.Disk;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;

@@ -1,6 +1,5 @@
-package io.github.lars4j;
+package io.github.lars4j.internal.saving;
 
-import io.github.lars4j.internal.saving.Disk;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
@@ -17,14 +16,14 @@ import java.util.Set;
  * A disk in memory that dies or fails when told to. What was not forced is at its mercy then: of each write, any part
  * may be there or not, whatever came before or after it; and so may each change of a name, though never half of one.
  */
-final class SimulatedDisk implements Disk {
+public final class SimulatedDisk implements Disk {
 
     /** The machine is off: nothing after this happens. */
-    static final class Crash extends Error {
+    public static final class Crash extends Error {
         private static final long serialVersionUID = 1L;
     }
 
-    enum Fault {
+    public enum Fault {
         /** The machine dies before, in the middle of, or right after the operation. */
         CRASH,
         /** The operation fails, having done nothing or a part. */
@@ -62,31 +61,31 @@ final class SimulatedDisk implements Disk {
     private boolean full;
     private boolean dead;
     /** Operations so far. */
-    int operations;
+    public int operations;
 
-    SimulatedDisk(long seed) {
+    public SimulatedDisk(long seed) {
         random = new Random(seed);
     }
 
     /** Plans a fault at an operation, the first being 0. */
-    void plan(Fault fault, int operation) {
+    public void plan(Fault fault, int operation) {
         this.fault = fault;
         this.faultAt = operation;
         operations = 0;
     }
 
     /** What a file holds, {@code null} where there is none. */
-    byte[] content(Path file) {
+    public byte[] content(Path file) {
         Inode inode = names.get(file);
         return inode == null ? null : inode.now.clone();
     }
 
-    int files() {
+    public int files() {
         return names.size();
     }
 
     /** The machine dies, and comes up again with what has survived. */
-    void crash() {
+    public void crash() {
         held.clear();
         names.clear();
         names.putAll(forcedNames);

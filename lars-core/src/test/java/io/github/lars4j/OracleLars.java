@@ -10,7 +10,7 @@ import java.util.BitSet;
  * LARS as its papers and their users write it down: in double, a formula at a time. The oracle; of the main code it
  * uses the records that hold hyperparameters and layers, none that computes.
  */
-public final class PlainLars {
+public final class OracleLars {
 
     /** Unit roundoff of a float. */
     static final double U = 0x1p-24;
@@ -34,7 +34,7 @@ public final class PlainLars {
     /** Layers that the last step left alone because a weight or a coefficient was not a finite float. */
     boolean[] refused;
 
-    PlainLars(Layers layers, Hyperparameters hyper, double maxGradientNorm) {
+    OracleLars(Layers layers, Hyperparameters hyper, double maxGradientNorm) {
         this.layers = layers;
         this.hyper = hyper;
         this.maxGradientNorm = maxGradientNorm;
