@@ -23,10 +23,10 @@ class CallsTest extends EveryCall {
 
     /** What is said of a call during another; of a save, how to do it properly too. */
     private static String underWay(Call call) {
-        return "while another call was under way"
+        return "while another call was in progress"
                 + (call.name().equals("save")
-                        ? "; a shutdown hook, or another thread, must ask the thread that takes the steps to save when"
-                                + " its step is over, and wait for it"
+                        ? "; a shutdown hook or another thread must ask the thread that calls step to save after its"
+                                + " step, and wait until it has saved"
                         : "");
     }
 
@@ -186,7 +186,7 @@ class CallsTest extends EveryCall {
             turns.enter("step", false);
             entered.add("step");
         });
-        assertEquals("step was called while another call was under way", refused.getMessage());
+        assertEquals("step was called while another call was in progress", refused.getMessage());
         assertEquals(List.of("snapshot"), entered);
         turns.leave(CallGuard.Phase.IDLE);
         assertEquals(CallGuard.Phase.IDLE, turns.enter("step", false), "the turn that is free again");
@@ -223,7 +223,7 @@ class CallsTest extends EveryCall {
                     call.accept(i);
                     taken++;
                 } catch (IllegalStateException refused) {
-                    assertEquals("step was called while another call was under way", refused.getMessage());
+                    assertEquals("step was called while another call was in progress", refused.getMessage());
                 }
             }
             return taken;

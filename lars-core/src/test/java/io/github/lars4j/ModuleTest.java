@@ -23,7 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("no-mutants")
 class ModuleTest {
 
-    private static final String NOT_THERE = "module jdk.incubator.vector is not there";
+    private static final String NOT_THERE = "module jdk.incubator.vector is missing";
 
     @TempDir
     Path temp;

@@ -16,7 +16,7 @@ class NoModuleSimdTest {
                 .learningRate(1)
                 .simd(Simd.REQUIRED);
         assertEquals(
-                "simd(REQUIRED) cannot be met: module jdk.incubator.vector is not there;"
+                "simd(REQUIRED) cannot be met: module jdk.incubator.vector is missing;"
                         + " add --add-modules jdk.incubator.vector to the java command",
                 assertThrows(IllegalStateException.class, builder::build).getMessage());
     }

@@ -123,7 +123,7 @@ class SavedFilesTest {
     private <T extends IOException> T assertRefused(Class<T> type, Path saved, String... parts) throws IOException {
         List<String> before = names();
         T e = assertThrows(type, () -> Checkpoint.save(saved, lars, params));
-        assertTrue(e.getMessage().startsWith(saved + ": cannot be saved, and is as it was: "), e.getMessage());
+        assertTrue(e.getMessage().startsWith(saved + ": cannot be saved and is unchanged: "), e.getMessage());
         for (String part : parts) {
             assertTrue(e.getMessage().contains(part), e.getMessage());
         }
@@ -152,7 +152,7 @@ class SavedFilesTest {
         assertRefused(
                 NoSuchFileException.class,
                 absent.resolve("f"),
-                "there is no folder " + absent + ", and saving creates none");
+                "folder " + absent + " does not exist; saving does not create it");
         Files.createFile(file);
         IOException e = assertRefused(FileSystemException.class, file.resolve("f"));
         assertTrue(e.getMessage().contains("directory"), e.getMessage());
@@ -351,7 +351,7 @@ class SavedFilesTest {
                 () -> atTheFirstWrite(temporary -> Thread.currentThread().interrupt()));
         assertTrue(Thread.interrupted());
         for (InterruptedIOException e : List.of(early, late)) {
-            assertEquals(file + ": cannot be saved, and is as it was: the thread was interrupted", e.getMessage());
+            assertEquals(file + ": cannot be saved and is unchanged: the thread was interrupted", e.getMessage());
             assertTrue(e.getCause() instanceof ClosedByInterruptException);
         }
         assertArrayEquals(before, Files.readAllBytes(file));
@@ -396,7 +396,7 @@ class SavedFilesTest {
             }
         };
         IOException e = assertThrows(IOException.class, () -> Checkpoint.save(disk, file, lars, params));
-        assertEquals(file + ": cannot be saved, and is as it was: No space left on device", e.getMessage());
+        assertEquals(file + ": cannot be saved and is unchanged: No space left on device", e.getMessage());
         assertEquals(List.of(), names());
     }
 

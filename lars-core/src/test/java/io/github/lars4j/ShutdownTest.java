@@ -139,8 +139,8 @@ class ShutdownTest {
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         process.waitFor();
         assertEquals(
-                "save was called while another call was under way; a shutdown hook, or another thread, must ask the"
-                        + " thread that takes the steps to save when its step is over, and wait for it",
+                "save was called while another call was in progress; a shutdown hook or another thread must ask the"
+                        + " thread that calls step to save after its step, and wait until it has saved",
                 output.strip());
         assertTrue(Files.notExists(folder.resolve("run.safetensors")));
     }

@@ -17,7 +17,7 @@ class KernelChoiceTest {
     private static final String ASKED_SCALAR = "asked for by -Dlars4j.kernels=scalar";
     private static final String ASKED_VECTOR = "asked for by -Dlars4j.kernels=vector";
     private static final String NO_MODULE =
-            "module jdk.incubator.vector is not there; add --add-modules jdk.incubator.vector to the java command";
+            "module jdk.incubator.vector is missing; add --add-modules jdk.incubator.vector to the java command";
     private static final String NO_LINK =
             "the vector kernels do not fit this JDK's jdk.incubator.vector: java.lang.NoSuchMethodError: convertShape";
 

@@ -44,7 +44,7 @@ class KernelJvmTest {
     @Test
     void withoutTheModule() throws Exception {
         Run run = run();
-        run.same("scalar kernels: module jdk.incubator.vector is not there;"
+        run.same("scalar kernels: module jdk.incubator.vector is missing;"
                 + " add --add-modules jdk.incubator.vector to the java command");
         run.logged(1);
         Run auto = run("-Dlars4j.kernels=auto");

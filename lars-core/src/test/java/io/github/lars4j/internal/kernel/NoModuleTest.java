@@ -27,7 +27,7 @@ class NoModuleTest {
         assertEquals(ShortRun.EXPECTED, ShortRun.hash());
         try (Lars lars = build()) {
             assertEquals(
-                    "scalar kernels: module jdk.incubator.vector is not there;"
+                    "scalar kernels: module jdk.incubator.vector is missing;"
                             + " add --add-modules jdk.incubator.vector to the java command",
                     lars.kernels());
         }
@@ -38,7 +38,7 @@ class NoModuleTest {
         String before = System.setProperty(KernelWish.PROPERTY, "vector");
         try {
             assertEquals(
-                    "-Dlars4j.kernels=vector cannot be met: module jdk.incubator.vector is not there;"
+                    "-Dlars4j.kernels=vector cannot be met: module jdk.incubator.vector is missing;"
                             + " add --add-modules jdk.incubator.vector to the java command",
                     assertThrows(IllegalStateException.class, NoModuleTest::build)
                             .getMessage());
