@@ -17,11 +17,11 @@ import java.util.function.IntConsumer;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** One call at a time, and only those that fit what went before. */
+/** An optimizer refuses calls that overlap another call or come out of order. */
 @Tag("bits")
 class CallsTest extends EveryCall {
 
-    /** What is said of a call during another; of a save, how to do it properly too. */
+    /** The message for a call during another call. For a save, it also says how to save correctly. */
     private static String underWay(Call call) {
         return "while another call was in progress"
                 + (call.name().equals("save")
@@ -71,7 +71,7 @@ class CallsTest extends EveryCall {
             trainer.join();
         }
         assertEquals(null, failure.get());
-        assertSame(expected, params, "the step that was under way");
+        assertSame(expected, params, "the step that was in progress");
         assertEquals(Bits.of(undisturbed, expected), Bits.of(lars, params));
     }
 
@@ -142,8 +142,8 @@ class CallsTest extends EveryCall {
     }
 
     /**
-     * Two threads step without agreeing on turns: each call steps, or is refused, and what comes of it is that many
-     * steps.
+     * Two threads call step without coordination. Each call either steps or is refused, and the optimizer ends with the
+     * number of steps that were not refused.
      */
     @Test
     void twoThreadsThatRaceTakeOneStepAtATime() throws Exception {
@@ -162,8 +162,8 @@ class CallsTest extends EveryCall {
     }
 
     /**
-     * A call that comes between the instant at which another sees that it may enter and the one at which it does. It is
-     * made by the same thread, so that it comes there every time.
+     * A call comes after another call has checked the phase and before that call has entered. The same thread makes
+     * both calls, so that the order is the same every time.
      */
     @Test
     void aCallThatComesBetweenTheCheckAndTheEntryHasTheTurnAlone() {
@@ -189,10 +189,10 @@ class CallsTest extends EveryCall {
         assertEquals("step was called while another call was in progress", refused.getMessage());
         assertEquals(List.of("snapshot"), entered);
         turns.leave(CallGuard.Phase.IDLE);
-        assertEquals(CallGuard.Phase.IDLE, turns.enter("step", false), "the turn that is free again");
+        assertEquals(CallGuard.Phase.IDLE, turns.enter("step", false), "the guard is free again");
     }
 
-    /** The other call has left again: the first one looks anew, and enters. */
+    /** The other call has already left: the first call checks the phase again and enters. */
     @Test
     void aCallThatComesAndGoesInBetweenDelaysTheOther() {
         CallGuard turns = new CallGuard() {
@@ -212,7 +212,7 @@ class CallsTest extends EveryCall {
         assertEquals(CallGuard.Phase.MEASURED, turns.enter("update", true));
     }
 
-    /** Has two threads make so many calls each; returns how many were let in. */
+    /** Makes the given number of calls in each of two threads; returns how many were not refused. */
     private static int race(int calls, IntConsumer call) throws Exception {
         CyclicBarrier start = new CyclicBarrier(2);
         Callable<Integer> racer = () -> {
@@ -231,7 +231,7 @@ class CallsTest extends EveryCall {
         FutureTask<Integer> other = new FutureTask<>(racer);
         new Thread(other).start();
         int taken = racer.call() + other.get();
-        System.out.println(taken + " turns taken by two threads that race, " + (2 * calls - taken) + " refused");
+        System.out.println(taken + " calls by two racing threads ran, " + (2 * calls - taken) + " refused");
         return taken;
     }
 }

@@ -3,12 +3,12 @@ package io.github.lars4j;
 import io.github.lars4j.internal.CallGuard;
 import java.lang.reflect.Field;
 
-/** What is inside an optimizer, for tests that look at it or break it. */
+/** Access to the internals of an optimizer, for tests that inspect or damage them. */
 final class Inside {
 
     private Inside() {}
 
-    /** The live state. */
+    /** Returns the live state. */
     static State state(Lars lars) {
         return (State) field(lars, "state");
     }
@@ -21,7 +21,7 @@ final class Inside {
         return (CallGuard) field(lars, "guard");
     }
 
-    /** What a field holds, whatever its access. */
+    /** Returns the value of a field, also of a private one. */
     static Object field(Object owner, String name) {
         try {
             Field field = owner.getClass().getDeclaredField(name);

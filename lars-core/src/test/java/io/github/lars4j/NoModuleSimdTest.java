@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** In a JVM without the incubator module. */
+/** The {@code simd} setting in a JVM without the incubator module. */
 @Tag("no-module")
 class NoModuleSimdTest {
 

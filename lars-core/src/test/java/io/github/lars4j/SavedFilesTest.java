@@ -31,7 +31,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What a save does to the files that are there: links, permissions, what killed saves left, other saves' files. */
+/** How a save treats existing files: links, permissions, the remains of killed saves, and files of other saves. */
 class SavedFilesTest {
 
     private static final String TEMPORARY = ".01234567-89ab-cdef-0123-456789abcdef.lars4j.tmp";
@@ -75,7 +75,7 @@ class SavedFilesTest {
         Files.createSymbolicLink(file, Path.of("between"));
         Path absolute = Files.createSymbolicLink(folder.resolve("absolute"), target.toAbsolutePath());
         for (Path link : List.of(file, between, absolute)) {
-            // The first time there is no target yet.
+            // The first time, the target does not exist yet.
             SampleRun.step(lars, params);
             Checkpoint.save(link, lars, params);
             assertTrue(Files.isSymbolicLink(link));
@@ -137,7 +137,7 @@ class SavedFilesTest {
         assertRefused(FileSystemException.class, file, "it is a folder; it must be a file");
         assertRefused(FileSystemException.class, folder.resolve(".."), "it is a folder");
         assertRefused(FileSystemException.class, folder.getRoot(), "it is a folder");
-        // Not a device of the machine: a save that were not refused would replace it.
+        // This does not use a real device, which a save would replace if it were not refused.
         Path pipe = folder.resolve("pipe");
         assumeTrue(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor() == 0);
         assertRefused(FileSystemException.class, pipe, "it is a pipe, a socket or a device; it must be a file");
@@ -159,7 +159,7 @@ class SavedFilesTest {
         assertThrows(NotDirectoryException.class, () -> Disk.REAL.list(file));
     }
 
-    /** Each is left alone by a save of {@link #file}: by its name, or because it is no file. */
+    /** A save of {@link #file} leaves these alone, because of their names or because they are not regular files. */
     private static final List<String> OTHERS = List.of(
             "run.safetensors.tmp",
             "run.safetensors.01234567-89ab-cdef-0123-456789abcdef.tmp",
@@ -231,7 +231,7 @@ class SavedFilesTest {
         };
         Checkpoint.save(disk, file, lars, params);
         assertEquals(2, names().size());
-        // Whatever tryLock throws counts as no locks.
+        // If tryLock throws, the file system counts as having no locks.
         Disk.Output closed = Disk.REAL.create(folder.resolve("closed"), file);
         closed.close();
         assertEquals(Disk.Hold.UNSUPPORTED, closed.hold());
@@ -239,7 +239,7 @@ class SavedFilesTest {
 
     @Test
     void leavesAFileThatIsLocked() throws IOException {
-        // By this process, but not by a save that it knows of: as where another class loader has the library too.
+        // This process holds the lock, but not through a save that this class knows of, as with two class loaders.
         Path held = Files.createFile(folder.resolve("run.safetensors" + TEMPORARY));
         try (FileChannel channel = FileChannel.open(held, StandardOpenOption.WRITE)) {
             channel.lock();
@@ -250,13 +250,13 @@ class SavedFilesTest {
         assertEquals(List.of("run.safetensors"), names());
     }
 
-    /** What is to be done in the middle of a save. */
+    /** An action in the middle of a save. */
     @FunctionalInterface
     private interface Act {
         void on(Path temporary) throws IOException;
     }
 
-    /** Saves, and acts in the middle of it. */
+    /** Saves and runs an action in the middle of the save. */
     private void atTheFirstWrite(Act act) throws IOException {
         boolean[] done = {false};
         Disk disk = new DelegatingDisk(Disk.REAL) {
@@ -293,7 +293,7 @@ class SavedFilesTest {
         assertEquals(List.of("run.safetensors"), names());
     }
 
-    /** Another process may find the file after it was created and before it is locked, and take it for abandoned. */
+    /** Another process deletes the file as abandoned after it was created and before it is locked. */
     @Test
     void beginsAnewIfItsFileWasDeletedBeforeItWasLocked() throws IOException {
         int[] created = {0};
@@ -313,7 +313,7 @@ class SavedFilesTest {
         assertEquals(List.of("run.safetensors"), names());
     }
 
-    /** The same, a moment earlier: that process has locked the file, and not yet deleted it. */
+    /** The same a moment earlier: the other process has locked the file, but not yet deleted it. */
     @Test
     void beginsAnewIfItsFileIsLockedByAnother() throws IOException {
         int[] created = {0};
@@ -400,7 +400,7 @@ class SavedFilesTest {
         assertEquals(List.of(), names());
     }
 
-    /** A hundred saves of one file at once, all in the middle. Says so, and goes on when it is told to. */
+    /** Runs a hundred saves of one file at once and stops all of them in the middle, until it is told to continue. */
     static final class Saving {
 
         private Saving() {}
@@ -464,7 +464,7 @@ class SavedFilesTest {
             assertEquals("in the middle", output.readLine());
             assertEquals(100, names().size());
             Checkpoint.save(file, lars, params);
-            assertEquals(101, names().size(), "they are held");
+            assertEquals(101, names().size(), "the temporary files are held");
             process.toHandle().destroyForcibly();
             process.waitFor();
         }
@@ -488,7 +488,7 @@ class SavedFilesTest {
             assertEquals("saved", output.readLine());
         }
         assertEquals(0, process.waitFor());
-        assertEquals(0, Checkpoint.load(file).step(), "the last to move is the one that is there");
+        assertEquals(0, Checkpoint.load(file).step(), "the last rename wins");
         assertEquals(List.of("run.safetensors"), names());
     }
 }

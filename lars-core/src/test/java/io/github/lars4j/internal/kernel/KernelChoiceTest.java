@@ -131,7 +131,7 @@ class KernelChoiceTest {
                         "-Dlars4j.vectorBits is \"" + bits + "\"; it must be 128, 256 or 512",
                         assertThrows(IllegalArgumentException.class, KernelChoice::vectorBits)
                                 .getMessage());
-                // Where the module is there, the source refuses it too.
+                // If the module is present, KernelSource refuses it too.
                 assertTrue(assertThrows(IllegalArgumentException.class, () -> KernelSource.open(KernelWish.of("auto")))
                         .getMessage()
                         .startsWith("-Dlars4j.vectorBits is"));

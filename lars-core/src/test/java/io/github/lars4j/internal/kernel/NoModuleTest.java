@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * A JVM that was started without the module. The line that is logged is {@link KernelJvmTest}'s: it comes once a JVM.
+ * A JVM that was started without the module. {@link KernelJvmTest} tests the logged line, which appears once per JVM.
  */
 @Tag("no-module")
 class NoModuleTest {
