@@ -30,7 +30,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** Which room may know which: the picture in docs/design.md, held against the compiled classes. */
+/** Checks the compiled classes against docs/design.md: which packages may use which. */
 @Tag("no-mutants")
 class ArchitectureTest {
 
@@ -184,7 +184,7 @@ class ArchitectureTest {
         return type.getEnclosingClass().map(ArchitectureTest::outermost).orElse(type);
     }
 
-    /** Every package by itself. */
+    /** Assigns every package to a slice of its own. */
     private static final class Packages implements SliceAssignment {
         @Override
         public SliceIdentifier getIdentifierOf(JavaClass type) {

@@ -34,7 +34,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 class CheckpointTest {
 
-    /** The whole metadata of a small state, but for what comes between the two parts. */
+    /** The header of a small state up to the entry for nesterov; {@code AFTER_NESTEROV} is the rest. */
     private static final String BEFORE_NESTEROV =
             "{\"__metadata__\":{\"dampening\":\"0.0\",\"lars4j.checkpoint\":\"1\","
                     + "\"layer.0\":\"1 [2] true false 0.25 true 0.1 1.0E-4 w x\",\"momentum\":\"0.9\",\"momentumCorrection\":\"false\"";
@@ -54,7 +54,7 @@ class CheckpointTest {
         return folder.resolve("run.safetensors");
     }
 
-    /** A file of this header with two floats of data and its checksum, put together by hand. */
+    /** Builds a file by hand from a header, two floats of data and the checksum. */
     private static byte[] file(String header, float one, float two) {
         byte[] json = (header + " ".repeat(7 - (header.length() + 7) % 8)).getBytes(StandardCharsets.UTF_8);
         ByteBuffer file = ByteBuffer.allocate(8 + json.length + 16).order(ByteOrder.LITTLE_ENDIAN);
@@ -178,7 +178,7 @@ class CheckpointTest {
         try (Lars saved = SampleRun.builder(Kind.PAPER).build()) {
             SampleRun.run(saved, params, 50);
             Checkpoint.save(file(), saved, params);
-            // Another order, other places, another head, one layer less.
+            // The layers have another order and other offsets, a different head, and one of them is missing.
             Layers layers = Layers.builder()
                     .add("head", 11)
                     .add("conv.bias", 3)
@@ -217,7 +217,7 @@ class CheckpointTest {
                 System.arraycopy(params, 0, expected, 20, 24);
                 System.arraycopy(Inside.momentum(saved), 24, expectedMomentum, 11, 3);
                 System.arraycopy(Inside.momentum(saved), 0, expectedMomentum, 20, 24);
-                // "head" and "new" are fresh; what lies between layers stays.
+                // "head" and "new" start afresh; the gaps between the layers keep their values.
                 Arrays.fill(expectedMomentum, 0, 11, 0);
                 Arrays.fill(expectedMomentum, 44, 46, 0);
                 assertArrayEquals(expected, target);
@@ -247,7 +247,7 @@ class CheckpointTest {
             assertArrayEquals(new float[] {5, 6}, Arrays.copyOf(Inside.momentum(lars), 2));
             assertArrayEquals(new double[] {Inside.learningRates(saved)[0], 0}, Inside.learningRates(lars));
             assertArrayEquals(new double[] {Inside.trustRatios(saved)[0], 0}, Inside.trustRatios(lars));
-            // Its next step is a first one.
+            // Its next step is its first step.
             float[] expected = params.clone();
             fresh.step(expected, gradients);
             lars.step(params, gradients);
@@ -310,7 +310,7 @@ class CheckpointTest {
         Restored restored() throws IOException;
     }
 
-    /** What a restore returns; what it logs is added to a list. */
+    /** Returns the result of a restore, and adds what it logs to a list. */
     private static Restored logging(List<String> logged, Restoring restoring) throws IOException {
         Logger logger = Logger.getLogger("io.github.lars4j");
         Handler handler = new Handler() {
@@ -385,7 +385,7 @@ class CheckpointTest {
                             && e.getMessage().contains("enters at VELOCITY"),
                     e.getMessage());
             assertEquals(before, SampleRun.bits(lars, params));
-            // Without momentum nothing of the kind matters, and none is taken.
+            // An optimizer without momentum ignores all of this, and restores no momentum.
             checkpoint.restore(bare);
             assertEquals(50, bare.steps());
             assertEquals(null, Inside.momentum(bare));
@@ -479,7 +479,7 @@ class CheckpointTest {
             Checkpoint.load(file()).restore(lars);
             assertSame(momentum, Inside.momentum(lars));
             assertArrayEquals(Inside.momentum(saved), Arrays.copyOf(momentum, 61));
-            // The same by way of snapshots.
+            // The same with snapshots.
             lars.restore(bare.snapshot());
             lars.restore(saved.snapshot());
             assertSame(momentum, Inside.momentum(lars));
@@ -543,7 +543,7 @@ class CheckpointTest {
             String expected = SampleRun.bits(lars, params);
             Checkpoint.save(file(), lars, params);
             Checkpoint checkpoint = Checkpoint.load(file());
-            // Reading has to fail after all was found good: the second layer's momentum has no place to go.
+            // Reading must fail after all checks have passed: there is no room for the second layer's momentum.
             float[] momentum = Inside.momentum(lars);
             Inside.setMomentum(lars, new float[25]);
             assertThrows(ArrayIndexOutOfBoundsException.class, () -> checkpoint.restore(lars, params));

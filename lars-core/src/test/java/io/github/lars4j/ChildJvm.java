@@ -6,7 +6,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The command line of another JVM like this one, with the library and its tests on the class path. */
+/** The command line of a JVM like this one, with the library and its tests on the class path. */
 public final class ChildJvm {
 
     private ChildJvm() {}

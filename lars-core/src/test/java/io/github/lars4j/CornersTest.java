@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Small cases that no larger test comes to. */
+/** Small cases that no larger test covers. */
 @Tag("locale")
 class CornersTest {
 
@@ -150,7 +150,7 @@ class CornersTest {
         assertEquals(Float.POSITIVE_INFINITY, Inside.momentum(snapshot.convertedTo(other))[0]);
     }
 
-    /** A checksum that covers less than the file. */
+    /** The tensor of the checksums is not the last one of the file. */
     @Test
     void aChecksumThatIsNotAtTheEndIsRefused(@TempDir Path folder) throws IOException {
         byte[] header = ("{\"lars4j.checksum\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8]},"

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Saving on a simulated disk that dies and fails at every operation: the file is the old one or the new one. */
+/** Saves on a simulated disk that crashes or fails at each operation in turn: the file is the old or the new one. */
 class CrashTest {
 
     private final Path file = Path.of("folder", "run.safetensors").toAbsolutePath();
@@ -49,7 +49,7 @@ class CrashTest {
     @Tag("no-mutants")
     void theFileIsTheOldOneOrTheNewOne(@TempDir Path folder) throws IOException {
         Map<Fault, int[]> seen = theFileIsTheOldOneOrTheNewOne(folder, 10_000);
-        // No kind of fault that never came to anything.
+        // Every kind of fault has had an effect.
         seen.forEach((fault, outcomes) -> assertTrue(
                 outcomes[0] > 50 && outcomes[1] > 500 && outcomes[2] > 50, fault + Arrays.toString(outcomes)));
     }
@@ -63,7 +63,7 @@ class CrashTest {
         SimulatedDisk counting = new SimulatedDisk(0);
         counting.plan(Fault.CRASH, Integer.MAX_VALUE);
         Inside.save(counting, file, newer, newerParams);
-        // Short writes make more of them in some schedules.
+        // In some schedules, short writes add operations.
         int operations = counting.operations + 4;
         int leftBehind = 0;
         assertTrue(operations > 15, "the state is written in too few pieces to be interesting");
@@ -104,7 +104,7 @@ class CrashTest {
                 assertArrayEquals(newBytes, content, where);
             }
             outcomes[content == null ? 0 : Arrays.equals(content, oldBytes) ? 1 : 2]++;
-            // And the next save is as good as the first, and deletes what was left behind.
+            // The next save succeeds and deletes what was left behind.
             leftBehind += disk.files() > (content == null ? 0 : 1) ? 1 : 0;
             disk.plan(Fault.ERROR, Integer.MAX_VALUE);
             if (!crashed && fault == Fault.FULL) {

@@ -6,7 +6,7 @@ import java.io.IOException;
 import java.lang.reflect.Field;
 import java.nio.file.Path;
 
-/** What is inside an optimizer, for tests that look at it or break it. Arrays are the live ones. */
+/** Access to the internals of an optimizer, for tests that inspect or damage them. */
 final class Inside {
 
     private Inside() {}
@@ -62,7 +62,7 @@ final class Inside {
         return (Step) field(lars, "step");
     }
 
-    /** What a field holds, whatever its access. */
+    /** Returns the value of a field, also of a private one. */
     static Object field(Object owner, String name) {
         try {
             Field field = owner.getClass().getDeclaredField(name);

@@ -114,7 +114,7 @@ class LayersTest {
                         .build()));
     }
 
-    /** The example of the builder's documentation. */
+    /** The example in the builder's documentation. */
     @Test
     void aTreatmentReplacesTheOneBeforeAsAWhole() {
         Treatment slow = F.withRateFactor(0.01);

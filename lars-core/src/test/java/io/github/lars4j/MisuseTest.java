@@ -30,19 +30,19 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Every public parameter's bad values: a specific exception that names the argument and the value, and nothing changed.
- * A public parameter without a row fails the test.
+ * Passes bad values to every public parameter. Each causes a specific exception that names the argument and the value,
+ * and changes nothing. A public parameter without a row fails the test.
  */
 class MisuseTest extends MisuseTable {
 
     private static final Layers LAYERS =
             Layers.builder().add("a", 5).add("b", 3).build();
 
-    /** Named as those are but for one. */
+    /** Layers with the same names as {@link #LAYERS}, except for one. */
     private static final Layers OTHERS =
             Layers.builder().add("a", 5).add("c", 3).build();
 
-    /** Half of a character. */
+    /** A lone surrogate. */
     private static final String SURROGATE = "\ud800";
 
     @TempDir
@@ -320,7 +320,7 @@ class MisuseTest extends MisuseTable {
         }
     }
 
-    /** Every way into a step, with the same bad arrays. */
+    /** Every kind of step, with the same bad arrays. */
     private void steps() {
         float[] buffer = Random32.normal(9, 8, 1);
         Lars lars = builder()
@@ -420,7 +420,7 @@ class MisuseTest extends MisuseTable {
         bad(1, () -> call.accept(w, buffer), "gradients is the same array as the momentum buffer");
     }
 
-    /** The rule needs all three sums. */
+    /** Bad sums for a rule that needs all three sums. */
     private void badSums(Consumer<LayerSums> update, LayerSums stale) {
         LayerSums absent = new LayerSums(LAYERS);
         LayerSums withoutProducts = new LayerSums(LAYERS);
@@ -482,7 +482,7 @@ class MisuseTest extends MisuseTable {
         }
     }
 
-    /** What the next step would do: no misuse is in its way. */
+    /** Returns a hash of what the next step does, which no misuse may prevent. */
     private static String nextStep(Lars lars, float[] w, float[] g) {
         Snapshot now = lars.snapshot();
         float[] moved = w.clone();
@@ -782,7 +782,7 @@ class MisuseTest extends MisuseTable {
         double[] doubles = new double[2];
         byte[] bytes = new byte[4];
         ByteSink sink = chunk -> {
-            throw new AssertionError("nothing is handed on");
+            throw new AssertionError("no bytes are passed on");
         };
         Path text = Files.writeString(folder.resolve("prose"), "no safetensors file, but long enough");
         Path absent = folder.resolve("absent");
@@ -934,7 +934,7 @@ class MisuseTest extends MisuseTable {
 
     private void withoutBadValues() {
         noBadValue(
-                "pure functions that take every number as it is, as their javadoc says",
+                "pure functions that accept every number, as their javadoc says",
                 "Rule.needsProducts(boolean,double)#1",
                 "Rule.trustRatio(boolean,double,double,double,double,double,double)#1",
                 "Rule.trustRatio(boolean,double,double,double,double,double,double)#2",
@@ -951,7 +951,7 @@ class MisuseTest extends MisuseTable {
                 "Rule.Entry.out(double,double)#0",
                 "Rule.Entry.out(double,double)#1");
         noBadValue(
-                "a sum of products has either sign, and the next step sees what is not finite",
+                "a sum of products may have either sign, and the next step checks that it is finite",
                 "LayerSums.setProducts(int,double)#1");
         noBadValue(
                 "called by the library, implemented by the caller",

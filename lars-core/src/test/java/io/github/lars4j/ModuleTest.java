@@ -19,11 +19,11 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A program that takes a step, in every way in which a program can have this library: each in a JVM of its own. */
+/** Runs a program that takes a step, in its own JVM, with the library on the class path, the module path and so on. */
 @Tag("no-mutants")
 class ModuleTest {
 
-    private static final String NOT_THERE = "module jdk.incubator.vector is not there";
+    private static final String NOT_THERE = "module jdk.incubator.vector is missing";
 
     @TempDir
     Path temp;
@@ -118,7 +118,7 @@ class ModuleTest {
         assertEquals(0, tool.get().run(writer, writer, words), () -> name + " says:\n" + output);
     }
 
-    /** Runs a command; returns the kernels that it printed below the weights. */
+    /** Runs a command; returns the kernels, which it prints after the weights. */
     private String run(Object... command) throws IOException, InterruptedException {
         List<String> words = List.of(command).stream().map(Object::toString).toList();
         Path log = temp.resolve("log");

@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** In a JVM without the incubator module. */
+/** The {@code simd} setting in a JVM without the incubator module. */
 @Tag("no-module")
 class NoModuleSimdTest {
 
@@ -16,7 +16,7 @@ class NoModuleSimdTest {
                 .learningRate(1)
                 .simd(Simd.REQUIRED);
         assertEquals(
-                "simd(REQUIRED) cannot be met: module jdk.incubator.vector is not there;"
+                "simd(REQUIRED) cannot be met: module jdk.incubator.vector is missing;"
                         + " add --add-modules jdk.incubator.vector to the java command",
                 assertThrows(IllegalStateException.class, builder::build).getMessage());
     }

@@ -62,7 +62,7 @@ class PyTorchStateTest {
         return values;
     }
 
-    /** The file was written by Python's safetensors 0.8.0; the bytes are as Python printed them. */
+    /** Python's safetensors 0.8.0 wrote the file; the bytes are as Python printed them. */
     @Test
     void takesWhatPythonWrote() throws Exception {
         float[] momentum = new float[22];
@@ -122,7 +122,7 @@ class PyTorchStateTest {
             put(expected, 12, new float[3]);
             put(expected, 16, hex("6f12833a", "6f1203bb", "e6552301", "00008040", "00000080", "01000000"));
             assertArrayEquals(expected, momentum);
-            // And on it goes: the layer without a buffer begins now.
+            // Training continues, and the layer without a buffer takes its first step.
             lars.step(params, new float[22]);
             assertArrayEquals(new boolean[] {true, true, true}, Inside.begun(lars));
         }
@@ -182,7 +182,7 @@ class PyTorchStateTest {
                         List.copyOf(open.tensors().values()));
                 assertEquals("1", open.metadata().get("step"));
             }
-            // What it takes of a checkpoint, which it can read too, is its numbers.
+            // It can read a checkpoint too, and restores only the numbers from it.
             float[] taken = new float[64];
             assertTrue(PyTorchState.restore(file, other, taken).complete());
             assertEquals(1, other.steps());
@@ -225,7 +225,7 @@ class PyTorchStateTest {
         }
     }
 
-    /** What a restore refuses, with nothing changed. */
+    /** Returns the message with which a restore is refused, and asserts that nothing has changed. */
     private String refusal(Path file, Lars lars, float[] params, String prefix) {
         float[] watched = params == null ? new float[22] : params;
         String before = SampleRun.bits(lars, watched);
@@ -240,7 +240,9 @@ class PyTorchStateTest {
         return e.getMessage();
     }
 
-    /** A file of all weights, 1, and all momenta, 2, by the names that layers have there; a null has none. */
+    /**
+     * Writes a file with weights of 1 and momenta of 2, named by the given functions; those named null are left out.
+     */
     private Path named(UnaryOperator<String> weight, UnaryOperator<String> momentum) throws IOException {
         SafeTensorsWriter writer = new SafeTensorsWriter().metadata("step", "9");
         for (Layer layer : LAYERS) {
@@ -336,7 +338,7 @@ class PyTorchStateTest {
                                 weights ? "it has \"state.conv.weight.momentum_buffer\"" : "the prefix \"state.\""),
                         inState);
             }
-            // Momentum of what are no layers here is no reason to refuse weights.
+            // Momentum for unknown layers is no reason to refuse the weights.
             Path others = named(name -> name, name -> "other" + LAYERS.index(name) + ".momentum_buffer");
             Restored restored = PyTorchState.restore(others, lars, new float[22]);
             assertEquals(3, restored.leftWithout().size());
@@ -373,7 +375,7 @@ class PyTorchStateTest {
     @Test
     void takesNarrowNumbersExactlyAndRoundsWideOnes() throws IOException {
         Layers layers = Layers.builder().add("a", 3).add("b", 2).build();
-        // 1, -2, the smallest of F16; 1, -2, 2^-133 of BF16.
+        // 1, -2 and the smallest value in F16; 1, -2 and 2^-133 in BF16.
         byte[] half = {0, 0x3c, 0, (byte) 0xc0, 1, 0};
         byte[] brain = {(byte) 0x80, 0x3f, 0, (byte) 0xc0, 1, 0};
         double[] wide = {0.1, 1e-300, 1 + 0x1p-24 + 0x1p-50};
@@ -416,7 +418,7 @@ class PyTorchStateTest {
                             "  \"w.momentum_buffer\": it is -1.0E39 at 39999; a float is at most 3.4028235E38",
                             "  \"w\": it is -1.0E39 at 39999; a float is at most 3.4028235E38"),
                     e.getMessage().lines().toList());
-            // As with floats: of weights a NaN is for the next step to see, in a momentum it is refused.
+            // As with floats, a NaN in the weights is left to the next step, and a NaN in the momentum is refused.
             wide[39_999] = Double.NaN;
             e = assertThrows(IllegalArgumentException.class, () -> PyTorchState.restore(written(writer), lars, params));
             assertEquals(

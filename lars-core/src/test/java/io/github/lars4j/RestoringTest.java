@@ -15,7 +15,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What both ways of restoring from a file have in common. */
+/** The common behaviour of restoring from a checkpoint and from a PyTorch state. */
 class RestoringTest {
 
     private interface Restore {
@@ -105,7 +105,7 @@ class RestoringTest {
         float[] params = SampleRun.params();
         SampleRun.run(lars, params, 7);
         assertTrue(Inside.learningRates(lars)[0] > 0 && Inside.trustRatios(lars)[0] > 0);
-        // A checkpoint says which step it is of, and it is in the metadata of both.
+        // A checkpoint has its step in the metadata, which both ways read.
         PyTorchState.restore(file, lars, params);
         assertEquals(10, lars.steps());
         for (int i = 0; i < SampleRun.LAYERS.size(); i++) {

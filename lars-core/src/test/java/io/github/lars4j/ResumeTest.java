@@ -17,10 +17,10 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A run that was saved, loaded and gone on with has the bits of one that was not, wherever it was cut. */
+/** A run that is saved, loaded and continued after any step gives the same bits as an uninterrupted run. */
 class ResumeTest {
 
-    /** Every restore here into an optimizer that was built otherwise would log that. */
+    /** Silenced, because every restore into an optimizer with other settings logs a line. */
     private static final Logger LOGGER = Logger.getLogger("io.github.lars4j");
 
     @TempDir
@@ -64,7 +64,7 @@ class ResumeTest {
                     Inside.save(new UnforcedDisk(), file, first, running);
                 }
                 float[] resumed = new float[running.length];
-                // Built otherwise: what it is comes from the file.
+                // Built with other settings, which the file replaces.
                 try (Lars second = SampleRun.builder(
                                 kind == SampleRun.Kind.CARRIED ? kind : SampleRun.Kind.PAPER,
                                 k % 2 == 0

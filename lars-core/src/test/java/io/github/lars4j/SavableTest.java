@@ -15,7 +15,7 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What no checkpoint could hold is refused when the optimizer is built, and nothing else. */
+/** Building an optimizer refuses exactly those layers that no checkpoint could hold. */
 class SavableTest {
 
     @TempDir
@@ -38,7 +38,7 @@ class SavableTest {
         assertEquals("layers has a layer " + message, e.getMessage());
     }
 
-    /** Saves and restores, with weights and without. */
+    /** Asserts that layers of these names can be saved and restored, with and without weights. */
     private void takes(double momentum, String... names) throws IOException {
         Path file = folder.resolve("f.safetensors");
         float[] params = new float[names.length];
@@ -98,7 +98,7 @@ class SavableTest {
         }
     }
 
-    /** Nearly all of a header is names here, so that few layers fill it. */
+    /** Long names make up most of the header, so that few layers fill it. */
     @Test
     void headersThatTheFormatDoesNotAllow() throws IOException {
         Layers.Builder builder = Layers.builder();
@@ -111,7 +111,7 @@ class SavableTest {
         try (Lars lars = build(0, layers)) {
             Inside.save(new UnforcedDisk(), file, lars, params);
         }
-        // 66 MB for weights and metadata, and as much again as half of it for momentum.
+        // Weights and metadata take 66 MB of the header, and momentum half as much again.
         Layers more = builder.add("y".repeat(400_000), 1).build();
         IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> build(0.9, more));
         assertTrue(
@@ -122,7 +122,7 @@ class SavableTest {
         build(0, more).close();
     }
 
-    /** The bound is never less than a header, and little more than one with long numbers. */
+    /** The bound is never less than the size of the header, and little more than that of one with long numbers. */
     @Test
     void theBoundOfAHeaderIsAboutTheLongest() throws IOException {
         Random random = new Random(1);

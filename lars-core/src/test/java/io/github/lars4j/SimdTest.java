@@ -11,7 +11,7 @@ import java.util.Arrays;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** The builder's wish for SIMD beside the property's, and the other settings that it takes whole. */
+/** The builder's {@code simd} setting, its precedence over the system property, and {@code hyperparameters}. */
 class SimdTest {
 
     private final String before = System.getProperty(KernelWish.PROPERTY);

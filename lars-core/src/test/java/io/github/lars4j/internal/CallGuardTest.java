@@ -35,7 +35,7 @@ class CallGuardTest {
             guard.enter("step", false);
             entered.add("step");
         });
-        assertEquals("step was called while another call was under way", refused.getMessage());
+        assertEquals("step was called while another call was in progress", refused.getMessage());
         assertEquals(List.of("snapshot"), entered);
         guard.leave(CallGuard.Phase.IDLE);
         assertEquals(CallGuard.Phase.IDLE, guard.enter("step", false), "the turn that is free again");

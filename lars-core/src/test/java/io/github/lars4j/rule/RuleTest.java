@@ -13,10 +13,10 @@ import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
-/** The rule against its text. */
+/** Compares the rule with its definition. */
 class RuleTest {
 
-    /** Every rule that there is, with two ε. */
+    /** Returns every possible rule, with two values of ε. */
     public static List<Rule> allRules() {
         List<Rule> rules = new ArrayList<>();
         for (Ratio ratio : Ratio.values()) {
@@ -109,7 +109,7 @@ class RuleTest {
 
     @Test
     void partsThatCancelGiveNoNaN() {
-        // g = -βw: the three parts cancel, and their rounding leaves a tiny negative number for some of these.
+        // g = -βw: the three parts cancel, and for some of these their rounding leaves a tiny negative number.
         Random random = new Random(2);
         for (int k = 0; k < 1000; k++) {
             double w = random.nextDouble();

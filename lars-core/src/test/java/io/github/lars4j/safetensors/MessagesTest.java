@@ -7,7 +7,7 @@ import java.util.Collections;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** What is said of a hostile file is short, one line, and nothing that a terminal would obey. */
+/** Messages about hostile files are short, have one line, and contain no control characters. */
 class MessagesTest {
 
     private static String quote(String text) {

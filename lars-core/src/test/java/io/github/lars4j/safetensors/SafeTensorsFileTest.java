@@ -43,7 +43,9 @@ import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
 class SafeTensorsFileTest {
-    /** A metadata entry, tensors of three dtypes out of the data's order, an empty one, a scalar, and padding. */
+    /**
+     * A metadata entry, tensors of three dtypes in another order than their data, an empty one, a scalar, and padding.
+     */
     private static final byte[] SMALL = bytes(
             "{\"__metadata__\":{\"k\":\"v\\u00e9\"}," + entry("b", "BOOL", "[3]", "[24,27]") + ","
                     + entry("f", "F32", "[2,2]", "[8,24]") + "," + entry("d", "F64", "[]", "[0,8]") + ","
@@ -194,7 +196,7 @@ class SafeTensorsFileTest {
 
     @Test
     void readsTensorsLargerThanItsBuffer() throws Exception {
-        // 3 chunks and a bit, and not aligned to the element size.
+        // A little more than 3 chunks, and not aligned to the element size.
         int count = 3 * (1 << 14) + 7;
         int[] data = new int[1 + 4 * count];
         for (int i = 0; i < count; i++) {
@@ -308,7 +310,7 @@ class SafeTensorsFileTest {
         }
     }
 
-    /** Every number of 16 bits, against what the formats say it is worth; so many that a chunk ends between. */
+    /** Checks the value of every 16-bit number against its format. They fill more than one chunk. */
     @Test
     void widensExactly() throws Exception {
         int count = 1 << 16;
@@ -433,7 +435,7 @@ class SafeTensorsFileTest {
         SafeTensorsFile.open(good).close();
     }
 
-    /** To open a pipe would wait for somebody who writes to it. */
+    /** Opening a pipe would block until another process writes to it. */
     @Test
     void refusesAPipeAndADeviceUnopened() throws Exception {
         Path pipe = directory.resolve("pipe");
@@ -566,7 +568,7 @@ class SafeTensorsFileTest {
         for (int bit = 0; bit < 8 * SMALL.length; bit++) {
             byte[] content = SMALL.clone();
             content[bit / 8] ^= (byte) (1 << bit % 8);
-            // In memory: 3 000 files need not go through the disk.
+            // The 3000 files are kept in memory, not on the disk.
             try (SafeTensorsFile file = SafeTensorsFile.open("f", new TricklingChannel(content, 1 << 20))) {
                 long covered = 0;
                 for (TensorInfo tensor : file.tensors().values()) {

@@ -86,7 +86,7 @@ class SafeTensorsWriterTest {
             List<byte[]> contents = new ArrayList<>();
             for (int t = random.nextInt(6); t > 0; t--) {
                 Dtype dtype = Dtype.values()[random.nextInt(Dtype.values().length)];
-                // The last dimension makes whole bytes of the packed types.
+                // The last dimension makes the packed types fill whole bytes.
                 List<Long> shape = List.of((long) random.nextInt(4), 1L + random.nextInt(3), 4L);
                 long elements = shape.get(0) * shape.get(1) * shape.get(2);
                 String name = t + randomString(random);
@@ -226,7 +226,7 @@ class SafeTensorsWriterTest {
         assertThrows(NullPointerException.class, () -> writer.floats(null, List.of(1L), four, 0));
         assertThrows(NullPointerException.class, () -> writer.floats("u", null, four, 0));
         assertThrows(NullPointerException.class, () -> writer.metadata("k", null));
-        assertEquals(8 + 56 + 4, writer.size(), "a refused tensor leaves nothing behind");
+        assertEquals(8 + 56 + 4, writer.size(), "a refused tensor is not added");
     }
 
     private static void refuses(String message, Executable call) {
@@ -236,7 +236,7 @@ class SafeTensorsWriterTest {
 
     @Test
     void refusesAHeaderThatNoReaderTakes() {
-        // {"__metadata__":{"k":"..."}} is 25 bytes without the value.
+        // {"__metadata__":{"k":"..."}} has 25 bytes without the value.
         SafeTensorsWriter writer = new SafeTensorsWriter().metadata("k", "x".repeat(100_000_000 - 25 + 1));
         TricklingChannel channel = new TricklingChannel(new byte[0], 1 << 20);
         IllegalStateException e = assertThrows(IllegalStateException.class, () -> writer.writeTo(channel));

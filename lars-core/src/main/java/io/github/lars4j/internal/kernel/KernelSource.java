@@ -6,21 +6,21 @@ import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 
 /**
- * Gathers the facts of this JVM, has {@link KernelChoice} choose, and hands out the kernels that were chosen. Where the
- * choice waits for {@link KernelTrial}, that runs in a daemon thread, once in a JVM, and steps go over when it has
- * ended.
+ * The source of an optimizer's kernels: it gathers the facts of this JVM and lets {@link KernelChoice} choose. If the
+ * choice depends on the {@link KernelTrial}, the trial runs once per JVM in a daemon thread; until it has ended, steps
+ * use the scalar kernels.
  */
 public final class KernelSource {
 
     private static final Logger LOGGER = System.getLogger("io.github.lars4j");
 
-    /** What the trial decides about. */
+    /** The wish whose choice depends on the trial. */
     private static final KernelWish AUTO = new KernelWish(KernelWish.Wanted.AUTO, "the library");
 
     private static String lastLogged = "";
     private static boolean trialStarted;
 
-    /** What the trial came to; {@code null} until it has ended. */
+    /** The choice after the trial; {@code null} until the trial has ended. */
     private static volatile KernelChoice tried;
 
     private volatile KernelChoice choice;
@@ -30,19 +30,21 @@ public final class KernelSource {
     }
 
     /**
-     * The kernels for this JVM and a wish. Logs one line where nobody asked for the scalar kernels and it must
-     * be they, and does not repeat it.
+     * Returns a source for this JVM and a wish. If the scalar kernels are chosen although the user did not ask for
+     * them, this logs the reason in one line, and does not repeat the line.
      *
-     * @throws IllegalArgumentException if the property of the vectors' width has a value that it cannot have
-     * @throws IllegalStateException if the vector kernels are asked for and cannot run
+     * @param wish the kernels that the user asks for
+     * @return the source
+     * @throws IllegalArgumentException if {@link KernelChoice#BITS_PROPERTY} is not 128, 256 or 512
+     * @throws IllegalStateException if the user asks for the vector kernels and they cannot run
      */
     public static KernelSource open(KernelWish wish) {
         boolean module = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
         if (module) {
             KernelChoice.vectorBits();
         }
-        // Linking takes tens of milliseconds: the trial's thread finds out, but where the vector kernels are insisted
-        // on.
+        // Linking takes tens of milliseconds, so it is left to the trial's thread unless the vector kernels are
+        // required.
         String linkError = module && wish.kernels() == KernelWish.Wanted.VECTOR ? KernelTrial.linkError() : null;
         KernelChoice choice = KernelChoice.from(facts(wish, module, linkError), Trial.PENDING);
         if (choice.waits()) {
@@ -83,12 +85,14 @@ public final class KernelSource {
         }
     }
 
-    /** The kernels for the step that begins now. */
+    /** Returns the kernels for a step that begins now. */
     public Kernels kernels() {
         return choice().vector() ? VectorKernels.INSTANCE : ScalarKernels.INSTANCE;
     }
 
-    /** Name and vector width of the kernels for a step that would begin now, and why these, in one line. */
+    /**
+     * Returns one line with the kernels for a step that begins now, their vector width, and the reason for the choice.
+     */
     public String describe() {
         return describe(choice());
     }

@@ -1,19 +1,19 @@
 package io.github.lars4j.internal.kernel;
 
 /**
- * Which kernels the user asks for.
+ * The kernels that the user asks for.
  *
  * @param kernels the kernels
- * @param by what asks for them, in words for the user
+ * @param by the setting that asks for them, as the user reads it: a builder call or a system property
  */
 public record KernelWish(Wanted kernels, String by) {
 
-    /** The property that asks for kernels: {@code auto} (the default), {@code scalar} or {@code vector}. */
+    /** The system property that asks for kernels: {@code auto} (the default), {@code scalar} or {@code vector}. */
     public static final String PROPERTY = "lars4j.kernels";
 
-    /** What can be asked for. */
+    /** The choices. */
     public enum Wanted {
-        /** The faster kernels, as far as the library can tell. */
+        /** The kernels that the library finds to be faster. */
         AUTO,
         /** The scalar kernels. */
         SCALAR,
@@ -22,9 +22,9 @@ public record KernelWish(Wanted kernels, String by) {
     }
 
     /**
-     * What the property asks for. Not setting it means {@code auto}.
+     * Returns what {@link #PROPERTY} asks for; {@code auto} if it is not set.
      *
-     * @throws IllegalArgumentException if it is none of the three
+     * @throws IllegalArgumentException if the property is not {@code auto}, {@code scalar} or {@code vector}
      */
     public static KernelWish ofProperty() {
         return of(System.getProperty(PROPERTY, "auto"));

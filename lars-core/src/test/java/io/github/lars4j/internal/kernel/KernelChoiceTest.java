@@ -17,7 +17,7 @@ class KernelChoiceTest {
     private static final String ASKED_SCALAR = "asked for by -Dlars4j.kernels=scalar";
     private static final String ASKED_VECTOR = "asked for by -Dlars4j.kernels=vector";
     private static final String NO_MODULE =
-            "module jdk.incubator.vector is not there; add --add-modules jdk.incubator.vector to the java command";
+            "module jdk.incubator.vector is missing; add --add-modules jdk.incubator.vector to the java command";
     private static final String NO_LINK =
             "the vector kernels do not fit this JDK's jdk.incubator.vector: java.lang.NoSuchMethodError: convertShape";
 
@@ -131,7 +131,7 @@ class KernelChoiceTest {
                         "-Dlars4j.vectorBits is \"" + bits + "\"; it must be 128, 256 or 512",
                         assertThrows(IllegalArgumentException.class, KernelChoice::vectorBits)
                                 .getMessage());
-                // Where the module is there, the source refuses it too.
+                // If the module is present, KernelSource refuses it too.
                 assertTrue(assertThrows(IllegalArgumentException.class, () -> KernelSource.open(KernelWish.of("auto")))
                         .getMessage()
                         .startsWith("-Dlars4j.vectorBits is"));

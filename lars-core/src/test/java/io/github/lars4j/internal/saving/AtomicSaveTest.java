@@ -31,7 +31,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What a save does to the files that are there: links, permissions, what killed saves left, other saves' files. */
+/** How a save treats existing files: links, permissions, the remains of killed saves, and files of other saves. */
 class AtomicSaveTest {
 
     private static final String TEMPORARY = ".01234567-89ab-cdef-0123-456789abcdef.lars4j.tmp";
@@ -85,7 +85,7 @@ class AtomicSaveTest {
         Files.createSymbolicLink(file, Path.of("between"));
         Path absolute = Files.createSymbolicLink(folder.resolve("absolute"), target.toAbsolutePath());
         for (Path link : List.of(file, between, absolute)) {
-            // The first time there is no target yet.
+            // The first time, the target does not exist yet.
             version++;
             save(Disk.REAL, link, version);
             assertTrue(Files.isSymbolicLink(link));
@@ -133,7 +133,7 @@ class AtomicSaveTest {
     private <T extends IOException> T assertRefused(Class<T> type, Path saved, String... parts) throws IOException {
         List<String> before = names();
         T e = assertThrows(type, () -> save(Disk.REAL, saved, version));
-        assertTrue(e.getMessage().startsWith(saved + ": cannot be saved, and is as it was: "), e.getMessage());
+        assertTrue(e.getMessage().startsWith(saved + ": cannot be saved and is unchanged: "), e.getMessage());
         for (String part : parts) {
             assertTrue(e.getMessage().contains(part), e.getMessage());
         }
@@ -147,7 +147,7 @@ class AtomicSaveTest {
         assertRefused(FileSystemException.class, file, "it is a folder; it must be a file");
         assertRefused(FileSystemException.class, folder.resolve(".."), "it is a folder");
         assertRefused(FileSystemException.class, folder.getRoot(), "it is a folder");
-        // Not a device of the machine: a save that were not refused would replace it.
+        // This does not use a real device, which a save would replace if it were not refused.
         Path pipe = folder.resolve("pipe");
         assumeTrue(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor() == 0);
         assertRefused(FileSystemException.class, pipe, "it is a pipe, a socket or a device; it must be a file");
@@ -162,14 +162,14 @@ class AtomicSaveTest {
         assertRefused(
                 NoSuchFileException.class,
                 absent.resolve("f"),
-                "there is no folder " + absent + ", and saving creates none");
+                "folder " + absent + " does not exist; saving does not create it");
         Files.createFile(file);
         IOException e = assertRefused(FileSystemException.class, file.resolve("f"));
         assertTrue(e.getMessage().contains("directory"), e.getMessage());
         assertThrows(NotDirectoryException.class, () -> Disk.REAL.list(file));
     }
 
-    /** Each is left alone by a save of {@link #file}: by its name, or because it is no file. */
+    /** A save of {@link #file} leaves these alone, because of their names or because they are not regular files. */
     private static final List<String> OTHERS = List.of(
             "run.safetensors.tmp",
             "run.safetensors.01234567-89ab-cdef-0123-456789abcdef.tmp",
@@ -241,7 +241,7 @@ class AtomicSaveTest {
         };
         save(disk, file, version);
         assertEquals(2, names().size());
-        // Whatever tryLock throws counts as no locks.
+        // If tryLock throws, the file system counts as having no locks.
         Disk.Output closed = Disk.REAL.create(folder.resolve("closed"), file);
         closed.close();
         assertEquals(Disk.Hold.UNSUPPORTED, closed.hold());
@@ -249,7 +249,7 @@ class AtomicSaveTest {
 
     @Test
     void leavesAFileThatIsLocked() throws IOException {
-        // By this process, but not by a save that it knows of: as where another class loader has the library too.
+        // This process holds the lock, but not through a save that this class knows of, as with two class loaders.
         Path held = Files.createFile(folder.resolve("run.safetensors" + TEMPORARY));
         try (FileChannel channel = FileChannel.open(held, StandardOpenOption.WRITE)) {
             channel.lock();
@@ -260,13 +260,13 @@ class AtomicSaveTest {
         assertEquals(List.of("run.safetensors"), names());
     }
 
-    /** What is to be done in the middle of a save. */
+    /** An action in the middle of a save. */
     @FunctionalInterface
     private interface Act {
         void on(Path temporary) throws IOException;
     }
 
-    /** Saves, and acts in the middle of it. */
+    /** Saves and runs an action in the middle of the save. */
     private void atTheFirstWrite(Act act) throws IOException {
         boolean[] done = {false};
         Disk disk = new DelegatingDisk(Disk.REAL) {
@@ -299,7 +299,7 @@ class AtomicSaveTest {
         assertEquals(List.of("run.safetensors"), names());
     }
 
-    /** Another process may find the file after it was created and before it is locked, and take it for abandoned. */
+    /** Another process deletes the file as abandoned after it was created and before it is locked. */
     @Test
     void beginsAnewIfItsFileWasDeletedBeforeItWasLocked() throws IOException {
         int[] created = {0};
@@ -319,7 +319,7 @@ class AtomicSaveTest {
         assertEquals(List.of("run.safetensors"), names());
     }
 
-    /** The same, a moment earlier: that process has locked the file, and not yet deleted it. */
+    /** The same a moment earlier: the other process has locked the file, but not yet deleted it. */
     @Test
     void beginsAnewIfItsFileIsLockedByAnother() throws IOException {
         int[] created = {0};
@@ -356,7 +356,7 @@ class AtomicSaveTest {
                 () -> atTheFirstWrite(temporary -> Thread.currentThread().interrupt()));
         assertTrue(Thread.interrupted());
         for (InterruptedIOException e : List.of(early, late)) {
-            assertEquals(file + ": cannot be saved, and is as it was: the thread was interrupted", e.getMessage());
+            assertEquals(file + ": cannot be saved and is unchanged: the thread was interrupted", e.getMessage());
             assertTrue(e.getCause() instanceof ClosedByInterruptException);
         }
         assertArrayEquals(before, Files.readAllBytes(file));
@@ -400,11 +400,11 @@ class AtomicSaveTest {
             }
         };
         IOException e = assertThrows(IOException.class, () -> save(disk, file, version));
-        assertEquals(file + ": cannot be saved, and is as it was: No space left on device", e.getMessage());
+        assertEquals(file + ": cannot be saved and is unchanged: No space left on device", e.getMessage());
         assertEquals(List.of(), names());
     }
 
-    /** A hundred saves of one file at once, all in the middle. Says so, and goes on when it is told to. */
+    /** Runs a hundred saves of one file at once and stops all of them in the middle, until it is told to continue. */
     static final class Saving {
 
         private Saving() {}

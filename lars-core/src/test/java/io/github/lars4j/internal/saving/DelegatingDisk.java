@@ -5,7 +5,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.List;
 
-/** Does what another disk does, but for what a test has it do otherwise. */
+/** Forwards every operation to another disk; tests override single operations. */
 class DelegatingDisk implements Disk {
 
     private final Disk disk;
@@ -54,7 +54,7 @@ class DelegatingDisk implements Disk {
         disk.deleteAbandoned(file);
     }
 
-    /** The same for a file being written. */
+    /** Forwards every operation to another output. */
     static class DelegatingOutput implements Output {
 
         private final Output output;
