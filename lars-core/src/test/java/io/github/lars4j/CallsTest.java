@@ -142,8 +142,8 @@ class CallsTest extends EveryCall {
     }
 
     /**
-     * Two threads step without agreeing on turns: each call steps, or is refused, and what comes of it is that many
-     * steps.
+     * Two threads call step without coordination. Each call steps or is refused, and the result is that of the steps
+     * that were not refused.
      */
     @Test
     void twoThreadsThatRaceTakeOneStepAtATime() throws Exception {
@@ -166,9 +166,9 @@ class CallsTest extends EveryCall {
      * made by the same thread, so that it comes there every time.
      */
     @Test
-    void aCallThatComesBetweenTheCheckAndTheEntryHasTheTurnAlone() {
+    void aCallThatComesBetweenTheCheckAndTheEntryIsTheOnlyOne() {
         List<String> entered = new ArrayList<>();
-        CallGuard turns = new CallGuard() {
+        CallGuard guard = new CallGuard() {
             private boolean between;
 
             @Override
@@ -183,19 +183,19 @@ class CallsTest extends EveryCall {
             }
         };
         IllegalStateException refused = assertThrows(IllegalStateException.class, () -> {
-            turns.enter("step", false);
+            guard.enter("step", false);
             entered.add("step");
         });
         assertEquals("step was called while another call was under way", refused.getMessage());
         assertEquals(List.of("snapshot"), entered);
-        turns.leave(CallGuard.Phase.IDLE);
-        assertEquals(CallGuard.Phase.IDLE, turns.enter("step", false), "the turn that is free again");
+        guard.leave(CallGuard.Phase.IDLE);
+        assertEquals(CallGuard.Phase.IDLE, guard.enter("step", false), "a call after the first has ended");
     }
 
     /** The other call has left again: the first one looks anew, and enters. */
     @Test
     void aCallThatComesAndGoesInBetweenDelaysTheOther() {
-        CallGuard turns = new CallGuard() {
+        CallGuard guard = new CallGuard() {
             private boolean between;
 
             @Override
@@ -209,7 +209,7 @@ class CallsTest extends EveryCall {
                 return seen;
             }
         };
-        assertEquals(CallGuard.Phase.MEASURED, turns.enter("update", true));
+        assertEquals(CallGuard.Phase.MEASURED, guard.enter("update", true));
     }
 
     /** Has two threads make so many calls each; returns how many were let in. */
@@ -231,7 +231,7 @@ class CallsTest extends EveryCall {
         FutureTask<Integer> other = new FutureTask<>(racer);
         new Thread(other).start();
         int taken = racer.call() + other.get();
-        System.out.println(taken + " turns taken by two threads that race, " + (2 * calls - taken) + " refused");
+        System.out.println(taken + " calls let in of two threads that race, " + (2 * calls - taken) + " refused");
         return taken;
     }
 }
