@@ -3,24 +3,24 @@ package io.github.lars4j;
 import io.github.lars4j.internal.kernel.KernelWish;
 
 /**
- * Whether an optimizer computes with SIMD kernels. The results are the same bits either way; only the time differs.
+ * Whether an optimizer uses SIMD kernels. This affects only the time of a step; the results are identical to the bit.
  *
- * <p>{@link Lars.Builder#simd} sets it for one optimizer, the system property {@code lars4j.kernels} for all that are
- * built without it.
+ * <p>{@link Lars.Builder#simd} sets it for one optimizer. For optimizers that are built without it, the system property
+ * {@code lars4j.kernels} decides.
  */
 public enum Simd {
     /**
-     * SIMD where a short trial, run in the background, has shown it to be faster; {@code -Dlars4j.kernels=auto}, and
-     * the default.
+     * SIMD kernels if a short trial in the background shows that they are faster, and scalar kernels until then. The
+     * default; same as {@code -Dlars4j.kernels=auto}.
      */
     AUTO(KernelWish.Wanted.AUTO),
 
-    /** No SIMD; {@code -Dlars4j.kernels=scalar}. */
+    /** Scalar kernels; same as {@code -Dlars4j.kernels=scalar}. */
     OFF(KernelWish.Wanted.SCALAR),
 
     /**
-     * SIMD from the first step, without a trial; building the optimizer fails if it cannot run; {@code
-     * -Dlars4j.kernels=vector}.
+     * SIMD kernels from the first step on, without a trial; same as {@code -Dlars4j.kernels=vector}. {@link
+     * Lars.Builder#build} throws an {@link IllegalStateException} if SIMD is not available.
      */
     REQUIRED(KernelWish.Wanted.VECTOR);
 
@@ -30,6 +30,7 @@ public enum Simd {
         this.kernels = kernels;
     }
 
+    /** Returns this choice as the kernels understand it. */
     KernelWish wish() {
         return new KernelWish(kernels, "simd(" + name() + ")");
     }

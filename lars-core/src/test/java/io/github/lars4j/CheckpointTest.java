@@ -161,10 +161,10 @@ class CheckpointTest {
             List<String> lines = e.getMessage().lines().toList();
             assertEquals(
                     List.of(
-                            "the checkpoint is of other layers:",
+                            "the layers of the checkpoint differ from the optimizer's:",
                             "  \"new\": the checkpoint has no such layer",
-                            "  \"conv.weight\": its length is 24, the optimizer's 23",
-                            "  \"head\": its length is 29, the optimizer's 30",
+                            "  \"conv.weight\": its length is 24, the optimizer's is 23",
+                            "  \"head\": its length is 29, the optimizer's is 30",
                             "  \"nothing\": the optimizer has no such layer",
                             "  \"scale \u00e9\"\\\\u000a\": the optimizer has no such layer"),
                     lines);
@@ -199,7 +199,7 @@ class CheckpointTest {
                 assertEquals(
                         Map.of(
                                 "head",
-                                "its length is 29, the optimizer's 11",
+                                "its length is 29, the optimizer's is 11",
                                 "scale \u00e9\"\\\n",
                                 "the optimizer has no such layer"),
                         restored.leftInFile());
@@ -297,7 +297,7 @@ class CheckpointTest {
                             "dampening is 0.25, was 0.0",
                             "nesterov is false, was true",
                             "momentumCorrection is false, was true",
-                            "the treatment of \"a\", \"b\" is the checkpoint's, was another"),
+                            "the checkpoint's treatment replaces that of \"a\", \"b\""),
                     notes);
             assertEquals(List.of("restored from " + file() + ": " + String.join("; ", notes)), logged);
             assertEquals(saved.hyperparameters(), lars.hyperparameters());
@@ -381,8 +381,8 @@ class CheckpointTest {
             IllegalArgumentException e =
                     assertThrows(IllegalArgumentException.class, () -> checkpoint.restoreMatching(lars));
             assertTrue(
-                    e.getMessage().contains("enters at UPDATE")
-                            && e.getMessage().contains("enters at VELOCITY"),
+                    e.getMessage().contains("rule.entry is UPDATE in the optimizer")
+                            && e.getMessage().contains("VELOCITY in the checkpoint"),
                     e.getMessage());
             assertEquals(before, SampleRun.bits(lars, params));
             // An optimizer without momentum ignores all of this, and restores no momentum.
@@ -457,7 +457,7 @@ class CheckpointTest {
             IllegalArgumentException e = assertThrows(
                     IllegalArgumentException.class,
                     () -> Checkpoint.load(file()).restoreMatching(other));
-            assertTrue(e.getMessage().contains("none of which fits"), e.getMessage());
+            assertTrue(e.getMessage().contains("and none matches"), e.getMessage());
             assertEquals(0, other.steps());
         }
     }

@@ -81,7 +81,7 @@ class CornersTest {
             Lars lars = builder().build();
             assertTrue(assertThrows(IllegalArgumentException.class, () -> lars.update(params, new float[8], sums))
                     .getMessage()
-                    .startsWith("sums lacks one of layer \"a\""));
+                    .startsWith("sums is incomplete for layer \"a\""));
         }
     }
 
@@ -91,7 +91,7 @@ class CornersTest {
         LayerSums products = new LayerSums(LAYERS);
         products.setProducts(0, 1);
         assertEquals(
-                "other has the sums w·g of layer \"a\"; it must have no sums, as here",
+                "other has the sums w·g for layer \"a\"; it must have no sums, like the sums it is added to",
                 assertThrows(IllegalArgumentException.class, () -> none.add(products))
                         .getMessage());
     }

@@ -76,7 +76,7 @@ class PyTorchStateTest {
                 .build()) {
             Restored restored = PyTorchState.restore(resource("pytorch-state.safetensors"), lars, params);
             assertEquals(List.of("conv.weight", "head.weight"), restored.taken());
-            assertEquals(Map.of("bn.num_batches_tracked", "not asked for"), restored.leftInFile());
+            assertEquals(Map.of("bn.num_batches_tracked", "not requested"), restored.leftInFile());
             assertEquals(List.of("conv.bias"), restored.leftWithout());
             assertEquals(120, lars.steps());
             assertEquals(0.5, lars.hyperparameters().weightDecay());
@@ -215,9 +215,9 @@ class PyTorchStateTest {
             assertEquals(
                     List.of(
                             "the file does not fit the layers:",
-                            "  \"conv.weight.momentum_buffer\": it is NaN at 11",
-                            "  \"conv.weight\": its length is 13, the optimizer's 12",
-                            "  \"conv.bias.momentum_buffer\": its length is 4, the optimizer's 3",
+                            "  \"conv.weight.momentum_buffer\": it is NaN at 11; it must be finite",
+                            "  \"conv.weight\": its length is 13, the optimizer's is 12",
+                            "  \"conv.bias.momentum_buffer\": its length is 4, the optimizer's is 3",
                             "  \"conv.bias\": the file has no such tensor",
                             "  \"head.weight\": its dtype is I16; it must be F32, F16, BF16 or F64"),
                     e.getMessage().lines().toList());
@@ -274,7 +274,7 @@ class PyTorchStateTest {
                 float[] params = new float[22];
                 String hint = "; it has every layer with the prefix \"" + prefix
                         + "\", see restore(file, lars, params, prefix)";
-                assertEquals("the file has no momentum of any of the layers" + hint, refusal(file, lars, null, ""));
+                assertEquals("the file has no momentum for any layer" + hint, refusal(file, lars, null, ""));
                 String refusal = refusal(file, lars, params, "mod.");
                 assertEquals(
                         "the file does not fit the layers" + hint + ":",
@@ -304,13 +304,13 @@ class PyTorchStateTest {
                     .floats("module.head.weight.momentum_buffer", List.of(6L), new float[6], 0)
                     .floats("module.conv.weight.momentum_buffer", List.of(12L), new float[12], 0));
             assertEquals(
-                    "the file has no momentum of any of the layers; it has \"module.head.weight.momentum_buffer\","
-                            + " \"module.conv.weight.momentum_buffer\", where momentum must be called"
+                    "the file has no momentum for any layer; it has \"module.head.weight.momentum_buffer\","
+                            + " \"module.conv.weight.momentum_buffer\", but momentum must be named"
                             + " \"<layer>.momentum_buffer\"",
                     refusal(partial, lars, null, ""));
             Path wrong = named(name -> name, name -> name + ".momentum_buffer");
             assertEquals(
-                    "the file has no momentum of any of the layers; it has every layer with the prefix \"\", see"
+                    "the file has no momentum for any layer; it has every layer with the prefix \"\", see"
                             + " restore(file, lars, params, prefix)",
                     refusal(wrong, lars, null, "module."));
         }
@@ -319,12 +319,12 @@ class PyTorchStateTest {
     @Test
     void momentumOfAnotherNameIsNamedAndNotLost() throws IOException {
         try (Lars lars = stepped()) {
-            String must = ", where momentum must be called \"<layer>.momentum_buffer\"";
+            String must = ", but momentum must be named \"<layer>.momentum_buffer\"";
             for (boolean weights : new boolean[] {true, false}) {
                 UnaryOperator<String> weight = weights ? name -> name : null;
                 float[] params = weights ? new float[22] : null;
                 assertEquals(
-                        "the file has no momentum of any of the layers; it has \"conv.weight.mu\", \"conv.bias.mu\","
+                        "the file has no momentum for any layer; it has \"conv.weight.mu\", \"conv.bias.mu\","
                                 + " \"head.weight.mu\"" + must,
                         refusal(named(weight, name -> name + ".mu"), lars, params, ""));
                 String numbered = refusal(
@@ -353,10 +353,9 @@ class PyTorchStateTest {
         try (Lars lars = stepped();
                 Lars bare = builder().build()) {
             assertEquals(
-                    "the file has no momentum of any of the layers; its tensors are none",
-                    refusal(nothing, lars, null, ""));
+                    "the file has no momentum for any layer; its tensors are none", refusal(nothing, lars, null, ""));
             assertEquals(
-                    "the file has neither momentum nor a step to take; its tensors are none",
+                    "the file has neither momentum nor a step number to restore; its tensors are none",
                     refusal(nothing, bare, null, ""));
             Path none = named(name -> "x" + name, null);
             String refusal = refusal(none, lars, null, "y");
@@ -367,7 +366,7 @@ class PyTorchStateTest {
                     .floats("r", List.of(), new float[1], 0)
                     .floats("s", List.of(), new float[1], 0));
             assertEquals(
-                    "the file has no momentum of any of the layers; its tensors are \"p\", \"q\", \"r\" and 1 more",
+                    "the file has no momentum for any layer; its tensors are \"p\", \"q\", \"r\" and 1 more",
                     refusal(none, lars, null, ""));
         }
     }
@@ -422,7 +421,9 @@ class PyTorchStateTest {
             wide[39_999] = Double.NaN;
             e = assertThrows(IllegalArgumentException.class, () -> PyTorchState.restore(written(writer), lars, params));
             assertEquals(
-                    List.of("the file does not fit the layers:", "  \"w.momentum_buffer\": it is NaN at 39999"),
+                    List.of(
+                            "the file does not fit the layers:",
+                            "  \"w.momentum_buffer\": it is NaN at 39999; it must be finite"),
                     e.getMessage().lines().toList());
         }
     }

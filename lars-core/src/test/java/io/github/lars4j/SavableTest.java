@@ -53,7 +53,7 @@ class SavableTest {
     @Test
     void namesThatClashInACheckpoint() throws IOException {
         String a = "\"a.momentum_buffer\"; it must have another name:"
-                + " so is the momentum of layer \"a\" called in a checkpoint";
+                + " a checkpoint uses this name for the momentum of layer \"a\"";
         refuses(0.9, a, "a", "a.momentum_buffer");
         refuses(0.9, a, "b", "a.momentum_buffer", "a");
         takes(0, "a", "a.momentum_buffer");
@@ -61,11 +61,11 @@ class SavableTest {
         for (double momentum : new double[] {0, 0.9}) {
             refuses(
                     momentum,
-                    "\"lars4j.checksum\"; it must have another name: a checkpoint has other content of that name",
+                    "\"lars4j.checksum\"; it must have another name: a checkpoint uses this name for other content",
                     "lars4j.checksum");
             refuses(
                     momentum,
-                    "\"__metadata__\"; it must have another name: a checkpoint has other content of that name",
+                    "\"__metadata__\"; it must have another name: a checkpoint uses this name for other content",
                     "a",
                     "__metadata__");
             takes(momentum, "lars4j.checksum2", "__metadata", "step", "lars4j.checkpoint", "layer.0");
@@ -76,7 +76,9 @@ class SavableTest {
     void namesThatAreNotUnicode() throws IOException {
         for (String bad : List.of("\ud800", "x\udc00", "\ude00\ud83d", "\ud83d\ud83d\ude00")) {
             IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> build(0, named("a", bad)));
-            assertTrue(e.getMessage().endsWith(": a checkpoint's names have no lone surrogates"), e.getMessage());
+            assertTrue(
+                    e.getMessage().endsWith(": it contains an unpaired surrogate, which a checkpoint cannot store"),
+                    e.getMessage());
         }
         takes(0.9, "", " ", "\0", "\ud83d\ude00", "\uffff", "a b\n\"\\");
     }
@@ -115,8 +117,7 @@ class SavableTest {
         Layers more = builder.add("y".repeat(400_000), 1).build();
         IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> build(0.9, more));
         assertTrue(
-                e.getMessage()
-                        .matches("layers has 301 layers, of which a checkpoint may need a header of 1002.{5} bytes;.*"),
+                e.getMessage().matches("layers has 301 layers; the header of a checkpoint may need 1002.{5} bytes .*"),
                 e.getMessage());
         build(0.9, layers).close();
         build(0, more).close();

@@ -220,7 +220,7 @@ class SnapshotTest {
         step(lars, Random32.normal(1, N, 1), 0);
         IllegalArgumentException thrown = assertThrows(
                 IllegalArgumentException.class, () -> lars.snapshot().convertedTo(Dialects.SNIPPET));
-        assertTrue(thrown.getMessage().startsWith("rule enters at UPDATE"), thrown::getMessage);
+        assertTrue(thrown.getMessage().startsWith("rule.entry is UPDATE"), thrown::getMessage);
         assertTrue(thrown.getMessage().contains("\"w\""), thrown::getMessage);
         assertThrows(IllegalArgumentException.class, () -> lars.snapshot().convertedTo(Dialects.BOLTS));
         lars.snapshot().convertedTo(Dialects.OPTAX); // The rate enters at the same place, so that there is no factor.

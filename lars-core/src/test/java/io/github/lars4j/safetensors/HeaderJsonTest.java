@@ -163,13 +163,13 @@ class HeaderJsonTest {
         hostile.put("{\"a\":{\"dtype\":8,\"shape\":[1],\"data_offsets\":[0,1]}}", "a dtype, which is a string");
         hostile.put("{\"a\":[\"U8\",[1],[0,1]]}", "expected '{'");
         // duplicates at every level, with and without escapes
-        hostile.put("{\"a\":" + U8 + ",\"a\":" + U8 + "}", "key \"a\" is there twice");
-        hostile.put("{\"a\":" + U8 + ",\"\\u0061\":" + U8 + "}", "key \"a\" is there twice");
-        hostile.put("{\"__metadata__\":{},\"__metadata__\":{}}", "key \"__metadata__\" is there twice");
-        hostile.put(metadata("\"k\":\"1\",\"k\":\"2\""), "key \"k\" is there twice");
-        hostile.put("{\"a\":{\"dtype\":\"U8\",\"dtype\":\"U8\"}}", "key \"dtype\" is there twice");
-        hostile.put("{\"a\":{\"shape\":[],\"shape\":[]}}", "key \"shape\" is there twice");
-        hostile.put("{\"a\":{\"data_offsets\":[],\"data_offsets\":[]}}", "key \"data_offsets\" is there twice");
+        hostile.put("{\"a\":" + U8 + ",\"a\":" + U8 + "}", "key \"a\" occurs twice");
+        hostile.put("{\"a\":" + U8 + ",\"\\u0061\":" + U8 + "}", "key \"a\" occurs twice");
+        hostile.put("{\"__metadata__\":{},\"__metadata__\":{}}", "key \"__metadata__\" occurs twice");
+        hostile.put(metadata("\"k\":\"1\",\"k\":\"2\""), "key \"k\" occurs twice");
+        hostile.put("{\"a\":{\"dtype\":\"U8\",\"dtype\":\"U8\"}}", "key \"dtype\" occurs twice");
+        hostile.put("{\"a\":{\"shape\":[],\"shape\":[]}}", "key \"shape\" occurs twice");
+        hostile.put("{\"a\":{\"data_offsets\":[],\"data_offsets\":[]}}", "key \"data_offsets\" occurs twice");
         // fields
         hostile.put("{\"a\":{\"strides\":[1]}}", "field is \"strides\"");
         hostile.put("{" + entry("a", "F128", "[1]", "[0,16]") + "}", "dtype is \"F128\"");
@@ -199,7 +199,7 @@ class HeaderJsonTest {
         hostile.put("{" + entry("a", "F32", "[2]", "[0,4]") + "}", "takes exactly 8");
         hostile.put("{" + entry("a", "F32", "[]", "[0,0]") + "}", "takes exactly 4");
         hostile.put("{" + entry("a", "F32", "[0]", "[0,4]") + "}", "takes exactly 0");
-        hostile.put("{" + entry("a", "F4", "[3]", "[0,2]") + "}", "takes 12 bits, allowed are multiples of 8");
+        hostile.put("{" + entry("a", "F4", "[3]", "[0,2]") + "}", "takes 12 bits; it must take a multiple of 8");
         hostile.put("{" + entry("a", "U8", "[4294967296,4294967296]", "[0,0]") + "}", "overflows");
         hostile.put("{" + entry("a", "F64", "[2305843009213693952]", "[0,0]") + "}", "overflows");
         hostile.put("{" + entry("a", "U8", "[4294967296,4294967296,0]", "[0,0]") + "}", "overflows");
@@ -210,8 +210,8 @@ class HeaderJsonTest {
         hostile.put("{\"__metadata__\":NULL}", "expected '{', found 'N'");
         hostile.put("{\"__metadata__\":[]}", "expected '{', found '['");
         hostile.put("{\"__metadata__\":\"\"}", "expected '{', found '\"'");
-        hostile.put("{\"__metadata__\":null,\"__metadata__\":{}}", "key \"__metadata__\" is there twice");
-        hostile.put("{\"__metadata__\":null,\"__metadata__\":null}", "key \"__metadata__\" is there twice");
+        hostile.put("{\"__metadata__\":null,\"__metadata__\":{}}", "key \"__metadata__\" occurs twice");
+        hostile.put("{\"__metadata__\":null,\"__metadata__\":null}", "key \"__metadata__\" occurs twice");
         hostile.put(metadata("\"k\":null"), "a metadata value, which is a string");
         hostile.put(metadata("\"k\":1"), "a metadata value, which is a string");
         hostile.put("{" + entry("a", "U8", "[[1]]", "[0,1]") + "}", "a dimension, a plain integer in 0 to");
@@ -231,7 +231,7 @@ class HeaderJsonTest {
         hostile.put("{\"a", "found the header's end");
         for (String lone : List.of(
                 "\\ud800", "\\udc00", "\\ud800\\ud800", "\\ud800\\u0041", "\\ud800A", "\\ud800\\n", "\\udc00\\ud800")) {
-            hostile.put(metadata("\"k\":\"" + lone + "\""), "a surrogate is alone");
+            hostile.put(metadata("\"k\":\"" + lone + "\""), "a surrogate is unpaired");
         }
         List<DynamicTest> tests = new ArrayList<>();
         hostile.forEach((json, message) -> tests.add(DynamicTest.dynamicTest(SafeTensorsException.quote(json), () -> {
@@ -249,8 +249,9 @@ class HeaderJsonTest {
         SafeTensorsException e = assertThrows(SafeTensorsException.class, () -> parse(json));
         assertTrue(
                 e.getMessage()
-                        .startsWith("header, at byte " + (8 + json.indexOf("\"F9\""))
-                                + " of the file: tensor \"conv.weight\": dtype is \"F9\", allowed are [BOOL, U8,"),
+                        .startsWith(
+                                "header, at byte " + (8 + json.indexOf("\"F9\""))
+                                        + " of the file: tensor \"conv.weight\": dtype is \"F9\"; it must be one of [BOOL, U8,"),
                 e.getMessage());
     }
 

@@ -42,7 +42,7 @@ class MessagesTest {
         IllegalArgumentException thrown =
                 assertThrows(IllegalArgumentException.class, () -> new TensorInfo("t", Dtype.F32, List.of(2L), 3, 10));
         assertEquals(
-                "tensor \"t\": data_offsets [3, 10] span 7 bytes, shape [2] of F32 takes exactly 8",
+                "tensor \"t\": data_offsets [3, 10] span 7 bytes; shape [2] of F32 takes exactly 8",
                 thrown.getMessage());
     }
 }

@@ -235,7 +235,7 @@ class SafeTensorsFileTest {
         SafeTensorsException thrown =
                 assertThrows(SafeTensorsException.class, () -> SafeTensorsFile.open("f", channel));
         assertEquals(
-                "f: the file ends at byte 0, it had " + SMALL.length + " bytes when it was opened",
+                "f: the file ends at byte 0; it had " + SMALL.length + " bytes when it was opened",
                 thrown.getMessage());
         assertEquals(1, channel.closed);
     }
@@ -348,21 +348,25 @@ class SafeTensorsFileTest {
     @Test
     void refusesBadArguments() throws Exception {
         try (SafeTensorsFile file = open(SMALL)) {
-            refuses("name is \"x\", allowed", () -> file.readFloats("x", new float[4], 0));
-            refuses("tensor of dtype F64, allowed are [F32, F16, BF16]", () -> file.readFloats("d", new float[4], 0));
-            refuses("tensor of dtype F32, allowed are [F64]", () -> file.readDoubles("f", new double[4], 0));
-            refuses("destination.length is 3, allowed is 4", () -> file.readFloats("f", new float[3], 0));
-            refuses("offset is 1, allowed is 0 to 0", () -> file.readFloats("f", new float[4], 1));
-            refuses("offset is -1, allowed is 0 to 1", () -> file.readFloats("f", new float[5], -1));
-            refuses("destination.length is 0, allowed is 1", () -> file.readDoubles("d", new double[0], 0));
-            refuses("offset is 2147483647, allowed", () -> file.readDoubles("d", new double[1], Integer.MAX_VALUE));
-            refuses("destination.length is 2, allowed is 3", () -> file.readBytes("b", new byte[2], 0));
-            refuses("first is -1, allowed is 0 to 4", () -> file.readFloats("f", -1, new float[4], 0, 0));
-            refuses("first is 5, allowed is 0 to 4", () -> file.readFloats("f", 5, new float[4], 0, 0));
-            refuses("count is -1, allowed is 0 to 3", () -> file.readFloats("f", 1, new float[4], 0, -1));
-            refuses("count is 4, allowed is 0 to 3", () -> file.readFloats("f", 1, new float[4], 0, 4));
-            refuses("offset is 4, allowed is 0 to 3", () -> file.readFloats("f", 1, new float[4], 4, 1));
-            refuses("count is 2, allowed is 0 to 1", () -> file.readDoubles("d", 0, new double[4], 0, 2));
+            refuses("name is \"x\"; it must be the name", () -> file.readFloats("x", new float[4], 0));
+            refuses(
+                    "tensor of dtype F64; its dtype must be one of [F32, F16, BF16]",
+                    () -> file.readFloats("d", new float[4], 0));
+            refuses(
+                    "tensor of dtype F32; its dtype must be one of [F64]",
+                    () -> file.readDoubles("f", new double[4], 0));
+            refuses("destination.length is 3; it must be 4", () -> file.readFloats("f", new float[3], 0));
+            refuses("offset is 1; it must be in [0, 0]", () -> file.readFloats("f", new float[4], 1));
+            refuses("offset is -1; it must be in [0, 1]", () -> file.readFloats("f", new float[5], -1));
+            refuses("destination.length is 0; it must be 1", () -> file.readDoubles("d", new double[0], 0));
+            refuses("offset is 2147483647; it must be", () -> file.readDoubles("d", new double[1], Integer.MAX_VALUE));
+            refuses("destination.length is 2; it must be 3", () -> file.readBytes("b", new byte[2], 0));
+            refuses("first is -1; it must be in [0, 4]", () -> file.readFloats("f", -1, new float[4], 0, 0));
+            refuses("first is 5; it must be in [0, 4]", () -> file.readFloats("f", 5, new float[4], 0, 0));
+            refuses("count is -1; it must be in [0, 3]", () -> file.readFloats("f", 1, new float[4], 0, -1));
+            refuses("count is 4; it must be in [0, 3]", () -> file.readFloats("f", 1, new float[4], 0, 4));
+            refuses("offset is 4; it must be in [0, 3]", () -> file.readFloats("f", 1, new float[4], 4, 1));
+            refuses("count is 2; it must be in [0, 1]", () -> file.readDoubles("d", 0, new double[4], 0, 2));
             assertThrows(NullPointerException.class, () -> file.readFloats(null, new float[4], 0));
         }
     }
@@ -485,7 +489,7 @@ class SafeTensorsFileTest {
             file.readFloats("t", (length >> 2) - 1, last, 0, 1);
             assertArrayEquals(new float[] {0, 1}, last);
             refuses(
-                    "destination.length is 1, allowed is " + (length >> 2),
+                    "destination.length is 1; it must be " + (length >> 2),
                     () -> file.readFloats("t", new float[1], 0));
         }
     }
@@ -494,46 +498,46 @@ class SafeTensorsFileTest {
     Stream<DynamicTest> refusesHostileFiles() {
         byte[] empty = "{}".getBytes(StandardCharsets.UTF_8);
         Map<String, byte[]> hostile = new LinkedHashMap<>();
-        hostile.put("has 0 bytes, allowed is 10 or more", new byte[0]);
-        hostile.put("has 8 bytes, allowed is 10 or more", new byte[8]);
-        hostile.put("has 9 bytes, allowed is 10 or more", bytes(1, new byte[] {'{'}));
-        hostile.put("length at byte 0 is 0, allowed is 2 to 2 ", bytes(0, empty));
-        hostile.put("length at byte 0 is 1, allowed is 2 to 2 ", bytes(1, empty));
-        hostile.put("length at byte 0 is 3, allowed is 2 to 2 ", bytes(3, empty));
-        hostile.put("length at byte 0 is 2147483648, ", bytes(1L << 31, empty));
-        hostile.put("length at byte 0 is 4294967298, ", bytes((1L << 32) + 2, empty));
-        hostile.put("length at byte 0 is 9223372036854775807, ", bytes(Long.MAX_VALUE, empty));
-        hostile.put("length at byte 0 is 9223372036854775808, ", bytes(1L << 63, empty));
-        hostile.put("length at byte 0 is 18446744073709551615, ", bytes(-1, empty));
-        hostile.put("length at byte 0 is 18446744073709551608, ", bytes(-8, empty));
-        hostile.put("has 1 bytes, allowed are exactly the 0 bytes", bytes("{}", 0));
+        hostile.put("has 0 bytes; it must have 10 or more", new byte[0]);
+        hostile.put("has 8 bytes; it must have 10 or more", new byte[8]);
+        hostile.put("has 9 bytes; it must have 10 or more", bytes(1, new byte[] {'{'}));
+        hostile.put("length at byte 0 is 0; it must be in [2, 2] ", bytes(0, empty));
+        hostile.put("length at byte 0 is 1; it must be in [2, 2] ", bytes(1, empty));
+        hostile.put("length at byte 0 is 3; it must be in [2, 2] ", bytes(3, empty));
+        hostile.put("length at byte 0 is 2147483648; ", bytes(1L << 31, empty));
+        hostile.put("length at byte 0 is 4294967298; ", bytes((1L << 32) + 2, empty));
+        hostile.put("length at byte 0 is 9223372036854775807; ", bytes(Long.MAX_VALUE, empty));
+        hostile.put("length at byte 0 is 9223372036854775808; ", bytes(1L << 63, empty));
+        hostile.put("length at byte 0 is 18446744073709551615; ", bytes(-1, empty));
+        hostile.put("length at byte 0 is 18446744073709551608; ", bytes(-8, empty));
+        hostile.put("has 1 bytes; it must have exactly the 0 bytes", bytes("{}", 0));
         hostile.put("at byte 8 of the file", bytes("[]"));
         String a = entry("a", "U8", "[2]", "[0,2]");
-        hostile.put("has 3 bytes, allowed are exactly the 2 bytes", bytes("{" + a + "}", 1, 2, 3));
-        hostile.put("allowed is end in 0 to 1", bytes("{" + a + "}", 1));
+        hostile.put("has 3 bytes; it must have exactly the 2 bytes", bytes("{" + a + "}", 1, 2, 3));
+        hostile.put("it must end at or before 1", bytes("{" + a + "}", 1));
         hostile.put(
-                "\"b\": data_offsets is [1, 3], allowed is begin 2, where the tensors before it end (overlap)",
+                "\"b\": data_offsets is [1, 3]; it must begin at 2, where the tensors before it end (overlap)",
                 bytes("{" + a + "," + entry("b", "U8", "[2]", "[1,3]") + "}", 1, 2, 3));
         hostile.put(
-                "\"b\": data_offsets is [0, 2], allowed is begin 2,",
+                "\"b\": data_offsets is [0, 2]; it must begin at 2,",
                 bytes("{" + a + "," + entry("b", "U8", "[2]", "[0,2]") + "}", 1, 2));
         hostile.put(
-                "\"b\": data_offsets is [3, 4], allowed is begin 2, where the tensors before it end (gap)",
+                "\"b\": data_offsets is [3, 4]; it must begin at 2, where the tensors before it end (gap)",
                 bytes("{" + a + "," + entry("b", "U8", "[1]", "[3,4]") + "}", 1, 2, 3, 4));
         hostile.put(
-                "\"c\": data_offsets is [1, 2], allowed is begin 0, where the tensors before it end (gap)",
+                "\"c\": data_offsets is [1, 2]; it must begin at 0, where the tensors before it end (gap)",
                 bytes("{" + entry("c", "U8", "[1]", "[1,2]") + "}", 1, 2));
         hostile.put(
-                "\"e\": data_offsets is [1, 1], allowed is begin 2, where the tensors before it end (overlap)",
+                "\"e\": data_offsets is [1, 1]; it must begin at 2, where the tensors before it end (overlap)",
                 bytes("{" + a + "," + entry("e", "U8", "[0]", "[1,1]") + "}", 1, 2));
         hostile.put(
-                "data_offsets is [5, 5], allowed is end in 0 to 2",
+                "data_offsets is [5, 5]; it must end at or before 2",
                 bytes("{" + a + "," + entry("e", "U8", "[0]", "[5,5]") + "}", 1, 2));
         hostile.put("data_offsets is [2, 0]", bytes("{" + entry("a", "U8", "[2]", "[2,0]") + "}", 1, 2));
         hostile.put("span 2 bytes", bytes("{" + entry("a", "U8", "[3]", "[0,2]") + "}", 1, 2));
         hostile.put("overflows", bytes("{" + entry("a", "F32", "[9223372036854775807,3]", "[0,4]") + "}", 1, 2, 3, 4));
         hostile.put("dtype is \"X\"", bytes("{" + entry("a", "X", "[2]", "[0,2]") + "}", 1, 2));
-        hostile.put("is there twice", bytes("{" + a + "," + a + "}", 1, 2));
+        hostile.put("occurs twice", bytes("{" + a + "," + a + "}", 1, 2));
         List<DynamicTest> tests = new ArrayList<>();
         hostile.forEach((message, content) -> tests.add(DynamicTest.dynamicTest(message, () -> {
             SafeTensorsException e = assertThrows(SafeTensorsException.class, () -> open(content));
@@ -551,7 +555,7 @@ class SafeTensorsFileTest {
             sparse.setLength(1L << 32);
         }
         SafeTensorsException e = assertThrows(SafeTensorsException.class, () -> SafeTensorsFile.open(path));
-        assertTrue(e.getMessage().contains("is 100000001, allowed is 2 to 100000000"), e.getMessage());
+        assertTrue(e.getMessage().contains("is 100000001; it must be in [2, 100000000]"), e.getMessage());
     }
 
     @Test
