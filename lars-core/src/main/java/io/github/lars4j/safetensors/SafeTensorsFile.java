@@ -381,14 +381,12 @@ public final class SafeTensorsFile implements AutoCloseable {
     private static void checkRange(TensorInfo tensor, long first, int count) {
         long elements = tensor.elementCount();
         if (first < 0 || first > elements) {
-            throw new IllegalArgumentException("first is " + first + "; it must be in [0, " + elements
-                    + "], where the end is the number of elements of tensor "
+            throw new IllegalArgumentException("first is " + first + "; it must be in [0, " + elements + "] for tensor "
                     + SafeTensorsException.quote(tensor.name()));
         }
         if (count < 0 || count > elements - first) {
             throw new IllegalArgumentException("count is " + count + "; it must be in [0, " + (elements - first)
-                    + "], the elements of tensor " + SafeTensorsException.quote(tensor.name()) + " from " + first
-                    + " on");
+                    + "] for tensor " + SafeTensorsException.quote(tensor.name()) + " and first " + first);
         }
     }
 
