@@ -1,5 +1,6 @@
 package io.github.lars4j.safetensors;
 
+import io.github.lars4j.internal.Checks;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -170,7 +171,7 @@ public final class SafeTensorsWriter {
                     + ", allowed is one that no tensor has yet, and not \"" + Header.METADATA_KEY + "\"");
         }
         Objects.requireNonNull(dtype, "dtype");
-        List<Long> copy = TensorInfo.copyOf(shape);
+        List<Long> copy = Checks.copyOf("shape", shape);
         long bytes = TensorInfo.byteLength(name, dtype, copy);
         long count = bytes / unitBytes;
         if (count > length) {

@@ -1,6 +1,6 @@
 package io.github.lars4j.safetensors;
 
-import java.util.ArrayList;
+import io.github.lars4j.internal.Checks;
 import java.util.List;
 import java.util.Objects;
 
@@ -28,7 +28,7 @@ public record TensorInfo(String name, Dtype dtype, List<Long> shape, long begin,
     public TensorInfo {
         Objects.requireNonNull(name, "name");
         Objects.requireNonNull(dtype, "dtype");
-        shape = copyOf(shape);
+        shape = Checks.copyOf("shape", shape);
         if (name.equals(Header.METADATA_KEY)) {
             throw new IllegalArgumentException(
                     "name is \"" + Header.METADATA_KEY + "\", allowed is any other: it is that of the metadata");
@@ -66,16 +66,6 @@ public record TensorInfo(String name, Dtype dtype, List<Long> shape, long begin,
      */
     public long byteLength() {
         return end - begin;
-    }
-
-    /** Copies a shape; refuses {@code null} in it. */
-    static List<Long> copyOf(List<Long> shape) {
-        List<Long> copy = new ArrayList<>(Objects.requireNonNull(shape, "shape"));
-        int at = copy.indexOf(null);
-        if (at >= 0) {
-            throw new NullPointerException("shape is null at " + at + ", allowed is 0 to " + Long.MAX_VALUE);
-        }
-        return List.copyOf(copy);
     }
 
     /** The bytes that a tensor takes; refuses what {@link #TensorInfo} refuses of a shape. */
