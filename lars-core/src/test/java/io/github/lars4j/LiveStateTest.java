@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 /** What a call that the state is lent to can do with it, during the call and after. */
 class LiveStateTest {
 
-    private static final String OVER = "the call that the state was lent to has returned";
+    private static final String OVER = "the state was used after the call that borrowed it had ended";
 
     private final float[] params = SampleRun.params();
     private final Lars lars = SampleRun.builder(SampleRun.Kind.PAPER).build();

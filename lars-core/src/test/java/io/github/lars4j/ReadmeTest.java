@@ -87,7 +87,7 @@ class ReadmeTest {
             new Frame("Checkpoint.save(Path.of(\"run.safetensors\")", "Lars lars, float[] params", ""));
 
     /** How blocks begin that do not compile by themselves; {@code ReadmeExampleTest} in lars-bench holds this one. */
-    private static final List<String> QUOTED = List.of("// Network.java:");
+    private static final List<String> QUOTED = List.of("// Network.java:", "import io.github.lars4j.bench.replay.Recording;");
 
     @TempDir
     Path folder;

@@ -3,6 +3,7 @@ package io.github.lars4j;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.lars4j.internal.kernel.RandomFloats;
+import io.github.lars4j.internal.kernel.Rounding;
 import io.github.lars4j.rule.Rule;
 import java.math.BigDecimal;
 import java.util.Random;
@@ -10,33 +11,34 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * Every element after a step of every dialect against its formula in exact arithmetic: of the weights, the gradient and
- * the momentum as they lie in memory, the hyperparameters as they were given, and the trust ratio as it was reported.
+ * Compares every element after a step of every dialect with its formula in exact arithmetic. The formula uses the
+ * weights, the gradient and the momentum in memory, the given hyperparameters, and the reported trust ratio.
  *
- * <p><b>The bound.</b> What {@code UpdateAccuracyTest} derives, with one rounding more for each coefficient, which is
- * computed in double and rounded to float: u = 2⁻²⁴(1 + 2⁻²⁰) has room for the double's. With γₖ = ku / (1 - ku), h =
- * 2⁻¹⁵⁰, and A, B, M, P, V for the exact coefficients, S = |Ag| + |Bw| and K = |Mv| + S:
+ * <p><b>The bound.</b> It is derived as in {@code UpdateAccuracyTest}, with one more rounding for each coefficient,
+ * which is computed in double and rounded to float; u = 2⁻²⁴(1 + 2⁻²⁰) includes the errors in double. With h and γₖ as
+ * in {@link Rounding}, the exact coefficients A, B, M, P and V, S = |Ag| + |Bw| and K = |Mv| + S, the errors are at
+ * most:
  *
  * <ul>
- *   <li>p = Ag + Bw: three roundings; every coefficient adds h times its element, every product h: off by at most γ₃S +
- *       e(1 + γ₃) with e = (2 + |g| + |w|)h;
- *   <li>v' = Mv + p: at most γ₄K + e'(1 + γ₄) with e' = e + (1 + |v|)h;
- *   <li>w' = w - (Pp + Vv'): at most γ₈(|w| + |P|S + |V|K) + e''(1 + γ₈) with e'' = |P|e + |V|e' + (2 + S + K)h;
- *   <li>without momentum, w' = w - Pp: at most γ₆(|w| + |P|S) + e''(1 + γ₆) with e'' = |P|e + (1 + S)h.
+ *   <li>p = Ag + Bw, with three roundings, where every coefficient adds h times its element and every product adds h:
+ *       γ₃S + e(1 + γ₃) with e = (2 + |g| + |w|)h;
+ *   <li>v' = Mv + p: γ₄K + e'(1 + γ₄) with e' = e + (1 + |v|)h;
+ *   <li>w' = w - (Pp + Vv'): γ₈(|w| + |P|S + |V|K) + e''(1 + γ₈) with e'' = |P|e + |V|e' + (2 + S + K)h;
+ *   <li>w' = w - Pp, without momentum: γ₆(|w| + |P|S) + e''(1 + γ₆) with e'' = |P|e + (1 + S)h.
  * </ul>
  *
- * <p>The worst that is seen is printed as a share of this bound.
+ * <p>The test prints the largest error as a share of its bound.
  */
 class StepAccuracyTest {
 
-    /** Elements that share a step. */
+    /** The number of elements in a step. */
     private static final int ELEMENTS = 500;
 
-    /** Steps of a run; the first has no momentum and is not dampened. */
+    /** The number of steps in a run; the first step has no momentum and is not dampened. */
     private static final int STEPS = 4;
 
-    private static final double U = 0x1p-24 * (1 + 0x1p-20);
-    private static final double H = 0x1p-150;
+    private static final double U = Rounding.U * (1 + 0x1p-20);
+    private static final double H = Rounding.H;
 
     private double worstWeight;
     private double worstMomentum;
@@ -66,7 +68,7 @@ class StepAccuracyTest {
                     "%d elements after a step, worst error as a share of its bound: weights %.3f, momentum %.3f; %s%n",
                     cases, worstWeight, worstMomentum, rule);
             assertTrue(worstWeight <= 1 && worstMomentum <= 1);
-            assertTrue(worstWeight > 0.3 && worstMomentum > 0.3, "a bound that is never neared bounds nothing");
+            assertTrue(worstWeight > 0.3 && worstMomentum > 0.3, "the bound is too loose");
         }
     }
 
@@ -138,13 +140,13 @@ class StepAccuracyTest {
         double eWeight = bigP * e + bigV * eMoved + (mu == 0 ? 1 + s : 2 + s + k) * H;
         double terms = absW + bigP * s + bigV * k;
         if (mu != 0) {
-            worstMomentum = Math.max(worstMomentum, off(newV, moved) / bound(4, k, eMoved));
+            worstMomentum = Math.max(worstMomentum, off(newV, moved) / Rounding.bound(U, 4, k, eMoved));
         }
-        worstWeight = Math.max(worstWeight, off(newW, expected) / bound(mu == 0 ? 6 : 8, terms, eWeight));
+        worstWeight = Math.max(worstWeight, off(newW, expected) / Rounding.bound(U, mu == 0 ? 6 : 8, terms, eWeight));
         cases++;
     }
 
-    /** Zeros where none is kept. */
+    /** Returns the momentum, or zeros if the optimizer keeps none. */
     private static float[] momentum(Lars lars) {
         float[] momentum = Inside.momentum(lars.snapshot());
         return momentum == null ? new float[ELEMENTS] : momentum;
@@ -152,11 +154,6 @@ class StepAccuracyTest {
 
     private static double off(float actual, BigDecimal expected) {
         return exact(actual).subtract(expected).abs().doubleValue();
-    }
-
-    private static double bound(int roundings, double terms, double underflows) {
-        double gamma = roundings * U / (1 - roundings * U);
-        return gamma * terms + underflows * (1 + gamma);
     }
 
     private static BigDecimal exact(double value) {

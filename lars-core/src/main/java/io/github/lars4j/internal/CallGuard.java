@@ -4,8 +4,8 @@ import java.util.concurrent.atomic.AtomicReference;
 
 /**
  * Guards an optimizer against overlapping calls and calls out of order. Every call enters before it does anything and
- * leaves when it is done; a call that may not run now is refused with an exception and waits for nothing. Safe for use
- * by several threads.
+ * leaves when it is done. A call that may not run now is refused with an exception; it never waits. Safe for use by
+ * several threads.
  */
 public class CallGuard {
 

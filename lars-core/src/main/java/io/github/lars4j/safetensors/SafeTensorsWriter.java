@@ -1,5 +1,6 @@
 package io.github.lars4j.safetensors;
 
+import io.github.lars4j.internal.Checks;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -187,7 +188,7 @@ public final class SafeTensorsWriter {
                     + "; it must be a name that no other tensor has, and not \"" + Header.METADATA_KEY + "\"");
         }
         Objects.requireNonNull(dtype, "dtype");
-        List<Long> copy = TensorInfo.copyOf(shape);
+        List<Long> copy = Checks.copyOf("shape", shape);
         long bytes = TensorInfo.byteLength(name, dtype, copy);
         long count = bytes / unitBytes;
         if (count > length) {

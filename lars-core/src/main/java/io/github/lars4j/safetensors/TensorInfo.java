@@ -1,6 +1,6 @@
 package io.github.lars4j.safetensors;
 
-import java.util.ArrayList;
+import io.github.lars4j.internal.Checks;
 import java.util.List;
 import java.util.Objects;
 
@@ -27,7 +27,7 @@ public record TensorInfo(String name, Dtype dtype, List<Long> shape, long begin,
     public TensorInfo {
         Objects.requireNonNull(name, "name");
         Objects.requireNonNull(dtype, "dtype");
-        shape = copyOf(shape);
+        shape = Checks.copyOf("shape", shape);
         if (name.equals(Header.METADATA_KEY)) {
             throw new IllegalArgumentException("name is \"" + Header.METADATA_KEY
                     + "\"; it must be another, because this is the key of the metadata");
@@ -65,16 +65,6 @@ public record TensorInfo(String name, Dtype dtype, List<Long> shape, long begin,
      */
     public long byteLength() {
         return end - begin;
-    }
-
-    /** Copies a shape and checks that no dimension is {@code null}. */
-    static List<Long> copyOf(List<Long> shape) {
-        List<Long> copy = new ArrayList<>(Objects.requireNonNull(shape, "shape"));
-        int at = copy.indexOf(null);
-        if (at >= 0) {
-            throw new NullPointerException("shape is null at " + at + "; it must be in [0, " + Long.MAX_VALUE + "]");
-        }
-        return List.copyOf(copy);
     }
 
     /** Returns the size of a tensor in bytes. Checks the shape as the constructor describes. */

@@ -129,8 +129,8 @@ public final class Crew implements AutoCloseable {
     }
 
     /**
-     * Does the shares of a worker until it is told to end. The loop reads local variables only, because the calling
-     * thread writes to the cache lines of this object's fields.
+     * Does the shares of a worker until it is told to end. The waiting loop reads local variables only, because the
+     * calling thread writes to the cache lines of this object's fields.
      */
     private void work(int thread) {
         AtomicIntegerArray told = this.told;

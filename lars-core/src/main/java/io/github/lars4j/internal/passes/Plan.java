@@ -18,7 +18,7 @@ public final class Plan {
     /**
      * How finely the work is divided.
      *
-     * @param group the maximum number of elements of a group, divided by the number of threads
+     * @param group the maximum number of elements of a group per thread; a single layer may have more
      * @param share the minimum number of elements in a share for which another thread is woken
      */
     public record Grain(int group, int share) {

@@ -36,8 +36,8 @@ public final class AtomicSave {
             Pattern.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\\.lars4j\\.tmp");
 
     /**
-     * The names of the temporary files that this process is writing. A lock does not exclude the process that holds it,
-     * and with POSIX locks the process must not even open such a file: closing it would release the lock.
+     * The names of the temporary files that this process is writing. The process must not even open such a file to test
+     * its lock: with POSIX locks, closing the file would release the lock.
      */
     private static final Set<String> OWN = ConcurrentHashMap.newKeySet();
 

@@ -29,7 +29,7 @@ public interface Disk {
      */
     Output create(Path file, Path like) throws IOException;
 
-    /** Copies the permissions of one file to another, if the first exists and the file system has permissions. */
+    /** Gives {@code file} the permissions of {@code from}, if that exists and the file system has permissions. */
     void takePermissions(Path file, Path from) throws IOException;
 
     /** Renames {@code by} to {@code file}, replacing it. After a crash the name refers to one of the two files. */

@@ -8,33 +8,27 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * The update of one element against exact arithmetic.
+ * Compares the update of one element with exact arithmetic.
  *
- * <p><b>The bound.</b> Let u = 2⁻²⁴, γₖ = ku / (1 - ku), and h = 2⁻¹⁵⁰, half the least float. Without overflow a float
- * product is xy(1 + d) + e with |d| ≤ u, |e| ≤ h, one of the two being 0, and a sum is (x + y)(1 + d): sums that
- * underflow are exact. A term that goes through k roundings is thus off by at most γₖ of its magnitude, and every
- * product on its way adds h, multiplied by what comes after. With S = |Ag| + |Bw|:
+ * <p><b>The bound.</b> With u, h and γₖ as in {@link Rounding}, and S = |Ag| + |Bw|, the errors are at most:
  *
  * <ul>
- *   <li>p = Ag + Bw: two roundings and two products, so off by at most γ₂S + 2h(1 + u);
- *   <li>v' = Mv + p: one rounding and one product more, so by at most γ₃(|Mv| + S) + 3h(1 + γ₃);
- *   <li>w' = w - (Pp + Vv'): Pp has four roundings after the addition, Vv' has five, the subtraction is one more, so w'
- *       is off by at most γ₆(|w| + |P|S + |V|(|Mv| + S)) + (2 + 2|P| + 3|V|)h(1 + γ₆);
- *   <li>without momentum, w' = w - Pp: by at most γ₄(|w| + |P|S) + (1 + 2|P|)h(1 + γ₄).
+ *   <li>p = Ag + Bw, with two roundings and two products: γ₂S + 2h(1 + u);
+ *   <li>v' = Mv + p, with one more rounding and one more product: γ₃(|Mv| + S) + 3h(1 + γ₃);
+ *   <li>w' = w - (Pp + Vv'), where Pp has four roundings after the addition, Vv' has five, and the subtraction adds
+ *       one: γ₆(|w| + |P|S + |V|(|Mv| + S)) + (2 + 2|P| + 3|V|)h(1 + γ₆);
+ *   <li>w' = w - Pp, without momentum: γ₄(|w| + |P|S) + (1 + 2|P|)h(1 + γ₄).
  * </ul>
  *
- * <p>The worst that is seen is printed as a share of this bound.
+ * <p>The test prints the largest error as a share of its bound.
  */
 class UpdateAccuracyTest {
 
-    /** Elements that share coefficients. */
+    /** The number of elements that share coefficients. */
     private static final int ELEMENTS = 20;
 
-    /** Digits of fixed point behind the point that hold any float; a product of k floats has k times as many. */
+    /** The number of binary digits after the point that hold any float; a product of k floats has k times as many. */
     private static final int DIGITS = 149;
-
-    private static final double U = 0x1p-24;
-    private static final double H = 0x1p-150;
 
     private double worstWeight;
     private double worstMomentum;
@@ -71,11 +65,11 @@ class UpdateAccuracyTest {
         float p = 0;
         float v = 1;
         switch (kind) {
-            case 0 -> { // The ratio and the rate enter into the velocity.
+            case 0 -> { // The trust ratio and the rate enter the velocity.
                 a = Math.abs(RandomFloats.near(random, -random.nextInt(20)));
                 b = a * 0.0005f;
             }
-            case 1 -> { // They enter into the update, with Nesterov.
+            case 1 -> { // They enter the update, with Nesterov.
                 p = Math.abs(RandomFloats.near(random, -random.nextInt(20)));
                 v = p * 0.9f;
             }
@@ -153,15 +147,14 @@ class UpdateAccuracyTest {
     }
 
     private static double bound(int roundings, double terms, double underflows) {
-        double gamma = roundings * U / (1 - roundings * U);
-        return gamma * terms + underflows * H * (1 + gamma);
+        return Rounding.bound(Rounding.U, roundings, terms, underflows * Rounding.H);
     }
 
     private static double share(BigInteger off, int factors, double bound) {
         return Math.abs(value(off, factors)) / bound;
     }
 
-    /** A float times 2¹⁴⁹, which is an integer. */
+    /** Returns a float times 2¹⁴⁹, which is an integer. */
     private static BigInteger fixed(float value) {
         int bits = Float.floatToRawIntBits(value);
         int exponent = bits >>> 23 & 0xff;
@@ -172,7 +165,7 @@ class UpdateAccuracyTest {
         return BigInteger.valueOf(value < 0 ? -mantissa : mantissa).shiftLeft(Math.max(exponent - 1, 0));
     }
 
-    /** What a fixed-point product of so many floats stands for, rounded to double. */
+    /** Returns the value of a fixed-point product of so many floats, rounded to double. */
     private static double value(BigInteger fixed, int factors) {
         return Math.scalb(fixed.doubleValue(), -DIGITS * factors);
     }
