@@ -1,8 +1,9 @@
 /**
- * Layer-wise adaptive rate scaling (LARS) for trainers written in Java.
+ * LARS (layer-wise adaptive rate scaling), an optimizer for trainers written in Java. Start at {@link
+ * io.github.lars4j.Lars}.
  *
- * <p>A program on the module path gets the SIMD kernels without a flag; one on the class path needs {@code
- * --add-modules jdk.incubator.vector}.
+ * <p>On the module path, SIMD kernels need no option. On the class path, they need the option {@code --add-modules
+ * jdk.incubator.vector}; without it, the optimizer uses scalar kernels.
  */
 module io.github.lars4j {
     requires jdk.incubator.vector;

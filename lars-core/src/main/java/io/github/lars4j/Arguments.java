@@ -2,12 +2,12 @@ package io.github.lars4j;
 
 import java.util.Objects;
 
-/** Checks the arrays and sums that a caller hands in against the layers and the state. */
+/** Checks arrays and sums passed by a caller against the layers and the state. */
 final class Arguments {
 
     private Arguments() {}
 
-    /** Checks what every step reads and writes. */
+    /** Checks the arrays that a step reads and writes. */
     static void require(float[] params, Gradients gradients, State state) {
         Objects.requireNonNull(params, "params");
         Objects.requireNonNull(gradients, "gradients");
@@ -25,7 +25,7 @@ final class Arguments {
         }
     }
 
-    /** Checks the weights that are saved or restored; {@code null} where there are none. */
+    /** Checks the weights to save or restore; {@code null} means that there are none. */
     static void requireParams(float[] params, State state) {
         if (params != null) {
             requireLength("params", params, state.layers);
@@ -33,7 +33,7 @@ final class Arguments {
         }
     }
 
-    /** Checks that sums are of the optimizer's layers, and that none that the step needs is absent. */
+    /** Checks that the sums belong to the optimizer's layers and that every sum the step needs is present. */
     static void requireSums(LayerSums sums, Gradients gradients, State state) {
         Layers layers = state.layers;
         sums.layers().requireSameNames("sums", layers);
@@ -41,9 +41,9 @@ final class Arguments {
             boolean products = state.needsProducts(i);
             if (!gradients.isMissing(i)
                     && !(sums.hasWeights(i) && sums.hasGradients(i) && (sums.hasProducts(i) || !products))) {
-                throw new IllegalArgumentException("sums lacks one of layer \""
-                        + layers.get(i).name() + "\" that the step needs; Σw² and Σg² are needed"
-                        + (products ? ", and Σw·g" : ""));
+                throw new IllegalArgumentException("sums is incomplete for layer \""
+                        + layers.get(i).name() + "\"; it must have Σw² and Σg²"
+                        + (products ? " and Σw·g" : ""));
             }
         }
     }
@@ -55,7 +55,7 @@ final class Arguments {
         }
     }
 
-    /** Whether two arrays are one. */
+    /** Returns whether two references are to the same array. */
     @SuppressWarnings("ReferenceEquality")
     static boolean same(float[] array, float[] other) {
         return array == other;

@@ -21,9 +21,8 @@ import java.util.Set;
 import java.util.TreeMap;
 
 /**
- * The state of an optimizer in a file, to resume from: momentum, which layers have begun, step number, hyperparameters,
- * rule, layout and treatments, and the weights if they are handed in. Not the schedule, which is a function of the
- * step. A resumed run goes on with the bits of one that was never stopped.
+ * Saves the state of an optimizer to a file and restores it. A resumed run gives the same bits as a run that was never
+ * stopped.
  *
  * <pre>{@code
  * Path file = Path.of("run.safetensors");
@@ -34,17 +33,21 @@ import java.util.TreeMap;
  * }
  * }</pre>
  *
- * <p>Saving replaces the file as a whole: if the process or the machine dies meanwhile, the file is the one before or
- * the new one, and the new one once {@code save} has returned. It keeps the permissions of a file that was there (POSIX;
- * not its owner), and where the file is a symbolic link it replaces what the link points to. Arrays are streamed, not
- * copied. The same state gives the same bytes.
+ * <p>A checkpoint contains momentum, step number, number of refused steps, which layers have taken a step, rule and
+ * hyperparameters, layout and treatments; and the weights, if they are passed to {@code save}. It does not contain the
+ * schedule, which is a function of the step number, nor array elements outside the layers.
  *
- * <p>What is written has the name {@code <file>.<uuid>.lars4j.tmp} until it is whole. A process that is killed leaves
- * that behind, and the next save of the same file deletes it. It deletes none that is being written, by this process or
- * by another: those are locked. Where the file system has no locks it deletes none at all.
+ * <p>Saving replaces the file atomically. If the process or the machine fails during {@code save}, the file is either
+ * the old one or the new one, and after {@code save} has returned it is the new one. The new file keeps the POSIX
+ * permissions of the old one, but not its owner. If the path is a symbolic link, the file that it points to is
+ * replaced. Arrays are streamed, not copied. The same state always gives the same bytes.
  *
- * <p>To save when the process is asked to end (Ctrl-C, SIGTERM), let a shutdown hook ask the thread that trains, and
- * wait for it; a hook that saves by itself is refused while a step is under way:
+ * <p>The data is first written to a temporary file {@code <file>.<uuid>.lars4j.tmp}. If the process is killed, this
+ * file remains, and the next save to the same path deletes it. Temporary files that are still being written, by this
+ * process or by another, are locked and are not deleted. On a file system without locks, none are deleted.
+ *
+ * <p>To save when the process is asked to end (Ctrl-C, SIGTERM), let a shutdown hook tell the training thread to save,
+ * and wait for it. A hook that calls {@code save} itself is refused while a step is in progress.
  *
  * <pre>{@code
  * AtomicBoolean stop = new AtomicBoolean();
@@ -67,22 +70,20 @@ import java.util.TreeMap;
  * }
  * }</pre>
  *
- * <p>The file is a safetensors file that any safetensors library reads, with the names that PyTorch users expect (see
- * {@link PyTorchState} for the other direction):
+ * <p>The file is in the safetensors format, and its tensors have the names that PyTorch users expect (for files written
+ * by PyTorch, see {@link PyTorchState}):
  *
  * <ul>
- *   <li>a tensor {@code <layer>.momentum_buffer} for each layer, F32 and of the layer's shape, if there is momentum,
- *   <li>a tensor {@code <layer>} for each layer, F32 and of the layer's shape, if weights were handed in,
- *   <li>a tensor {@code lars4j.checksum}, U8 of 8 bytes, at the end: two CRC-32, little-endian, the first over the
- *       file's bytes up to the data, the second over all bytes before this tensor,
- *   <li>metadata: step number, refusals, whether weights are there, rule and hyperparameters by their names, and {@code
- *       layer.<index>} for each layer (offset, shape, decay, adapt, rate factor, begun, last learning rate, last trust
- *       ratio, name).
+ *   <li>if there is momentum, a tensor {@code <layer>.momentum_buffer} for each layer, F32, with the layer's shape,
+ *   <li>if weights were passed, a tensor {@code <layer>} for each layer, F32, with the layer's shape,
+ *   <li>as the last tensor {@code lars4j.checksum}, U8, 8 bytes: two little-endian CRC-32, the first of all bytes of
+ *       the file before the data section, the second of all bytes before this tensor,
+ *   <li>metadata: step number, number of refused steps, whether the file contains weights, rule and hyperparameters by
+ *       name, and {@code layer.<index>} for each layer (offset, shape, decay, adapt, rate factor, whether it has taken
+ *       a step, last learning rate, last trust ratio, name).
  * </ul>
  *
- * <p>What is between layers in the arrays is neither saved nor restored.
- *
- * <p>A checkpoint is immutable, holds no file open, and is safe for use by several threads.
+ * <p>A {@code Checkpoint} object is immutable, keeps no file open, and is safe for use by several threads.
  */
 public final class Checkpoint {
 
@@ -91,11 +92,11 @@ public final class Checkpoint {
     private final Path file;
     private final Map<String, String> metadata;
     private final Map<String, TensorInfo> tensors;
-    /** Without its momentum. */
+    /** The state without its momentum. */
     private final State state;
 
     private final boolean weights;
-    /** Whether a restore takes rule, hyperparameters and treatments. */
+    /** Whether a restore replaces the optimizer's rule, hyperparameters and treatments. */
     private final boolean settings;
 
     private Checkpoint(Path file, SafeTensorsFile open) throws IOException {
@@ -114,7 +115,7 @@ public final class Checkpoint {
         }
     }
 
-    /** The same checkpoint without its settings. */
+    /** Creates a view of the same checkpoint that does not restore settings. */
     private Checkpoint(Checkpoint whole) {
         this.file = whole.file;
         this.metadata = whole.metadata;
@@ -127,8 +128,8 @@ public final class Checkpoint {
     /**
      * Saves the state without the weights; otherwise as {@link #save(Path, Lars, float[])}.
      *
-     * @param file the file to replace; its folder must exist, for none is created
-     * @param lars the optimizer; no other call may be under way
+     * @param file the file to create or replace; its directory must exist
+     * @param lars the optimizer; no other call may be in progress
      */
     public static void save(Path file, Lars lars) throws IOException {
         save(Disk.REAL, file, lars, null);
@@ -137,19 +138,19 @@ public final class Checkpoint {
     /**
      * Saves the state and the weights.
      *
-     * @param file the file to replace. Its folder must exist: none is created, for a new folder may not survive a crash
-     *     of the machine, and the file in it would not either
-     * @param lars the optimizer; no other call may be under way
-     * @param params the weights, at least {@link Layers#end} elements; only read, and not to be changed meanwhile
+     * @param file the file to create or replace. Its directory must exist; it is not created, because a new directory,
+     *     and the file in it, might not survive a crash of the machine
+     * @param lars the optimizer; no other call may be in progress
+     * @param params the weights, at least {@link Layers#end} elements; only read, and must not change during the call
      * @throws NullPointerException if an argument is {@code null}
-     * @throws IllegalArgumentException if {@code params} is too short or the momentum's array, the names of two tensors
-     *     would be the same (layers {@code a} and {@code a.momentum_buffer}), or a name is not Unicode
-     * @throws IllegalStateException if the call may not come now: during another, or after a step that broke off
-     * @throws java.nio.file.NoSuchFileException if the file's folder does not exist
-     * @throws java.io.InterruptedIOException if the thread is interrupted, which stays so
-     * @throws IOException if writing fails, or what is there is not a regular file. Whatever is thrown names the file.
-     *     The file is the one before then; or, where the message says so, the new one, which may not survive a crash of
-     *     the machine. The optimizer is as it was
+     * @throws IllegalArgumentException if {@code params} is too short or is the momentum buffer
+     * @throws IllegalStateException if another call is in progress, the optimizer is closed, or a step or restore has
+     *     failed halfway
+     * @throws java.nio.file.NoSuchFileException if the directory does not exist
+     * @throws java.io.InterruptedIOException if the thread is interrupted; its interrupt status stays set
+     * @throws IOException if writing fails, or if the path exists and is not a regular file. Every message names the
+     *     file. The old file is still in place; or, if the message says so, the new one is, but might not survive a
+     *     crash of the machine. The optimizer has not changed
      */
     public static void save(Path file, Lars lars, float[] params) throws IOException {
         save(Disk.REAL, file, lars, Objects.requireNonNull(params, "params"));
@@ -186,10 +187,11 @@ public final class Checkpoint {
     }
 
     /**
-     * Opens a checkpoint and checks its header; of the data nothing is read yet.
+     * Reads a checkpoint's header and checks it. The tensors are read by {@code restore}.
      *
-     * @throws SafeTensorsException if it is not a checkpoint, or damaged, or a newer version of the library has written
-     *     it
+     * @throws NullPointerException if {@code file} is {@code null}
+     * @throws SafeTensorsException if the file is not a checkpoint, is damaged, or was written by a newer version of
+     *     the library in a format that this version does not read
      * @throws IOException if the file cannot be read
      */
     public static Checkpoint load(Path file) throws IOException {
@@ -198,7 +200,7 @@ public final class Checkpoint {
         }
     }
 
-    /** Checks that there are the tensors that the metadata speaks of, and no others. */
+    /** Checks that the file contains exactly the tensors that its metadata requires. */
     private void requireTensors() throws SafeTensorsException {
         Set<String> expected = new HashSet<>();
         expected.add(Checksum.TENSOR);
@@ -212,8 +214,8 @@ public final class Checkpoint {
         }
         for (String name : tensors.keySet()) {
             if (!expected.contains(name)) {
-                throw new SafeTensorsException(
-                        "tensor " + SafeTensorsException.quote(name) + " is not one of a checkpoint of these layers");
+                throw new SafeTensorsException("tensor " + SafeTensorsException.quote(name)
+                        + " does not belong to a checkpoint of these layers");
             }
         }
     }
@@ -222,107 +224,113 @@ public final class Checkpoint {
         TensorInfo tensor = tensors.get(name);
         if (tensor == null || tensor.dtype() != Dtype.F32 || !tensor.shape().equals(layer.shape())) {
             throw new SafeTensorsException("tensor " + SafeTensorsException.quote(name) + " is "
-                    + (tensor == null ? "missing" : "not F32 of its layer's shape"));
+                    + (tensor == null ? "missing" : "not F32 with its layer's shape"));
         }
         if (!expected.add(name)) {
-            throw new SafeTensorsException("tensor " + SafeTensorsException.quote(name) + " would be of two layers");
+            throw new SafeTensorsException(
+                    "tensor " + SafeTensorsException.quote(name) + " would belong to two layers");
         }
     }
 
-    /** Steps taken. */
+    /** Returns the number of steps taken, without refused steps. */
     public long step() {
         return state.step;
     }
 
-    /** The layers as they lay and were treated; an optimizer can be built of them. */
+    /** Returns the layers with their offsets and treatments at the time of the save. */
     public Layers layers() {
         return state.layers;
     }
 
-    /** The hyperparameters, the rule among them. */
+    /** Returns the hyperparameters at the time of the save, including the rule. */
     public Hyperparameters hyperparameters() {
         return state.hyperparameters;
     }
 
-    /** Whether the weights are there too. */
+    /** Returns whether the file contains the weights. */
     public boolean hasWeights() {
         return weights;
     }
 
     /**
-     * This checkpoint without its settings: a restore of it keeps the rule, the hyperparameters and the treatments that
-     * the optimizer has, as {@link PyTorchState} does. Momentum is only worth something to a rule that enters where the
-     * one that gathered it did; of another's it is refused. Where the optimizer has momentum and the checkpoint none,
-     * the layers taken have not begun and their momentum is 0.
+     * Returns a view of this checkpoint that does not restore settings: the optimizer keeps its own rule,
+     * hyperparameters and treatments, as with {@link PyTorchState}.
      *
-     * @return another view of the same file; {@link #hyperparameters} and {@link #layers} still say what is in it
+     * <p>Restoring this view fails if both have momentum and the two rules differ in {@link Rule#entry}, because the
+     * momentum would have another meaning. If only the optimizer has momentum, the momentum of the restored layers
+     * becomes 0, and their next step counts as their first.
+     *
+     * @return a view of the same file; {@link #hyperparameters} and {@link #layers} still return its content
      */
     public Checkpoint withoutSettings() {
         return new Checkpoint(this);
     }
 
-    /** Goes back to the state, and leaves the weights to the trainer; otherwise as {@link #restore(Lars, float[])}. */
+    /** Restores the state without the weights; otherwise as {@link #restore(Lars, float[])}. */
     public Restored restore(Lars lars) throws IOException {
         return restore(lars, null, "", false);
     }
 
     /**
-     * Goes back to the state and the weights: what {@link Lars#restore(Snapshot)} restores, and {@code params}.
-     * Everything is checked before anything is changed, the whole file and its checksum too, which reads it twice.
-     * Layers are told by their names, and may lie elsewhere in the arrays. The momentum is written into the optimizer's
-     * array, or the caller's if there is one. Mends an optimizer whose step broke off.
+     * Restores the state, as {@link Lars#restore(Snapshot)} does, and the weights. Everything is checked before
+     * anything is changed; this includes the checksum of the whole file, so the file is read twice. Layers are
+     * identified by name, and their offsets may differ from those in the checkpoint. The momentum is written to the
+     * optimizer's buffer, which may be {@linkplain Lars.Builder#momentumBuffer the caller's array}. Restoring is
+     * allowed after a step or restore has failed halfway, and makes the optimizer usable again.
      *
-     * <p>Rule, hyperparameters and treatments become the checkpoint's. Where the optimizer was built with others, that
-     * is in the {@link Restored#notes notes} of what is returned, and logged; {@link #withoutSettings} keeps those of
-     * the optimizer.
+     * <p>Rule, hyperparameters and treatments of the checkpoint replace the optimizer's. If they differ, the
+     * {@linkplain Restored#notes notes} of the result say so, and the differences are logged. To keep the optimizer's
+     * settings, use {@link #withoutSettings}.
      *
-     * @param params takes the weights, at least {@link Layers#end} elements; written in the layers alone
-     * @return what was taken, and which settings of the optimizer became others
+     * @param params receives the weights, at least {@link Layers#end} elements. Elements outside the layers are not
+     *     touched
+     * @return what was restored, and which settings of the optimizer were replaced
      * @throws NullPointerException if an argument is {@code null}
-     * @throws IllegalArgumentException if the layers differ by name or length, with all differences in the message, the
-     *     file has no weights, {@code params} is too short or the momentum's array, the optimizer could not be saved
-     *     with the momentum that it would get (see {@link Lars.Builder#build}), or, {@link #withoutSettings without
-     *     settings}, its rule enters elsewhere; nothing has changed then
-     * @throws IllegalStateException if the call may not come now: during another; nothing has changed then
-     * @throws SafeTensorsException if the file is damaged, or is not what it was when it was loaded; nothing has
-     *     changed then
-     * @throws IOException if reading fails. Nothing has changed then, or, if it failed at the second reading, the
-     *     optimizer asks for another restore
+     * @throws IllegalArgumentException if the layers differ in name or length (the message lists all differences), if
+     *     the file contains no weights, if {@code params} is too short or is the momentum buffer, or if the optimizer
+     *     could not be saved with the momentum that it would get (see {@link Lars.Builder#build}); or if momentum does
+     *     not fit the rule, see {@link #withoutSettings}. Nothing has changed then
+     * @throws IllegalStateException if another call is in progress, or the optimizer is closed; nothing has changed
+     *     then
+     * @throws SafeTensorsException if the file is damaged, or has changed since it was loaded; nothing has changed then
+     * @throws IOException if reading fails. If the second reading fails, the state is half written and the optimizer
+     *     must be restored again; otherwise nothing has changed
      */
     public Restored restore(Lars lars, float[] params) throws IOException {
         return restore(lars, Objects.requireNonNull(params, "params"), "", false);
     }
 
     /**
-     * Goes back to the state of some layers without their weights; otherwise as {@link #restoreMatching(Lars,
+     * Restores the state of the matching layers without their weights; otherwise as {@link #restoreMatching(Lars,
      * float[])}.
      */
     public Restored restoreMatching(Lars lars) throws IOException {
         return restore(lars, null, "", true);
     }
 
-    /** As {@link #restoreMatching(Lars)}, of layers whose names have a prefix in the checkpoint. */
+    /** As {@link #restoreMatching(Lars)}, for a checkpoint in which the names of the layers have a prefix. */
     public Restored restoreMatching(Lars lars, String prefix) throws IOException {
         return restore(lars, null, Objects.requireNonNull(prefix, "prefix"), true);
     }
 
     /**
-     * Goes back to the state and the weights of those layers that are here and there with the same name and length: a
-     * model with a new head, say. Step number, refusals and hyperparameters are taken. The other layers are afterwards
-     * fresh: they have not begun, and their momentum is 0, in the caller's array too if there is one. Their weights and
-     * treatments stay. Otherwise as {@link #restore(Lars, float[])}.
+     * Restores the state and the weights of the layers that have the same name and length in the checkpoint and in the
+     * optimizer, for example if the model got a new head. Step number, number of refused steps and hyperparameters are
+     * restored as well. The optimizer's other layers keep their weights and treatments; their momentum becomes 0, and
+     * their next step counts as their first. Otherwise as {@link #restore(Lars, float[])}.
      *
-     * @return what was taken and what not
-     * @throws IllegalArgumentException as there; where layers differ, only if there is no layer to take
+     * @return what was restored and what was not
+     * @throws IllegalArgumentException as {@link #restore(Lars, float[])}, but layers may differ if at least one
+     *     matches
      */
     public Restored restoreMatching(Lars lars, float[] params) throws IOException {
         return restore(lars, Objects.requireNonNull(params, "params"), "", true);
     }
 
     /**
-     * As {@link #restoreMatching(Lars, float[])}, of layers whose names have a prefix in the checkpoint.
+     * As {@link #restoreMatching(Lars, float[])}, for a checkpoint in which the names of the layers have a prefix.
      *
-     * @param prefix what the checkpoint's names have before those of the optimizer's layers: {@code "module."}, say
+     * @param prefix the prefix of the names in the checkpoint, for example {@code "module."}
      */
     public Restored restoreMatching(Lars lars, float[] params, String prefix) throws IOException {
         return restore(lars, Objects.requireNonNull(params, "params"), Objects.requireNonNull(prefix, "prefix"), true);
@@ -339,7 +347,7 @@ public final class Checkpoint {
         State before = live.read();
         Arguments.requireParams(params, before);
         if (params != null && !weights) {
-            throw new IllegalArgumentException("params is given, and the checkpoint has no weights");
+            throw new IllegalArgumentException("params is given, but the checkpoint has no weights");
         }
         if (settings) {
             Savable.require(before.layers, state.hasMomentum());
@@ -350,7 +358,7 @@ public final class Checkpoint {
         Restored restored = match(before, from, prefix, partial);
         try (SafeTensorsFile open = SafeTensorsFile.open(file)) {
             if (!open.metadata().equals(metadata) || !open.tensors().equals(tensors)) {
-                throw new SafeTensorsException(file + " is not what it was when it was loaded; load it again");
+                throw new SafeTensorsException(file + " has changed since it was loaded; load it again");
             }
             Checksum.verifyAll(file, open);
             float[] momentum = before.momentumFor(settings ? state.hyperparameters : before.hyperparameters);
@@ -380,21 +388,21 @@ public final class Checkpoint {
         }
     }
 
-    /** Checks that the optimizer's rule, where it is kept, can go on with this checkpoint's momentum. */
+    /** Checks that the optimizer's rule, which is kept, can use this checkpoint's momentum. */
     private void requireUsableMomentum(State live) {
         Rule.Entry mine = live.hyperparameters.rule().entry();
         Rule.Entry entry = state.hyperparameters.rule().entry();
         if (live.hasMomentum() && state.hasMomentum() && mine != entry) {
-            throw new IllegalArgumentException("the optimizer's rule enters at " + mine
-                    + ", and the checkpoint's momentum is that of a rule that enters at " + entry
-                    + "; restore it with its settings, then a snapshot converted to the rule");
+            throw new IllegalArgumentException("rule.entry is " + mine + " in the optimizer and " + entry
+                    + " in the checkpoint, so the momentum has another meaning; restore the checkpoint with its"
+                    + " settings, and then a snapshot converted to the optimizer's rule");
         }
     }
 
     /**
-     * Finds the layers of an optimizer in this checkpoint.
+     * Finds the optimizer's layers in this checkpoint.
      *
-     * @param from set to the index in this checkpoint of each layer, or -1
+     * @param from receives the index in this checkpoint of each of the optimizer's layers, or -1
      */
     private Restored match(State live, int[] from, String prefix, boolean partial) {
         List<String> taken = new ArrayList<>();
@@ -417,7 +425,8 @@ public final class Checkpoint {
             if (from[i] >= 0) {
                 leftInFile.put(
                         name,
-                        "its length is " + state.layers.get(from[i]).length() + ", the optimizer's " + layer.length());
+                        "its length is " + state.layers.get(from[i]).length() + ", the optimizer's is "
+                                + layer.length());
                 from[i] = -1;
             } else {
                 differences.append(differences(name, "the checkpoint has no such layer"));
@@ -426,15 +435,15 @@ public final class Checkpoint {
         }
         leftInFile.forEach((name, why) -> differences.append(differences(name, why)));
         if (!differences.isEmpty() && !(partial && !taken.isEmpty())) {
-            throw new IllegalArgumentException("the checkpoint is of other layers"
-                    + (partial ? ", none of which fits" : "")
+            throw new IllegalArgumentException("the layers of the checkpoint differ from the optimizer's"
+                    + (partial ? ", and none matches" : "")
                     + Prefixes.hint(live.layers, names, prefix, "restoreMatching(lars, params, prefix)")
                     + ":" + differences);
         }
         return new Restored(taken, leftInFile, leftWithout, settings ? changes(live, from) : List.of());
     }
 
-    /** What an optimizer's settings were, where this checkpoint's are others. */
+    /** Lists the settings of the optimizer that differ from this checkpoint's. */
     private List<String> changes(State live, int[] from) {
         Hyperparameters was = live.hyperparameters;
         Hyperparameters is = state.hyperparameters;
@@ -455,7 +464,7 @@ public final class Checkpoint {
             }
         }
         if (!treated.isEmpty()) {
-            changes.add("the treatment of " + Prefixes.some(treated) + " is the checkpoint's, was another");
+            changes.add("the checkpoint's treatment replaces that of " + Prefixes.some(treated));
         }
         return changes;
     }
@@ -470,7 +479,7 @@ public final class Checkpoint {
         return System.lineSeparator() + "  " + SafeTensorsException.quote(name) + ": " + why;
     }
 
-    /** The file, and a line of what is in it. */
+    /** Returns the path of the file and a summary of its content. */
     @Override
     public String toString() {
         return file + ": step " + state.step + ", " + state.layers.size() + " layers"

@@ -5,8 +5,8 @@ import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.rule.Treatment;
 
 /**
- * Decides, between the two passes, what becomes of each layer: from its sums its trust ratio, its coefficients for pass
- * 2 and its outcome.
+ * Decides, between the two passes, what happens to each layer: computes its trust ratio and the coefficients of pass 2
+ * from its sums, and determines its outcome.
  */
 final class Decision {
 
@@ -24,28 +24,28 @@ final class Decision {
         this.updates = new boolean[state.layers.size()];
     }
 
-    /** Whether all sums are needed before the first write, so that a step can be refused or clipped as a whole. */
+    /** Returns whether all sums are needed before the first write, so that the whole step can be refused or clipped. */
     boolean needsAllSums() {
         return onBadGradient != OnBadGradient.SKIP_LAYER || maxGradientNorm < Double.POSITIVE_INFINITY;
     }
 
-    /** What pass 2 multiplies by, for each layer that it updates. */
+    /** Returns the coefficients of pass 2, for the layers that it updates. */
     Coefficients coefficients() {
         return coefficients;
     }
 
-    /** Which layers pass 2 updates. */
+    /** Returns which layers pass 2 updates. */
     boolean[] updates() {
         return updates;
     }
 
     /**
-     * Decides about the layers {@code [first, last)}.
+     * Decides what happens to the layers with index {@code first} to {@code last - 1}.
      *
-     * @param rate γ of this step
-     * @param report takes the layers' norms, ratios and rates, and the outcomes of those that are not updated
-     * @return whether the step goes on; if not, it is refused
-     * @throws NonFiniteException under {@link OnBadGradient#THROW}, if anything is not finite
+     * @param rate the learning rate of this step
+     * @param report receives the layers' norms, ratios and rates, and the outcomes of bad layers
+     * @return {@code true} if the step continues, {@code false} if it is refused
+     * @throws NonFiniteException if a value is not finite and the policy is {@link OnBadGradient#THROW}
      */
     boolean decide(int first, int last, LayerSums sums, Gradients gradients, double rate, StepReport report) {
         for (int i = first; i < last; i++) {
@@ -72,7 +72,7 @@ final class Decision {
         return !(anyBad && onBadGradient == OnBadGradient.REFUSE);
     }
 
-    /** What the clip by global norm multiplies the gradients by; with a clip, all layers are measured by now. */
+    /** Returns the factor of clipping by global norm. If clipping is on, all layers have been measured by now. */
     private double clip(StepReport report) {
         if (maxGradientNorm == Double.POSITIVE_INFINITY) {
             return 1;
@@ -111,7 +111,7 @@ final class Decision {
                 scale,
                 !state.begun[layer],
                 correction);
-        // An infinite norm would make a ratio of 0, and a scale of 0 a gradient of 0, without a trace.
+        // An infinite norm would give a ratio of 0, and a scale of 0 a gradient of 0, both finite and unnoticed.
         return finite && scale > 0 && Double.isFinite(scaledGg) ? Outcome.UPDATED : Outcome.BAD_COEFFICIENT;
     }
 }

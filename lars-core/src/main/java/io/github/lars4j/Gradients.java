@@ -5,8 +5,16 @@ import java.util.BitSet;
 import java.util.Objects;
 
 /**
- * What a trainer hands in besides the weights: the gradients, and what it knows of them. Only read by the optimizer.
- * Made once and set anew before each step; not safe for use by several threads.
+ * The gradients of a step and what the trainer knows about them: a scale, layers without a gradient, and sums of
+ * squares. A trainer creates one object and sets it before each step; the optimizer only reads it.
+ *
+ * <pre>{@code
+ * Gradients gradients = Gradients.of(array);
+ * gradients.scale(1 / (lossScale * microBatches)).missing(layers.index("frozen.weight"), true);
+ * lars.step(params, gradients);
+ * }</pre>
+ *
+ * <p>Not safe for use by several threads.
  */
 public final class Gradients {
 
@@ -20,19 +28,21 @@ public final class Gradients {
     }
 
     /**
-     * Gradients in an array, each layer having one, with scale 1.
+     * Creates gradients with scale 1 in which no layer is missing.
      *
-     * @param array the gradients, laid out as the weights are; kept, not copied
+     * @param array the gradients, in the layout of the weights; not copied
      */
     public static Gradients of(float[] array) {
         return new Gradients(Objects.requireNonNull(array, "gradients"));
     }
 
     /**
-     * The gradient is {@code scale} times what the array holds: one over the loss scale, over the number of accumulated
-     * micro-batches, over that of replicas, or their product. Costs no pass over memory.
+     * Sets the factor by which the optimizer multiplies the values of the array, such as the reciprocal of the loss
+     * scale, of the number of accumulated micro-batches or of the number of replicas, or a product of these. It needs
+     * no further pass over memory.
      *
-     * @throws IllegalArgumentException if it is not finite and more than 0
+     * @param scale finite, more than 0
+     * @throws IllegalArgumentException if {@code scale} is not finite or not more than 0
      */
     public Gradients scale(double scale) {
         this.scale = Checks.positive("scale", scale);
@@ -40,11 +50,12 @@ public final class Gradients {
     }
 
     /**
-     * Says that a layer has no gradient this step, until it is said to have one: it is then left wholly alone, without
-     * decay or momentum.
+     * Sets whether a layer has no gradient. A step does not change such a layer at all: neither weight decay nor
+     * momentum applies. The setting holds until it is changed.
      *
-     * @param layer index of the layer
-     * @throws IndexOutOfBoundsException if it is negative; one beyond the layers is refused by the step
+     * @param layer the index of the layer
+     * @param isMissing whether the layer has no gradient
+     * @throws IndexOutOfBoundsException if {@code layer} is negative; the step refuses an index beyond the last layer
      */
     public Gradients missing(int layer, boolean isMissing) {
         if (layer < 0) {
@@ -55,18 +66,18 @@ public final class Gradients {
     }
 
     /**
-     * Hands in Σg² of every layer, which saves reading the gradients for it; {@code null} hands in none. What is handed
-     * in is taken at its word: a NaN that it does not show is not seen.
+     * Sets Σg² of every layer, if the trainer has computed it already, so that pass 1 need not read the gradients for
+     * it. The values are trusted: if a sum is finite, a NaN in the layer's gradient goes unnoticed.
      *
-     * @param squares the sum of squares of what the array holds, before {@link #scale}, by layer index; kept, not
-     *     copied
+     * @param squares the sums of squares of the values in the array, before {@link #scale}, by layer index, each 0 or
+     *     more or NaN; not copied. {@code null} if there are none. The step checks length and values
      */
     public Gradients squares(double[] squares) {
         this.squares = squares;
         return this;
     }
 
-    /** Has these be gradients in another array. */
+    /** Replaces the array. */
     Gradients array(float[] other) {
         this.array = Objects.requireNonNull(other, "gradients");
         return this;
@@ -84,7 +95,7 @@ public final class Gradients {
         return missing.get(layer);
     }
 
-    /** The first missing layer from {@code layer} on; negative where there is none. */
+    /** Returns the first missing layer with index {@code layer} or more; -1 if there is none. */
     int nextMissing(int layer) {
         return missing.nextSetBit(layer);
     }

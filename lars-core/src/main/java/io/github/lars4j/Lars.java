@@ -2,6 +2,7 @@ package io.github.lars4j;
 
 import io.github.lars4j.internal.CallGuard;
 import io.github.lars4j.internal.Checks;
+import io.github.lars4j.internal.kernel.KernelWish;
 import io.github.lars4j.internal.kernel.Stripes;
 import io.github.lars4j.internal.passes.Plan;
 import io.github.lars4j.rule.Hyperparameters;
@@ -11,21 +12,54 @@ import java.util.Objects;
 import java.util.function.DoubleSupplier;
 
 /**
- * Layer-wise adaptive rate scaling: SGD with momentum, each layer's learning rate scaled by its trust ratio (You,
- * Gitman and Ginsburg, <i>Large Batch Training of Convolutional Networks</i>, 2017).
+ * The LARS optimizer: SGD with momentum in which a trust ratio scales the learning rate of each layer (You, Gitman and
+ * Ginsburg, <i>Large Batch Training of Convolutional Networks</i>, 2017).
  *
- * <p>A step is two passes over flat arrays with the rule between them: pass 1 takes three sums of every layer, the rule
- * makes coefficients of them, pass 2 updates weights and momentum. {@link #step} does both; {@link #measure} and {@link
- * #update} are the halves, with {@link LayerSums} between them.
+ * <pre>{@code
+ * Layers layers = Layers.builder()
+ *         .addTensor("fc1.weight", 512, 784)
+ *         .addTensor("fc1.bias", 512)
+ *         .treatOneDimensional(Treatment.PLAIN) // biases: no weight decay, no trust ratio
+ *         .build();
+ * try (Lars lars = Lars.builder(layers)
+ *         .learningRate(Schedule.polynomial(2.0, 2, 10_000).warmup(500))
+ *         .momentum(0.9)
+ *         .weightDecay(1e-4)
+ *         .build()) {
+ *     for (Batch batch : batches) {
+ *         backward(weights, batch, gradients); // flat arrays of at least layers.end() elements
+ *         lars.step(weights, gradients);
+ *     }
+ * }
+ * }</pre>
  *
- * <p>Everything computed is the same bits on every machine, with scalar and with vector kernels, at every vector width
- * and for every number of threads. After the first step none allocates.
+ * <p>A step makes two passes over the arrays. Pass 1 computes three sums for each layer. The rule turns these sums into
+ * the layer's trust ratio and the coefficients of its update. Pass 2 updates weights and momentum. {@link #step} does
+ * all of it. {@link #measure} and {@link #update} are its two halves, for trainers that inspect or change the {@link
+ * LayerSums} in between.
  *
- * <p>Sums are taken in double, and elements updated in float. From what exact arithmetic makes of the same numbers and
- * trust ratio, a weight is off by at most 8.01 · 2⁻²⁴ of the sum of its terms' magnitudes, an element of the momentum
- * by 4.01 · 2⁻²⁴, and each by a few of the least floats beside ({@code StepAccuracyTest} derives it).
+ * <p>Results are identical to the bit on every machine, with scalar and vector kernels, at every vector width and for
+ * every number of threads. Steps after the first allocate no memory.
  *
- * <p>One call at a time: a call while another is under way throws an {@link IllegalStateException} and changes nothing.
+ * <p>Sums are computed in double precision, updates in single precision. Compared with exact arithmetic on the same
+ * inputs and the same trust ratio, the error of a weight is at most 8.01 · 2⁻²⁴ times the sum of the magnitudes of its
+ * terms, and the error of a momentum element at most 4.01 · 2⁻²⁴ times that sum, plus a few times {@link
+ * Float#MIN_VALUE} each ({@code StepAccuracyTest} derives these bounds).
+ *
+ * <p>An optimizer may be used by several threads, but only by one at a time. The following calls throw an {@link
+ * IllegalStateException} and change nothing:
+ *
+ * <ul>
+ *   <li>any call while another call is in progress, on whatever thread,
+ *   <li>{@code step} and {@code weightsChanged} after {@code measure}, until {@code update} or {@code discard} is
+ *       called,
+ *   <li>any call except {@code restore} and {@code close} after a step or a restore has failed halfway,
+ *   <li>any call except {@code close} after {@code close}.
+ * </ul>
+ *
+ * <p>The methods that only return a setting or a description ({@link #layers}, {@link #hyperparameters}, {@link
+ * #steps}, {@link #kernels}, {@link #toString}) are always allowed, but must not run at the same time as a call that
+ * changes the optimizer.
  */
 public final class Lars implements AutoCloseable {
 
@@ -45,10 +79,11 @@ public final class Lars implements AutoCloseable {
         Arrays.fill(state.begun, builder.momentumBuffer != null);
         this.schedule = builder.schedule;
         Decision decision = new Decision(state, builder.onBadGradient, builder.maxGradientNorm);
-        this.step = new Step(state, decision, builder.carrySums, builder.parallelism, builder.grain);
+        KernelWish wish = builder.simd == null ? KernelWish.ofProperty() : builder.simd.wish();
+        this.step = new Step(state, decision, builder.carrySums, wish, builder.parallelism, builder.grain);
     }
 
-    /** Starts to build an optimizer of these layers. */
+    /** Returns a builder of an optimizer for these layers. */
     public static Builder builder(Layers layers) {
         return new Builder(layers);
     }
@@ -56,29 +91,33 @@ public final class Lars implements AutoCloseable {
     /**
      * Takes a step.
      *
-     * @param params weights, at least {@link Layers#end} elements; read, and written in the layers alone
-     * @param gradients laid out as the weights are; only read
-     * @return the report of this step, live until the next
+     * <p>If it throws one of the exceptions listed here, nothing has changed.
+     *
+     * @param params the weights, at least {@link Layers#end} elements. Elements outside the layers are not touched
+     * @param gradients the gradients, in the layout of the weights; only read
+     * @return the report of this step; the next step overwrites it
      * @throws NullPointerException if an argument is {@code null}
-     * @throws IllegalArgumentException if an array is too short or passed twice, or the schedule gives a rate that is
-     *     not finite and 0 or more; nothing has changed then
-     * @throws NonFiniteException under {@link OnBadGradient#THROW}, if anything is not finite; nothing has changed then
-     * @throws IllegalStateException if the call may not come now; nothing has changed then
+     * @throws IllegalArgumentException if an array is too short, if two of the arrays are the same, or if the schedule
+     *     returns a rate that is negative or not finite
+     * @throws NonFiniteException if a weight, gradient or coefficient is not finite and the policy is {@link
+     *     OnBadGradient#THROW}
+     * @throws IllegalStateException if another call is in progress, a measured step is not finished, the optimizer is
+     *     closed, or a step or restore has failed halfway
      */
     public StepReport step(float[] params, float[] gradients) {
         return step(params, gradients, Lars::noLoss);
     }
 
-    /** Takes a step with what is known of the gradients; otherwise as {@link #step(float[], float[])}. */
+    /** Takes a step with gradients and what is known about them; otherwise as {@link #step(float[], float[])}. */
     public StepReport step(float[] params, Gradients gradients) {
         return step(params, gradients, Lars::noLoss);
     }
 
     /**
-     * Takes a step on gradients that are computed now; otherwise as {@link #step(float[], float[])}.
+     * Computes the gradients and takes a step; otherwise as {@link #step(float[], float[])}.
      *
-     * @param closure computes the gradients anew, into the array handed in, and returns the loss. Called once, before
-     *     anything else; if it throws, nothing has changed
+     * @param closure computes the gradients, stores them in {@code gradients} and returns the loss, which the report
+     *     contains. It is called once, before the step; if it throws, the step does not take place
      */
     public StepReport step(float[] params, float[] gradients, DoubleSupplier closure) {
         Objects.requireNonNull(gradients, "gradients");
@@ -88,7 +127,7 @@ public final class Lars implements AutoCloseable {
     }
 
     /**
-     * Takes a step on gradients that are computed now, with what is known of them; otherwise as {@link #step(float[],
+     * Computes the gradients and takes a step with what is known about them; otherwise as {@link #step(float[],
      * float[], DoubleSupplier)}.
      */
     public StepReport step(float[] params, Gradients gradients, DoubleSupplier closure) {
@@ -98,14 +137,16 @@ public final class Lars implements AutoCloseable {
     }
 
     /**
-     * The first half of a step: takes the sums of every layer and changes nothing. {@link #update} is to follow, or
-     * {@link #discard}, or another {@code measure}.
+     * Computes the sums of every layer, the first half of a step. This changes neither weights nor momentum. Call
+     * {@link #update} next; or {@link #discard}, to give up the step; or {@code measure} again.
      *
-     * @param params weights; only read
-     * @param gradients laid out as the weights are; only read
-     * @return the sums, live until the next call
-     * @throws IllegalArgumentException if an array is too short or passed twice
-     * @throws IllegalStateException if the call may not come now
+     * @param params the weights, at least {@link Layers#end} elements; only read
+     * @param gradients the gradients, in the layout of the weights; only read
+     * @return the sums; the next step or {@code measure} overwrites them
+     * @throws NullPointerException if an argument is {@code null}
+     * @throws IllegalArgumentException if an array is too short, or two of the arrays are the same
+     * @throws IllegalStateException if another call is in progress, the optimizer is closed, or a step or restore has
+     *     failed halfway
      */
     public LayerSums measure(float[] params, Gradients gradients) {
         guard.enter("measure", true);
@@ -120,41 +161,45 @@ public final class Lars implements AutoCloseable {
         }
     }
 
-    /** As {@link #measure(float[], Gradients)}, with nothing known of the gradients. */
+    /** As {@link #measure(float[], Gradients)}, for a gradient array about which nothing is known. */
     public LayerSums measure(float[] params, float[] gradients) {
         return measure(params, Gradients.of(gradients));
     }
 
     /**
-     * The second half of a step.
+     * Updates weights and momentum, the second half of a step. If it throws one of the exceptions listed here, nothing
+     * has changed.
      *
-     * @param params weights; read, and written in the layers alone
-     * @param gradients what was measured; only read
-     * @param sums sums of every layer that has a gradient: those that {@link #measure} returned, with others added to
-     *     them perhaps, or the trainer's own
-     * @return the report of this step, live until the next
-     * @throws IllegalArgumentException if an array is too short or passed twice, the sums are of other layers, or one
-     *     that is needed is absent; nothing has changed then
-     * @throws NonFiniteException under {@link OnBadGradient#THROW}, if anything is not finite; nothing has changed then
-     * @throws IllegalStateException if the call may not come now; nothing has changed then
+     * @param params the weights, at least {@link Layers#end} elements. Elements outside the layers are not touched
+     * @param gradients the gradients that were measured; only read
+     * @param sums the sums of every layer that has a gradient: those that {@link #measure} returned, possibly with
+     *     other sums added, or sums that the trainer computed itself
+     * @return the report of this step; the next step overwrites it
+     * @throws NullPointerException if an argument is {@code null}
+     * @throws IllegalArgumentException if an array is too short, if two of the arrays are the same, if the layers of
+     *     {@code sums} differ from the optimizer's, or if a sum that the rule needs is absent
+     * @throws NonFiniteException if a weight, gradient or coefficient is not finite and the policy is {@link
+     *     OnBadGradient#THROW}
+     * @throws IllegalStateException if {@code sums} was returned by an earlier {@code measure} and there has been an
+     *     update or a discard since; or if another call is in progress, the optimizer is closed, or a step or restore
+     *     has failed halfway
      */
     public StepReport update(float[] params, Gradients gradients, LayerSums sums) {
         Objects.requireNonNull(sums, "sums");
         CallGuard.Phase before = guard.enter("update", true);
         if (step.owns(sums) && before != CallGuard.Phase.MEASURED) {
             guard.leave(before);
-            throw new IllegalStateException(
-                    "update was called with the sums of a step that is over; call measure first");
+            throw new IllegalStateException("update was called with the sums of an earlier step; call measure first");
         }
         return take(params, gradients, Lars::noLoss, sums);
     }
 
-    /** As {@link #update(float[], Gradients, LayerSums)}, with nothing known of the gradients but their sums. */
+    /** As {@link #update(float[], Gradients, LayerSums)}, for a gradient array about which only the sums are known. */
     public StepReport update(float[] params, float[] gradients, LayerSums sums) {
         return update(params, Gradients.of(gradients), sums);
     }
 
-    /** Gives up a {@link #measure} that no {@link #update} is to follow. */
+    /** Discards the sums of the last {@link #measure}. Call it when no {@link #update} will follow. */
     public void discard() {
         guard.enter("discard", true);
         guard.leave(CallGuard.Phase.IDLE);
@@ -183,7 +228,7 @@ public final class Lars implements AutoCloseable {
         }
     }
 
-    /** γ of this step. The name for a message is made only where one is thrown, because a step allocates nothing. */
+    /** Returns the learning rate of this step. Builds the message only on failure, because a step must not allocate. */
     private double rate() {
         double rate = schedule.rate(state.step);
         return rate >= 0 && rate <= Double.MAX_VALUE ? rate : Checks.atLeastZero("rate of step " + state.step, rate);
@@ -194,8 +239,9 @@ public final class Lars implements AutoCloseable {
     }
 
     /**
-     * Says that the weights were changed by somebody else since the last step (restored, clipped, averaged): carried
-     * sums are then measured anew. Needed only where sums are carried; a different array is noticed without it.
+     * Tells the optimizer that the trainer has changed the weights since the last step, for example by restoring,
+     * clipping or averaging them. The next step then reads the weights again instead of using carried sums. This call
+     * is needed only with {@link Builder#carrySums}, and not if a different array is passed to the next step.
      */
     public void weightsChanged() {
         guard.enter("weightsChanged", false);
@@ -203,12 +249,20 @@ public final class Lars implements AutoCloseable {
         guard.leave(CallGuard.Phase.IDLE);
     }
 
-    /** Sets the learning rate of all steps from the next. */
+    /**
+     * Sets the learning rate of the next and all later steps.
+     *
+     * @param rate γ: finite, 0 or more
+     * @throws IllegalArgumentException if {@code rate} is negative or not finite
+     */
     public void learningRate(double rate) {
         learningRate(Schedule.constant(rate));
     }
 
-    /** Sets the schedule of the learning rate from the next step, which it is asked for by its number. */
+    /**
+     * Sets the schedule of the learning rate, from the next step on. Step numbers continue: the next call passes {@link
+     * #steps} to the schedule.
+     */
     public void learningRate(Schedule schedule) {
         Objects.requireNonNull(schedule, "schedule");
         CallGuard.Phase before = guard.enter("learningRate", true);
@@ -216,33 +270,40 @@ public final class Lars implements AutoCloseable {
         guard.leave(before);
     }
 
-    /** Steps taken: the number that the schedule is asked for next. A refused step is none. */
+    /**
+     * Returns the number of steps taken, which is the step number passed to the schedule next. Refused steps do not
+     * count.
+     */
     public long steps() {
         return state.step;
     }
 
-    /** The layers, as they are treated. */
+    /** Returns the layers with their current treatments. */
     public Layers layers() {
         return state.layers;
     }
 
-    /** The hyperparameters, the rule among them. */
+    /** Returns the current hyperparameters, including the rule. */
     public Hyperparameters hyperparameters() {
         return state.hyperparameters;
     }
 
-    /** The state, to go back to; a copy. */
+    /** Returns a copy of the state, for {@link #restore}. */
     public Snapshot snapshot() {
         return lend("snapshot", live -> new Snapshot(live.read().copy()));
     }
 
     /**
-     * Goes back to a state: momentum, step number, refusals, which layers have begun, hyperparameters and treatments.
-     * The schedule stays, and so do the weights, which are the trainer's to restore. Mends an optimizer whose step
-     * broke off. One that breaks off itself, for want of memory, asks for another.
+     * Restores a state: momentum, number of steps and of refused steps, which layers have taken a step, hyperparameters
+     * and treatments. The schedule is kept. The weights are not part of a snapshot; the trainer restores them.
      *
-     * @throws IllegalArgumentException if its layers differ from these by number, name or length; nothing has changed
-     *     then
+     * <p>This is allowed after a step or restore has failed halfway, and makes the optimizer usable again. If the
+     * restore itself fails halfway, for lack of memory, the optimizer must be restored again.
+     *
+     * @throws NullPointerException if {@code snapshot} is {@code null}
+     * @throws IllegalArgumentException if its layers differ from the optimizer's in number, name or length; nothing has
+     *     changed then
+     * @throws IllegalStateException if another call is in progress, or the optimizer is closed
      */
     public void restore(Snapshot snapshot) {
         Objects.requireNonNull(snapshot, "snapshot");
@@ -265,7 +326,7 @@ public final class Lars implements AutoCloseable {
         }
     }
 
-    /** Lends the state to a call that restores it, and perhaps the weights. */
+    /** Lends the state to a call that restores it, and in some cases the weights. */
     <T, E extends Exception> T lendToRestore(LiveState.Use<T, E> use) throws E {
         CallGuard.Phase before = guard.enter("restore", true, true);
         LiveState live = new LiveState(state);
@@ -286,12 +347,16 @@ public final class Lars implements AutoCloseable {
         }
     }
 
-    /** Which kernels a step that begins now runs on, their vector width, and why these. */
+    /** Describes the kernels that the next step will use: scalar or vector, the vector width, and the reason. */
     public String kernels() {
         return step.kernels();
     }
 
-    /** Ends the threads of this optimizer; it cannot be used any more. */
+    /**
+     * Ends the threads of this optimizer. Closing it again does nothing.
+     *
+     * @throws IllegalStateException if another call is in progress
+     */
     @Override
     public void close() {
         if (guard.close()) {
@@ -299,20 +364,21 @@ public final class Lars implements AutoCloseable {
         }
     }
 
-    /** Kernels, what pass 1 saves by carried sums, and the order of work. */
+    /** Describes the kernels, the arrays that pass 1 reads, and the plan of work. */
     @Override
     public String toString() {
         return step.toString();
     }
 
     /**
-     * Builds an optimizer. Every value has a default but the learning rate; all are checked by {@link #build},
-     * together.
+     * Builds an optimizer. Every value except the learning rate has a default. {@link #build} checks the values.
+     *
+     * <p>Not safe for use by several threads.
      */
     public static final class Builder {
 
         /**
-         * A little less than a float[] can hold, so that an index one block beyond the last element is still an int.
+         * Slightly fewer elements than an array can hold, so that an index one block past the last element fits an int.
          */
         private static final int MOST_ELEMENTS = Integer.MAX_VALUE - Stripes.BLOCK;
 
@@ -330,6 +396,9 @@ public final class Lars implements AutoCloseable {
         private double maxGradientNorm = Double.POSITIVE_INFINITY;
         private OnBadGradient onBadGradient = OnBadGradient.THROW;
         private boolean carrySums;
+        /** {@code null} means that the system property decides. */
+        private Simd simd;
+
         private float[] momentumBuffer;
         private int parallelism = 1;
         private Plan.Grain grain = Plan.Grain.USUAL;
@@ -340,88 +409,108 @@ public final class Lars implements AutoCloseable {
             this.layers = Objects.requireNonNull(layers, "layers");
         }
 
-        /** γ, the same at every step: finite, 0 or more. */
+        /**
+         * Sets a constant learning rate γ: finite, 0 or more.
+         *
+         * @throws IllegalArgumentException if {@code rate} is negative or not finite
+         */
         public Builder learningRate(double rate) {
             return learningRate(Schedule.constant(rate));
         }
 
-        /** γ, as a function of the step. */
+        /** Sets the learning rate γ as a function of the step. */
         public Builder learningRate(Schedule schedule) {
             this.schedule = Objects.requireNonNull(schedule, "schedule");
             return this;
         }
 
-        /** Which LARS; the paper's by default. */
+        /**
+         * Sets the rule and all hyperparameters except the learning rate at once, for example those of a checkpoint. A
+         * later call of another setter replaces the value that it sets.
+         */
+        public Builder hyperparameters(Hyperparameters hyperparameters) {
+            this.rule =
+                    Objects.requireNonNull(hyperparameters, "hyperparameters").rule();
+            this.trustCoefficient = hyperparameters.trustCoefficient();
+            this.weightDecay = hyperparameters.weightDecay();
+            this.momentum = hyperparameters.momentum();
+            this.dampening = hyperparameters.dampening();
+            this.nesterov = hyperparameters.nesterov();
+            this.momentumCorrection = hyperparameters.momentumCorrection();
+            return this;
+        }
+
+        /** Sets the variant of LARS; by default {@link io.github.lars4j.rule.Dialects#PAPER}. */
         public Builder rule(Rule rule) {
             this.rule = Objects.requireNonNull(rule, "rule");
             return this;
         }
 
-        /** η: finite, more than 0; 0.001 by default. */
+        /** Sets the trust coefficient η: finite, more than 0; 0.001 by default. */
         public Builder trustCoefficient(double trustCoefficient) {
             this.trustCoefficient = trustCoefficient;
             return this;
         }
 
-        /** β: finite, 0 or more; 0 by default. */
+        /** Sets the weight decay β: finite, 0 or more; 0 by default. */
         public Builder weightDecay(double weightDecay) {
             this.weightDecay = weightDecay;
             return this;
         }
 
-        /** μ: finite, 0 or more; 0, and no buffer, by default. */
+        /** Sets the momentum μ: finite, 0 or more; 0 by default, which keeps no momentum buffer. */
         public Builder momentum(double momentum) {
             this.momentum = momentum;
             return this;
         }
 
         /**
-         * δ, what is left out of a gradient on its way into the momentum, but not on a layer's first step: finite; 0 by
-         * default. Without momentum it has no effect.
+         * Sets the dampening δ: finite; 0 by default. Gradients enter the momentum buffer multiplied by 1 - δ, except
+         * on a layer's first step. Without momentum it has no effect.
          */
         public Builder dampening(double dampening) {
             this.dampening = dampening;
             return this;
         }
 
-        /** Nesterov's momentum, which needs momentum and no dampening; off by default. */
+        /** Enables Nesterov momentum, which requires momentum above 0 and dampening 0; off by default. */
         public Builder nesterov(boolean nesterov) {
             this.nesterov = nesterov;
             return this;
         }
 
-        /** See {@link Hyperparameters#momentumCorrection}; off by default. */
+        /** Enables {@linkplain Hyperparameters#momentumCorrection momentum correction}; off by default. */
         public Builder momentumCorrection(boolean momentumCorrection) {
             this.momentumCorrection = momentumCorrection;
             return this;
         }
 
         /**
-         * Scales all gradients down so that their norm over all layers is at most {@code norm}: more than 0; no clip by
-         * default. What is scaled is what the rule sees. Costs no pass over memory, but all sums are needed before the
-         * first write.
+         * Sets the maximum norm of the gradient over all layers: more than 0; infinite by default. If the norm is
+         * larger, all gradients are scaled down to it before the rule sees them. This needs no further pass over
+         * memory, but requires the sums of all layers before the first write.
          *
-         * <p>The norm is that over this optimizer's own layers. Several optimizers over one array, as parameter groups,
-         * each clip by their own, where {@code torch.nn.utils.clip_grad_norm_} clips all parameters by one (plus 1e-6). To do
-         * that, take it from {@link Lars#measure} of each: with G the root of the sum of all {@link
-         * LayerSums#gradients}, multiply {@link Gradients#scale} by {@code min(1, norm / (scale · G))} before {@link
-         * Lars#update}.
+         * <p>The norm is taken over the layers of this optimizer only. If several optimizers share one array as
+         * parameter groups, each clips by its own norm, whereas {@code torch.nn.utils.clip_grad_norm_} clips all
+         * parameters by their common norm (plus 1e-6). To clip by the common norm, call {@link Lars#measure} on every
+         * optimizer. Let G be the square root of the sum of all {@link LayerSums#gradients}; then multiply {@link
+         * Gradients#scale} by {@code min(1, norm / (scale · G))} and call {@link Lars#update} on every optimizer.
          */
         public Builder maxGradientNorm(double norm) {
             this.maxGradientNorm = norm;
             return this;
         }
 
-        /** What to do where something is not finite; throw by default. */
+        /** Sets what a step does if a value is not finite; by default {@link OnBadGradient#THROW}. */
         public Builder onBadGradient(OnBadGradient policy) {
             this.onBadGradient = Objects.requireNonNull(policy, "onBadGradient");
             return this;
         }
 
         /**
-         * Whether pass 2 takes the next step's Σw² while it writes, so that pass 1 need not read the weights; off by
-         * default. The same bits, less time, but only where the rule needs no Σw·g. The price is a duty: who changes
-         * weights between steps must call {@link Lars#weightsChanged}.
+         * Sets whether pass 2 computes Σw² of the next step while it writes the weights, so that pass 1 need not read
+         * them; off by default. Results are identical to the bit. It saves time for layers whose trust ratio does not
+         * need Σw·g. A trainer that changes the weights between steps must then call {@link Lars#weightsChanged}.
          */
         public Builder carrySums(boolean carry) {
             this.carrySums = carry;
@@ -429,8 +518,9 @@ public final class Lars implements AutoCloseable {
         }
 
         /**
-         * Keeps the momentum in the caller's array: laid out as the weights are, written by every step. It is used as
-         * it stands, and its layers count as begun. By default the optimizer has an array of its own, all zero.
+         * Sets the array that holds the momentum, in the layout of the weights. Every step writes to it. Its current
+         * values are the initial momentum, so a layer's first step is dampened like any other. By default the optimizer
+         * allocates an array of zeros.
          */
         public Builder momentumBuffer(float[] buffer) {
             this.momentumBuffer = Objects.requireNonNull(buffer, "momentumBuffer");
@@ -438,30 +528,42 @@ public final class Lars implements AutoCloseable {
         }
 
         /**
-         * Threads that share a step, the caller counted in: 1 to 1024; 1 by default. The same bits for every number.
+         * Sets the number of threads that share the work of a step, including the calling thread: 1 to 1024; 1 by
+         * default. Results are identical to the bit for every number of threads.
          */
         public Builder parallelism(int threads) {
             this.parallelism = threads;
             return this;
         }
 
-        /** For tests: a fine grain gives a small layout many groups and many shares. */
+        /**
+         * Sets whether this optimizer uses SIMD kernels; by default the system property {@code lars4j.kernels} decides.
+         */
+        public Builder simd(Simd simd) {
+            this.simd = Objects.requireNonNull(simd, "simd");
+            return this;
+        }
+
+        /** For tests: a fine grain splits even a small layout into many groups and shares. */
         Builder grain(Plan.Grain grain) {
             this.grain = grain;
             return this;
         }
 
         /**
-         * Builds the optimizer. What {@link Checkpoint} could not save is refused here: a layer that is called as the
-         * momentum of another is in a checkpoint ({@code a.momentum_buffer} beside {@code a}, where there is momentum),
-         * a layer called {@code lars4j.checksum} or {@code __metadata__}, a name that is not Unicode, and so many
-         * layers that the header of a checkpoint may need more than the 100 MB that its format allows (about 400,000
-         * with short names).
+         * Builds the optimizer. It refuses layers that {@link Checkpoint} could not save:
          *
-         * @throws IllegalArgumentException if a value is out of its range or does not go with another, naming it, or a
-         *     checkpoint of the layers could not be written
-         * @throws IllegalStateException if no learning rate was given, or the kernels that a property asks for cannot
-         *     run
+         * <ul>
+         *   <li>with momentum, a layer whose name is that of another layer followed by {@code .momentum_buffer},
+         *   <li>a layer named {@code lars4j.checksum} or {@code __metadata__},
+         *   <li>a name that contains an unpaired surrogate,
+         *   <li>so many layers that the header of a checkpoint might exceed the 100 MB that its format allows (about
+         *       400,000 layers with short names).
+         * </ul>
+         *
+         * @throws IllegalArgumentException if a value is out of its range or contradicts another (the message names
+         *     it), or if a checkpoint of the layers could not be written
+         * @throws IllegalStateException if no learning rate was set, or if SIMD is required but not available
          */
         public Lars build() {
             if (schedule == null) {

@@ -6,21 +6,23 @@ import java.util.List;
 import java.util.Objects;
 
 /**
- * One layer: a tensor in the flat array, with a trust ratio of its own.
+ * A layer: one tensor in the flat arrays, which has a trust ratio of its own. {@link Layers.Builder} creates layers and
+ * computes their offsets. Immutable and safe for use by several threads.
  *
- * @param name unique within its {@link Layers}
- * @param offset index of its first element, 0 or more
- * @param shape its dimensions, each 0 or more; {@code [length]} where only the length was given
- * @param length its elements: the product of the shape
- * @param treatment decay, adaptation and rate factor
+ * @param name the name, unique within a {@link Layers}
+ * @param offset the index of the first element, 0 or more
+ * @param shape the dimensions, outermost first, each 0 or more; empty for a scalar
+ * @param length the number of elements, which is the product of the dimensions
+ * @param treatment weight decay, adaptation and rate factor
  */
 public record Layer(String name, long offset, List<Long> shape, long length, Treatment treatment) {
 
     /**
      * Checks the values.
      *
-     * @throws NullPointerException if a value, or a dimension, is {@code null}
-     * @throws IllegalArgumentException if a value is out of its range, naming it
+     * @throws NullPointerException if a value or a dimension is {@code null}
+     * @throws IllegalArgumentException if an offset or dimension is negative, if the length is not the product of the
+     *     dimensions, or if the product or the layer's end exceeds {@link Long#MAX_VALUE}
      */
     public Layer {
         Objects.requireNonNull(name, "name");
@@ -31,25 +33,26 @@ public record Layer(String name, long offset, List<Long> shape, long length, Tre
                     "offset of layer \"" + name + "\" is " + offset + "; it must be 0 or more");
         }
         if (length != elements(name, shape)) {
-            throw new IllegalArgumentException("length of layer \"" + name + "\" is " + length + "; its shape " + shape
-                    + " makes it " + elements(name, shape));
+            throw new IllegalArgumentException("length of layer \"" + name + "\" is " + length + "; it must be "
+                    + elements(name, shape) + ", the product of its shape " + shape);
         }
         if (length > Long.MAX_VALUE - offset) {
-            throw new IllegalArgumentException("length of layer \"" + name + "\" is " + length + "; behind offset "
-                    + offset + " it must be at most " + (Long.MAX_VALUE - offset));
+            throw new IllegalArgumentException("length of layer \"" + name + "\" is " + length + "; at offset " + offset
+                    + " it must be at most " + (Long.MAX_VALUE - offset));
         }
     }
 
-    /** Index behind its last element. */
+    /** Returns the index after the last element. */
     public long end() {
         return offset + length;
     }
 
-    /** This layer, treated otherwise. */
+    /** Returns this layer with another treatment. */
     public Layer withTreatment(Treatment other) {
         return new Layer(name, offset, shape, length, other);
     }
 
+    /** Returns the product of the dimensions, or throws an exception that names the layer. */
     static long elements(String name, List<Long> shape) {
         long elements = 1;
         for (long dimension : shape) {
@@ -59,7 +62,7 @@ public record Layer(String name, long offset, List<Long> shape, long length, Tre
             }
             if (Math.multiplyHigh(elements, dimension) != 0 || elements * dimension < 0) {
                 throw new IllegalArgumentException("shape of layer \"" + name + "\" is " + shape
-                        + "; its elements must be at most " + Long.MAX_VALUE);
+                        + "; its product must be at most " + Long.MAX_VALUE);
             }
             elements *= dimension;
         }

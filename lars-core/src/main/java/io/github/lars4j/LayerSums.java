@@ -4,10 +4,24 @@ import java.util.Arrays;
 import java.util.Objects;
 
 /**
- * The seam between the passes: all that LARS must know of each layer, Σw², Σg² and Σw·g. Sums over parts of a layer,
- * from several optimizers or machines, add up to those of the whole.
+ * The sums that the rule needs of each layer: Σw², Σg² and Σw·g, over the elements of the layer. {@link Lars#measure}
+ * computes them and {@link Lars#update} uses them.
  *
- * <p>A sum that was not measured is absent, not 0. Not safe for use by several threads.
+ * <p>If a layer is split over several optimizers or machines, {@link #add} turns the sums of the parts into the sums of
+ * the whole:
+ *
+ * <pre>{@code
+ * LayerSums sums = lars.measure(params, gradients);
+ * for (LayerSums part : receivedFromOtherMachines) {
+ *     sums.add(part);
+ * }
+ * lars.update(params, gradients, sums);
+ * }</pre>
+ *
+ * <p>A sum that was not measured is absent, which is not the same as 0. Methods that take the index of a layer throw an
+ * {@link IndexOutOfBoundsException} if there is no such layer.
+ *
+ * <p>Not safe for use by several threads.
  */
 public final class LayerSums {
 
@@ -16,14 +30,14 @@ public final class LayerSums {
     private static final byte PRODUCTS = 4;
 
     private final byte[] present;
-    /** NaN where absent, as are the others; a sum that is present may be NaN too. */
+    /** Σw² by layer; NaN if absent, but a sum that is present may be NaN as well. The same holds for the other two. */
     final double[] ww;
 
     final double[] gg;
     final double[] wg;
     private Layers layers;
 
-    /** Sums of these layers, all of them absent. */
+    /** Creates sums for these layers; all of them are absent. */
     public LayerSums(Layers layers) {
         this.present = new byte[Objects.requireNonNull(layers, "layers").size()];
         this.ww = new double[layers.size()];
@@ -32,13 +46,13 @@ public final class LayerSums {
         begin(layers);
     }
 
-    /** The layers that these are sums over; those of {@link Lars#measure}, as they were treated by then. */
+    /** Returns the layers to which the sums belong, with their treatments at the time of {@link Lars#measure}. */
     public Layers layers() {
         return layers;
     }
 
     /**
-     * Σw².
+     * Returns Σw² of a layer.
      *
      * @param layer index of the layer
      * @throws IllegalStateException if it was not measured
@@ -48,7 +62,7 @@ public final class LayerSums {
     }
 
     /**
-     * Σg² of what the gradient array holds.
+     * Returns Σg² of a layer, of the values in the gradient array before {@link Gradients#scale}.
      *
      * @param layer index of the layer
      * @throws IllegalStateException if it was not measured
@@ -58,7 +72,8 @@ public final class LayerSums {
     }
 
     /**
-     * Σw·g; its error is relative to Σ|w·g|.
+     * Returns Σw·g of a layer, of the values in the gradient array before {@link Gradients#scale}. Its error is
+     * relative to Σ|w·g|.
      *
      * @param layer index of the layer
      * @throws IllegalStateException if it was not measured
@@ -67,26 +82,27 @@ public final class LayerSums {
         return wg[checked(layer, PRODUCTS, "w·g")];
     }
 
-    /** Whether {@link #weights} is there for a layer. */
+    /** Returns whether {@link #weights} of a layer is present. */
     public boolean hasWeights(int layer) {
         return has(layer, WEIGHTS);
     }
 
-    /** Whether {@link #gradients} is there for a layer. */
+    /** Returns whether {@link #gradients} of a layer is present. */
     public boolean hasGradients(int layer) {
         return has(layer, GRADIENTS);
     }
 
-    /** Whether {@link #products} is there for a layer. */
+    /** Returns whether {@link #products} of a layer is present. */
     public boolean hasProducts(int layer) {
         return has(layer, PRODUCTS);
     }
 
     /**
-     * Sets Σw² of a layer, as another machine measured it, say.
+     * Sets Σw² of a layer, for example to a value received from another machine. The sum may be NaN or infinite, which
+     * means that the weights are not finite.
      *
      * @throws IndexOutOfBoundsException if there is no such layer
-     * @throws IllegalArgumentException if it is negative; a NaN or an infinity is what weights that hold one have
+     * @throws IllegalArgumentException if the sum is negative
      */
     public void setWeights(int layer, double sum) {
         ww[settable(layer, sum)] = sum;
@@ -99,7 +115,7 @@ public final class LayerSums {
         present[layer] |= GRADIENTS;
     }
 
-    /** Sets Σw·g of a layer. */
+    /** Sets Σw·g of a layer; otherwise as {@link #setWeights}, but the sum may be negative. */
     public void setProducts(int layer, double sum) {
         wg[layers.checked("layer", layer)] = sum;
         present[layer] |= PRODUCTS;
@@ -108,25 +124,26 @@ public final class LayerSums {
     /**
      * Adds the sums over another part of the same layers.
      *
-     * @throws IllegalArgumentException if the other has other layers by number or name, or other sums are absent there;
-     *     nothing has been added then
+     * @throws IllegalArgumentException if the layers of {@code other} differ from these in number or name, or if
+     *     different sums are present; nothing has been added then
      */
     public void add(LayerSums other) {
         Objects.requireNonNull(other, "other").layers.requireSameNames("other", layers);
         for (int i = 0; i < present.length; i++) {
             if (other.present[i] != present[i]) {
-                throw new IllegalArgumentException("other has " + sums(other.present[i]) + " of layer \""
-                        + layers.get(i).name() + "\"; it must have " + sums(present[i]) + ", as here");
+                throw new IllegalArgumentException("other has " + sums(other.present[i]) + " for layer \""
+                        + layers.get(i).name() + "\"; it must have " + sums(present[i])
+                        + ", like the sums it is added to");
             }
         }
         for (int i = 0; i < present.length; i++) {
-            ww[i] += other.ww[i]; // NaN and NaN where both are absent
+            ww[i] += other.ww[i]; // NaN + NaN if both are absent
             gg[i] += other.gg[i];
             wg[i] += other.wg[i];
         }
     }
 
-    /** Makes every sum absent, for the sums of these layers: as many as before, treated otherwise perhaps. */
+    /** Makes every sum absent. The layers must be as many as before, but their treatments may differ. */
     final void begin(Layers layers) {
         this.layers = layers;
         Arrays.fill(present, (byte) 0);

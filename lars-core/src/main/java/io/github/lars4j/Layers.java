@@ -15,11 +15,21 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
- * Where the layers lie in the flat arrays, and how each is treated. Immutable, and safe for use by several threads.
+ * The positions of the layers in the flat arrays, and the treatment of each layer.
  *
- * <p>Weights, gradients and momentum have this same layout. Gaps between layers are allowed and never touched, so
- * several optimizers over one array can serve as parameter groups. (Each then clips by the norm of its own layers; see
- * {@link Lars.Builder#maxGradientNorm}.)
+ * <pre>{@code
+ * Layers layers = Layers.builder()
+ *         .addTensor("fc1.weight", 512, 784)    // elements 0 to 401,407
+ *         .addTensor("fc1.bias", 512)           // elements 401,408 to 401,919
+ *         .treatOneDimensional(Treatment.PLAIN) // biases: no weight decay, no trust ratio
+ *         .build();
+ * }</pre>
+ *
+ * <p>Weights, gradients and momentum share this layout. There may be gaps between layers, which the optimizer never
+ * reads or writes. Several optimizers can therefore share the arrays, as parameter groups; each then clips by the norm
+ * of its own layers (see {@link Lars.Builder#maxGradientNorm}).
+ *
+ * <p>Immutable and safe for use by several threads.
  */
 public final class Layers implements Iterable<Layer> {
 
@@ -28,11 +38,11 @@ public final class Layers implements Iterable<Layer> {
     private final long end;
 
     /**
-     * Layers in an order, which is that of their indices.
+     * Creates a layout from a list of layers.
      *
-     * @param layers in the order of their indices; their places need not be in order
-     * @throws NullPointerException if {@code layers}, or one of them, is {@code null}
-     * @throws IllegalArgumentException if there are none, two have one name, or two overlap
+     * @param layers the layers in the order of their indices; their offsets may be in any order
+     * @throws NullPointerException if {@code layers} or an element is {@code null}
+     * @throws IllegalArgumentException if the list is empty, two layers have the same name, or two layers overlap
      */
     public Layers(List<Layer> layers) {
         this.layers = Checks.copyOf("layers", layers);
@@ -54,23 +64,25 @@ public final class Layers implements Iterable<Layer> {
             Layer layer = placed.get(i);
             if (layer.offset() < before.end()) {
                 throw new IllegalArgumentException("offset of layer \"" + layer.name() + "\" is " + layer.offset()
-                        + "; layer \"" + before.name() + "\" lies at [" + before.offset() + ", " + before.end() + ")");
+                        + "; it must not overlap layer \"" + before.name() + "\" at [" + before.offset() + ", "
+                        + before.end() + ")");
             }
         }
         this.end = placed.getLast().end();
     }
 
+    /** Returns a builder of a layout without layers. */
     public static Builder builder() {
         return new Builder();
     }
 
-    /** Number of layers. */
+    /** Returns the number of layers. */
     public int size() {
         return layers.size();
     }
 
     /**
-     * The layer at an index.
+     * Returns the layer at an index.
      *
      * @throws IndexOutOfBoundsException if {@code index} is not in {@code [0, size())}
      */
@@ -82,7 +94,7 @@ public final class Layers implements Iterable<Layer> {
      * Checks the index of a layer.
      *
      * @return {@code index}
-     * @throws IndexOutOfBoundsException if there is no such layer, calling the index {@code what}
+     * @throws IndexOutOfBoundsException if there is no such layer; the message names the index {@code what}
      */
     int checked(String what, int index) {
         if (index < 0 || index >= layers.size()) {
@@ -92,24 +104,27 @@ public final class Layers implements Iterable<Layer> {
     }
 
     /**
-     * The index of the layer of a name.
+     * Returns the index of the layer with a name.
      *
      * @throws IllegalArgumentException if no layer has this name
      */
     public int index(String name) {
         Integer index = indices.get(Objects.requireNonNull(name, "name"));
         if (index == null) {
-            throw new IllegalArgumentException("name is \"" + name + "\"; it must be that of a layer");
+            throw new IllegalArgumentException("name is \"" + name + "\"; it must be the name of a layer");
         }
         return index;
     }
 
-    /** Whether there is a layer of a name. */
+    /** Returns whether a layer has this name. */
     boolean has(String name) {
         return indices.containsKey(name);
     }
 
-    /** These layers where they lie, each {@code i} treated as the other {@code from[i]} is; of -1, as it was. */
+    /**
+     * Returns these layers with treatments of others: layer {@code i} gets the treatment of {@code
+     * others.get(from[i])}, or keeps its own if {@code from[i]} is -1.
+     */
     Layers withTreatmentsOf(Layers others, int[] from) {
         List<Layer> treated = new ArrayList<>();
         for (int i = 0; i < size(); i++) {
@@ -122,9 +137,10 @@ public final class Layers implements Iterable<Layer> {
     }
 
     /**
-     * Checks that these layers are named as others are.
+     * Checks that these layers have the same names as others, in the same order.
      *
-     * @throws IllegalArgumentException if these, called {@code what}, are not named as {@code others} are, in order
+     * @param what the name of these layers in the message
+     * @throws IllegalArgumentException if the names differ
      */
     void requireSameNames(String what, Layers others) {
         if (size() != others.size()) {
@@ -138,18 +154,18 @@ public final class Layers implements Iterable<Layer> {
         }
     }
 
-    /** As {@link #requireSameNames}, and with the same lengths. */
+    /** Checks names as {@link #requireSameNames} does, and lengths too. */
     void requireSameTensors(String what, Layers others) {
         requireSameNames(what, others);
         for (int i = 0; i < size(); i++) {
             if (get(i).length() != others.get(i).length()) {
-                throw new IllegalArgumentException(what + " has length " + get(i).length() + " of layer \""
+                throw new IllegalArgumentException(what + " has length " + get(i).length() + " for layer \""
                         + get(i).name() + "\"; it must be " + others.get(i).length());
             }
         }
     }
 
-    /** Index behind the last element of the last layer: the least length of the arrays. */
+    /** Returns the index after the last element of any layer, which is the minimum length of the arrays. */
     public long end() {
         return end;
     }
@@ -169,7 +185,7 @@ public final class Layers implements Iterable<Layer> {
         return layers.hashCode();
     }
 
-    /** A table of the layers, a line each. */
+    /** Returns a table with one line for each layer. */
     @Override
     public String toString() {
         StringBuilder text = new StringBuilder();
@@ -189,22 +205,24 @@ public final class Layers implements Iterable<Layer> {
     }
 
     /**
-     * Lists layers one after the other, each behind the one before unless told otherwise. The {@code treat} methods
-     * change the layers added so far and no later ones; where none is called, nothing is excluded.
+     * Builds a layout. Each layer starts where the layer added before it ends, unless {@link #at} says otherwise.
      *
-     * <p>A treatment replaces the layer's earlier one as a whole: of several that apply to a layer, the last alone
-     * counts, and nothing is left of the others. Here {@code bn1.bias} ends with the full learning rate:
+     * <p>The {@code treat} methods change the layers added so far, and not those added later. Layers that none of them
+     * changes have {@link Treatment#FULL}. A treatment replaces the layer's earlier treatment completely: if several
+     * apply to a layer, only the last counts. In this example {@code bn1.bias} ends up with the full learning rate:
      *
      * <pre>{@code
      * builder.treat(Pattern.compile("bias$"), Treatment.FULL.withRateFactor(0.01))    // biases: rate x 0.01
      *         .treat(Pattern.compile("^bn"), Treatment.PLAIN)                          // bn1.bias: rate x 1 again
      * }</pre>
      *
-     * <p>For a layer to which both apply, a third call says both:
+     * <p>To give such a layer both properties, add a third call:
      *
      * <pre>{@code
      *         .treat(Pattern.compile("^bn.*bias$"), Treatment.PLAIN.withRateFactor(0.01))
      * }</pre>
+     *
+     * <p>Not safe for use by several threads.
      */
     public static final class Builder {
 
@@ -214,17 +232,32 @@ public final class Layers implements Iterable<Layer> {
 
         private Builder() {}
 
-        /** Adds a layer of {@code length} elements with {@link Treatment#FULL}. */
+        /**
+         * Adds a layer of {@code length} elements with {@link Treatment#FULL}.
+         *
+         * @throws IllegalArgumentException if {@code length} is negative or the layer ends beyond {@link
+         *     Long#MAX_VALUE}
+         */
         public Builder add(String name, long length) {
             return add(name, length, Treatment.FULL);
         }
 
-        /** Adds a layer of {@code length} elements. */
+        /**
+         * Adds a layer of {@code length} elements.
+         *
+         * @throws IllegalArgumentException if {@code length} is negative or the layer ends beyond {@link
+         *     Long#MAX_VALUE}
+         */
         public Builder add(String name, long length, Treatment treatment) {
             return add(new Layer(name, next, List.of(length), length, treatment));
         }
 
-        /** Adds a layer of a shape, the outermost dimension first; no dimension is a scalar. */
+        /**
+         * Adds a layer with a shape and {@link Treatment#FULL}.
+         *
+         * @param shape the dimensions, outermost first, each 0 or more; none for a scalar
+         * @throws IllegalArgumentException if a dimension is negative or the layer ends beyond {@link Long#MAX_VALUE}
+         */
         public Builder addTensor(String name, long... shape) {
             Objects.requireNonNull(shape, "shape");
             List<Long> dimensions = new ArrayList<>();
@@ -243,9 +276,9 @@ public final class Layers implements Iterable<Layer> {
         }
 
         /**
-         * Places the next layer at {@code offset}, wherever the last one ended.
+         * Places the next layer at {@code offset} instead of after the previous layer.
          *
-         * @throws IllegalArgumentException if it is negative
+         * @throws IllegalArgumentException if {@code offset} is negative
          */
         public Builder at(long offset) {
             if (offset < 0) {
@@ -256,23 +289,22 @@ public final class Layers implements Iterable<Layer> {
         }
 
         /**
-         * Treats every layer added so far in whose name {@code pattern} is found. The treatment replaces the layer's
-         * earlier one as a whole.
+         * Applies the treatment to every layer added so far whose name contains a match of {@code pattern}. It replaces
+         * the layer's earlier treatment completely.
          *
-         * @throws IllegalArgumentException if {@code pattern} is found in the name of none; use {@link
-         *     #treatIfPresent} where that is no mistake
+         * @throws IllegalArgumentException if no name matches; use {@link #treatIfPresent} if that is not an error
          */
         public Builder treat(Pattern pattern, Treatment treatment) {
             Objects.requireNonNull(pattern, "pattern");
             Objects.requireNonNull(treatment, "treatment");
             if (layers.stream().noneMatch(layer -> pattern.matcher(layer.name()).find())) {
                 throw new IllegalArgumentException("pattern is \"" + pattern
-                        + "\"; it must be found in the name of a layer added so far: " + firstNames());
+                        + "\"; it must match the name of a layer added so far: " + firstNames());
             }
             return treatIfPresent(pattern, treatment);
         }
 
-        /** The names of the first three layers. */
+        /** Lists the names of the first three layers, for a message. */
         private String firstNames() {
             if (layers.isEmpty()) {
                 return "there is none yet";
@@ -284,7 +316,7 @@ public final class Layers implements Iterable<Layer> {
             return names + (layers.size() > 3 ? " and " + (layers.size() - 3) + " more" : "");
         }
 
-        /** As {@link #treat}, but does nothing where {@code pattern} is found in the name of no layer. */
+        /** As {@link #treat}, but does nothing if no name matches. */
         public Builder treatIfPresent(Pattern pattern, Treatment treatment) {
             Objects.requireNonNull(pattern, "pattern");
             Objects.requireNonNull(treatment, "treatment");
@@ -293,11 +325,11 @@ public final class Layers implements Iterable<Layer> {
         }
 
         /**
-         * Treats every tensor added so far that has at most one dimension: biases, normalisation, scalars. The
-         * treatment replaces the layer's earlier one as a whole. A network may have no such tensor; then nothing
-         * changes.
+         * Applies the treatment to every layer added so far that has at most one dimension, such as biases and the
+         * parameters of normalisation layers. It replaces the layer's earlier treatment completely. If there is no such
+         * layer, nothing changes.
          *
-         * @throws IllegalStateException if no layer was added yet, or if one was added by its length alone, so that its
+         * @throws IllegalStateException if no layer was added yet, or if one was added by its length, so that its
          *     dimensions are not known
          */
         public Builder treatOneDimensional(Treatment treatment) {
@@ -309,16 +341,16 @@ public final class Layers implements Iterable<Layer> {
             if (shaped.cardinality() < layers.size()) {
                 throw new IllegalStateException(
                         "layer \"" + layers.get(shaped.nextClearBit(0)).name()
-                                + "\" was added by its length; use addTensor for layers to be told apart by their dimensions");
+                                + "\" was added by its length; treatOneDimensional needs every shape, so use addTensor");
             }
             layers.replaceAll(layer -> layer.shape().size() <= 1 ? layer.withTreatment(treatment) : layer);
             return this;
         }
 
         /**
-         * Builds the layers.
+         * Builds the layout.
          *
-         * @throws IllegalArgumentException if there are no layers, two have one name, or two overlap
+         * @throws IllegalArgumentException if no layer was added, two layers have the same name, or two layers overlap
          */
         public Layers build() {
             return new Layers(layers);

@@ -1,16 +1,16 @@
 package io.github.lars4j;
 
 /**
- * The state of an optimizer, lent to a call that saves or restores it. Nothing is copied: the call works on the very
- * state that steps work on, and no other call is let in meanwhile.
+ * A view of an optimizer's state for a call that saves or restores it. The view is valid during the call only. Nothing
+ * is copied: the call works on the state that steps use, and the optimizer refuses all other calls in the meantime.
  */
 final class LiveState {
 
     /**
-     * A call that a state is lent to.
+     * A call that saves or restores a state.
      *
-     * @param <T> what it returns
-     * @param <E> what it throws
+     * @param <T> the type of its result
+     * @param <E> the type of the exception that it throws
      */
     @FunctionalInterface
     interface Use<T, E extends Exception> {
@@ -25,21 +25,21 @@ final class LiveState {
     }
 
     /**
-     * The state, to be read.
+     * Returns the state, for reading only.
      *
-     * @throws IllegalStateException if the call that it was lent to has returned
+     * @throws IllegalStateException if the call has ended
      */
     State read() {
         if (state == null) {
-            throw new IllegalStateException("the call that the state was lent to has returned");
+            throw new IllegalStateException("the state was used after the call that borrowed it had ended");
         }
         return state;
     }
 
     /**
-     * The state, to be changed. If the call fails from here on, it leaves the state half written.
+     * Returns the state, for changing it. If the call fails after this, the state counts as half written.
      *
-     * @throws IllegalStateException if the call that it was lent to has returned
+     * @throws IllegalStateException if the call has ended
      */
     State change() {
         State changed = read();
@@ -47,12 +47,12 @@ final class LiveState {
         return changed;
     }
 
-    /** Whether the call has begun to change the state. */
+    /** Returns whether the call has started to change the state. */
     boolean isChanging() {
         return changing;
     }
 
-    /** Ends the loan. */
+    /** Makes this view invalid. */
     void end() {
         state = null;
     }

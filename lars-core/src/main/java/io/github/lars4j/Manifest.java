@@ -14,12 +14,12 @@ import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /**
- * A state, all but its momentum, as the metadata of a file and back. There is one text for each state: text that is not
- * what would be written is refused.
+ * Converts a state, except its momentum, to the metadata of a checkpoint and back. Each state has exactly one metadata
+ * text; text that differs from what {@link #write} would produce is refused.
  *
- * <p>Entry {@code layer.7} is of layer 7, in this order and with one space between: offset, shape as {@code [64,3]},
- * decay, adapt, rate factor, begun, last learning rate, last trust ratio, name. Doubles are as {@link Double#toString}
- * writes them, which reads back to the same bits.
+ * <p>Entry {@code layer.7} describes layer 7 by these fields, separated by one space: offset, shape as {@code [64,3]},
+ * decay, adapt, rate factor, begun, last learning rate, last trust ratio, name. Doubles are written by {@link
+ * Double#toString}, which preserves their bits.
  */
 final class Manifest {
 
@@ -31,7 +31,7 @@ final class Manifest {
 
     private Manifest() {}
 
-    /** The text of a state whose weights are, or are not, in the same file. */
+    /** Returns the metadata of a state; {@code weights} says whether the file contains the weights. */
     static Map<String, String> write(State state, boolean weights) {
         Hyperparameters hyper = state.hyperparameters;
         Rule rule = hyper.rule();
@@ -66,9 +66,10 @@ final class Manifest {
     }
 
     /**
-     * Refuses the file of a later format: the first thing to be checked, for all the rest may be otherwise there.
+     * Refuses a file of a later format. This must be the first check, because everything else may differ in a later
+     * format.
      *
-     * @param path the file's, for messages
+     * @param path the path of the file, for messages
      */
     static void requireNotNewer(Path path, Map<String, String> text) throws SafeTensorsException {
         String version = text.getOrDefault(FORMAT, VERSION);
@@ -80,10 +81,10 @@ final class Manifest {
     }
 
     /**
-     * Reads what {@link #write} wrote; without {@code nesterov}, as older states are, it is false.
+     * Reads the metadata that {@link #write} has written. If {@code nesterov} is missing, as in old files, it is false.
      *
      * @return the state, without momentum
-     * @throws SafeTensorsException if it is anything else
+     * @throws SafeTensorsException if {@link #write} cannot have written this metadata
      */
     static State read(Map<String, String> text) throws SafeTensorsException {
         String version = text.get(FORMAT);
@@ -96,9 +97,9 @@ final class Manifest {
         try {
             state = parse(text);
         } catch (IllegalArgumentException e) {
-            // The cause says which value, and quotes it; a hostile one could fill a log with its like.
-            throw new SafeTensorsException(
-                    "the metadata is no checkpoint's: " + SafeTensorsException.quote(String.valueOf(e.getMessage())));
+            // Not as the cause: its message quotes the bad value in full, which could flood a log.
+            throw new SafeTensorsException("the metadata is not that of a checkpoint: "
+                    + SafeTensorsException.quote(String.valueOf(e.getMessage())));
         }
         requireSame(text, write(state, hasWeights(text)));
         return state;
@@ -159,7 +160,7 @@ final class Manifest {
         return value;
     }
 
-    /** Lenient about brackets, for {@link #requireSame} is strict about everything. */
+    /** Parses a shape. It is lenient about brackets, because {@link #requireSame} checks every character later. */
     private static List<Long> shape(String text) {
         String inner = text.replace("[", "").replace("]", "");
         return inner.isEmpty()

@@ -1,6 +1,9 @@
 package io.github.lars4j;
 
-/** A layer held a NaN or an infinity. It was seen before anything was written: nothing has changed. */
+/**
+ * Thrown by a step under {@link OnBadGradient#THROW} if the gradient, the weights or the coefficients of a layer
+ * contain a NaN or an infinity. The step has changed nothing.
+ */
 public final class NonFiniteException extends ArithmeticException {
 
     private static final long serialVersionUID = 1;
@@ -14,13 +17,13 @@ public final class NonFiniteException extends ArithmeticException {
         this.outcome = outcome;
     }
 
-    /** Name of the first layer that is not finite. */
+    /** Returns the name of the first layer that is not finite. */
     public String layer() {
         return layer;
     }
 
     /**
-     * What of it is not finite: {@link Outcome#BAD_GRADIENT}, {@link Outcome#BAD_WEIGHTS} or {@link
+     * Returns what is not finite: {@link Outcome#BAD_GRADIENT}, {@link Outcome#BAD_WEIGHTS} or {@link
      * Outcome#BAD_COEFFICIENT}.
      */
     public Outcome outcome() {

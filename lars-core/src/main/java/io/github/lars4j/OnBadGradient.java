@@ -1,11 +1,14 @@
 package io.github.lars4j;
 
-/** What a step does when a layer's gradient, weights or coefficients are not finite. It never writes them. */
+/**
+ * What a step does if the gradient, the weights or the coefficients of a layer are not finite. Under every policy, such
+ * a layer is not written. {@link Lars.Builder#onBadGradient} sets the policy.
+ */
 public enum OnBadGradient {
-    /** Changes nothing and throws a {@link NonFiniteException} that names the layer. */
+    /** The step changes nothing and throws a {@link NonFiniteException} that names the layer. */
     THROW,
-    /** Changes nothing, and says so in the report; for trainers that then lower their loss scale. */
+    /** The step changes nothing, and its report says so; for trainers that then lower their loss scale. */
     REFUSE,
-    /** Leaves that layer as it is, updates the others, and says so in the report. */
+    /** The step leaves the layer unchanged and updates the others, and its report says so. */
     SKIP_LAYER
 }

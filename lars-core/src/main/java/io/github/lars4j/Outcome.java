@@ -1,20 +1,22 @@
 package io.github.lars4j;
 
-/** What became of one layer in one step. */
+/** What a step did with one layer. */
 public enum Outcome {
+    /** The layer was updated. */
     UPDATED("been updated"),
-    /** It had no gradient this step and was left wholly alone. */
+    /** The layer had no gradient in this step and was not changed. */
     NO_GRADIENT("no gradient"),
-    /** Left alone: its gradient holds a NaN or an infinity. */
+    /** The gradient contains a NaN or an infinity. The layer was not changed. */
     BAD_GRADIENT("a gradient that is not finite"),
-    /** Left alone: its weights hold a NaN or an infinity. */
+    /** The weights contain a NaN or an infinity. The layer was not changed. */
     BAD_WEIGHTS("weights that are not finite"),
-    /** Left alone: its trust ratio, or what follows from it, is not a finite float. */
+    /** The trust ratio, or a coefficient computed from it, is not a finite float. The layer was not changed. */
     BAD_COEFFICIENT("a trust ratio or rate that is not finite"),
-    /** Left alone because the whole step was refused on account of another layer. */
+    /** The whole step was refused because of another layer. The layer was not changed. */
     HELD_BACK("been held back with the whole step"),
     /**
-     * It was finite and was updated, and is no longer finite. Seen at once only where the sums of weights are carried.
+     * The layer was finite and was updated, and its weights are no longer finite. A step reports this only with {@link
+     * Lars.Builder#carrySums}; otherwise the next step reports {@link #BAD_WEIGHTS}.
      */
     OVERFLOWED("become non-finite in the update");
 
@@ -28,12 +30,12 @@ public enum Outcome {
         return description;
     }
 
-    /** Whether something was not finite. */
+    /** Returns whether a gradient, weight or coefficient of the layer was not finite. */
     public boolean bad() {
         return this == BAD_GRADIENT || this == BAD_WEIGHTS || this == BAD_COEFFICIENT || this == OVERFLOWED;
     }
 
-    /** Whether the layer's weights were written. */
+    /** Returns whether the layer's weights were written. */
     public boolean written() {
         return this == UPDATED || this == OVERFLOWED;
     }

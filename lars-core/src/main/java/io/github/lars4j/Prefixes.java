@@ -6,7 +6,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Set;
 
-/** What to say of names where a file has none of the layers under the names sought, but has them under others. */
+/** Suggests a prefix if a file does not have the layers under the expected names, but has them under other names. */
 final class Prefixes {
 
     private static final int NAMED = 3;
@@ -14,11 +14,11 @@ final class Prefixes {
     private Prefixes() {}
 
     /**
-     * Says which prefixes would make every layer be found.
+     * Lists the prefixes with which the file has every layer.
      *
-     * @param names the names that the file has
-     * @param prefix the one that was tried
-     * @param call the call that takes another
+     * @param names the names in the file
+     * @param prefix the prefix that was tried
+     * @param call the call that takes a prefix as an argument
      * @return a part of a message; empty if there is no such prefix
      */
     static String hint(Layers layers, Set<String> names, String prefix, String call) {
@@ -27,7 +27,7 @@ final class Prefixes {
         for (String name : names) {
             if (name.endsWith(longest)) {
                 String candidate = name.substring(0, name.length() - longest.length());
-                // Of the names that are found here each is found for few candidates, so all in all this is linear.
+                // Each name in the file belongs to few candidates, so the total time is linear.
                 if (!candidate.equals(prefix) && allHave(candidate, layers, names)) {
                     prefixes.add(candidate);
                 }
@@ -37,7 +37,7 @@ final class Prefixes {
         return prefixes.isEmpty() ? "" : "; it has every layer with the prefix " + some(prefixes) + ", see " + call;
     }
 
-    /** A name that few others end with. */
+    /** Returns the longest name, because few other names end with it. */
     private static String longestName(Layers layers) {
         String longest = "";
         for (Layer layer : layers) {
@@ -55,7 +55,7 @@ final class Prefixes {
         return true;
     }
 
-    /** The first few of many names, for a message; "none" of none. */
+    /** Lists the first few names, for a message; "none" if there are no names. */
     static String some(Collection<String> names) {
         StringBuilder text = new StringBuilder();
         names.stream()

@@ -16,69 +16,82 @@ import java.util.Set;
 import java.util.TreeMap;
 
 /**
- * The state of a PyTorch optimizer, from a safetensors file: for each layer a tensor {@code <layer>.momentum_buffer},
- * and the weights as a tensor {@code <layer>}. {@code docs/pytorch-state.md} has the lines of Python that write such a
- * file, and those that read a {@link Checkpoint}, which has the same names.
+ * Restores the state of a PyTorch optimizer from a safetensors file, which contains the momentum of each layer as a
+ * tensor {@code <layer>.momentum_buffer} and its weights as a tensor {@code <layer>}.
  *
- * <p>Only numbers are taken. What a momentum means depends on the optimizer that gathered it, so the rule that is built
- * here must be that one's; hyperparameters and treatments stay those of the optimizer.
+ * <pre>{@code
+ * Lars lars = Lars.builder(layers).rule(Dialects.SNIPPET).momentum(0.9).learningRate(0.1).build();
+ * Restored restored = PyTorchState.restore(Path.of("state.safetensors"), lars, params);
+ * }</pre>
+ *
+ * <p>{@code docs/pytorch-state.md} contains the Python code that writes such a file, and the code that reads a {@link
+ * Checkpoint} in PyTorch.
+ *
+ * <p>Only momentum, weights and the step number are restored. The optimizer keeps its rule, hyperparameters and
+ * treatments. The meaning of the momentum depends on the rule, so the optimizer must be built with the rule of the
+ * PyTorch optimizer (see {@link io.github.lars4j.rule.Dialects}).
+ *
+ * <p>Safe for use by several threads with different optimizers.
  */
 public final class PyTorchState {
 
     private static final int CHUNK = 1 << 14;
     private static final String STEP = "step";
     private static final Set<Dtype> DTYPES = Set.of(Dtype.F32, Dtype.F16, Dtype.BF16, Dtype.F64);
-    /** How the momentum of another optimizer, Barlow Twins', is called. */
+    /** The suffix of the momentum in Barlow Twins' optimizer. */
     private static final String MU_SUFFIX = ".mu";
-    /** What the names of a whole optimizer's state begin with. */
+    /** The prefix of the names in a complete optimizer state. */
     private static final String STATE_PREFIX = "state.";
-    /** So many parts of a name are looked at; a hostile one could have millions. */
+    /** The maximum number of parts of a name that are examined; a name in a hostile file could have millions. */
     private static final int MOST_PARTS = 16;
 
     private PyTorchState() {}
 
-    /** Takes the momentum and leaves the weights to the trainer; otherwise as {@link #restore(Path, Lars, float[])}. */
+    /** Restores the momentum without the weights; otherwise as {@link #restore(Path, Lars, float[])}. */
     public static Restored restore(Path file, Lars lars) throws IOException {
         return take(file, lars, null, "");
     }
 
-    /** As {@link #restore(Path, Lars)}, of tensors whose names have a prefix. */
+    /** As {@link #restore(Path, Lars)}, for a file in which the names of the layers have a prefix. */
     public static Restored restore(Path file, Lars lars, String prefix) throws IOException {
         return take(file, lars, null, Objects.requireNonNull(prefix, "prefix"));
     }
 
     /**
-     * Takes the momentum and the weights. As in PyTorch, a layer without {@code momentum_buffer} has not begun: its
-     * momentum is 0 and its first step undampened. The step number is that of the file's metadata {@code step}, or
-     * stays. A checksum is checked if the file has one. Everything is checked before anything is changed.
+     * Restores the momentum and the weights. As in PyTorch, if the file has no {@code momentum_buffer} for a layer, its
+     * momentum becomes 0, and its next step counts as its first and is not dampened. The step number is taken from the
+     * file's metadata entry {@code step}; without that entry it does not change. If the file contains a checksum, it is
+     * checked. Everything is checked before anything is changed.
      *
-     * <p>Tensors may be F32, F16 or BF16, which are taken exactly, or F64, which is rounded to the nearest float; the
-     * {@link Restored#notes notes} say so.
+     * <p>Tensors may be F32, F16 or BF16, whose values a float represents exactly, or F64, whose values are rounded to
+     * the nearest float; the {@linkplain Restored#notes notes} of the result name rounded tensors.
      *
-     * @param file the file; tensors of other names are left in it
-     * @param lars the optimizer; no other call may be under way
-     * @param params takes the weights, at least {@link Layers#end} elements; written in the layers alone
-     * @return taken: the layers that had a {@code momentum_buffer}; left in the file: tensors, by name; left without:
-     *     layers that had none
+     * @param file the file; tensors with other names are ignored
+     * @param lars the optimizer; no other call may be in progress
+     * @param params receives the weights, at least {@link Layers#end} elements. Elements outside the layers are not
+     *     touched
+     * @return the layers whose momentum was restored, the tensors that were not read, and the layers for which the file
+     *     has no momentum
      * @throws NullPointerException if an argument is {@code null}
-     * @throws IllegalArgumentException if a layer's weights are missing, a tensor has another dtype, another length, a
-     *     number that is too large for a float or a momentum that is not finite, with all of these in the message; if
-     *     there is nothing to take, or momentum under other names alone, with these names in the message; or if {@code
-     *     params} is too short or the momentum's array; nothing has changed then
-     * @throws IllegalStateException if the call may not come now: during another; nothing has changed then
-     * @throws SafeTensorsException if the file is not a safetensors file, or damaged; nothing has changed then
-     * @throws IOException if reading fails. Nothing has changed then, or, if it failed at the second reading, the
-     *     optimizer asks for another restore
+     * @throws IllegalArgumentException if the weights of a layer are missing, or a tensor has an unsupported dtype, the
+     *     wrong length, a value too large for a float, or a momentum that is not finite (the message lists all of
+     *     these); if the file contains nothing to restore, or momentum only under other names (the message lists them);
+     *     or if {@code params} is too short or is the momentum buffer. Nothing has changed then
+     * @throws IllegalStateException if another call is in progress, or the optimizer is closed; nothing has changed
+     *     then
+     * @throws SafeTensorsException if the file is not a safetensors file, or is damaged; nothing has changed then
+     * @throws IOException if reading fails. If the second reading fails, the state is half written and the optimizer
+     *     must be restored again; otherwise nothing has changed
      */
     public static Restored restore(Path file, Lars lars, float[] params) throws IOException {
         return take(file, lars, Objects.requireNonNull(params, "params"), "");
     }
 
     /**
-     * As {@link #restore(Path, Lars, float[])}, of tensors whose names have a prefix.
+     * As {@link #restore(Path, Lars, float[])}, for a file in which the names of the layers have a prefix.
      *
-     * @param prefix what the names of the layers' tensors have before them in the file: {@code "_orig_mod."} of a
-     *     compiled model, {@code "module."} of a distributed one, say
+     * @param prefix the prefix of the names in the file, for example {@code "_orig_mod."} if the model was compiled or
+     *     {@code "module."} if it was distributed
      */
     public static Restored restore(Path file, Lars lars, float[] params, String prefix) throws IOException {
         return take(file, lars, Objects.requireNonNull(params, "params"), Objects.requireNonNull(prefix, "prefix"));
@@ -112,7 +125,7 @@ public final class PyTorchState {
         if (text == null) {
             return otherwise;
         }
-        // Digits that fit a long; parseLong would take a sign, and the digits of other scripts.
+        // At most 18 ASCII digits fit a long. Long.parseLong would accept a sign and the digits of other scripts.
         if (!text.matches("[0-9]{1,18}")) {
             throw new SafeTensorsException(file + ": metadata \"" + STEP + "\" is " + SafeTensorsException.quote(text)
                     + "; it must be a whole number, 0 or more");
@@ -124,7 +137,7 @@ public final class PyTorchState {
         List<String> taken = new ArrayList<>();
         Map<String, String> leftInFile = new TreeMap<>();
         for (String name : open.tensors().keySet()) {
-            leftInFile.put(name, "not asked for");
+            leftInFile.put(name, "not requested");
         }
         leftInFile.remove(Checksum.TENSOR);
         List<String> leftWithout = new ArrayList<>();
@@ -157,7 +170,7 @@ public final class PyTorchState {
                 rounded.isEmpty() ? List.of() : List.of("rounded from F64 to float: " + Prefixes.some(rounded)));
     }
 
-    /** Checks that something is taken, and that no momentum is lost because it has another name. */
+    /** Checks that there is something to restore, and that no momentum is ignored because of its name. */
     private static void requireSomething(
             SafeTensorsFile open, State live, boolean weights, String prefix, List<String> taken) {
         if (!live.hasMomentum() && (weights || open.metadata().containsKey(STEP))) {
@@ -168,13 +181,13 @@ public final class PyTorchState {
         }
         String hint = hint(open, live.layers, weights, prefix, true);
         throw new IllegalArgumentException("the file has "
-                + (live.hasMomentum() ? "no momentum of any of the layers" : "neither momentum nor a step to take")
+                + (live.hasMomentum() ? "no momentum for any layer" : "neither momentum nor a step number to restore")
                 + (hint.isEmpty()
                         ? "; its tensors are " + Prefixes.some(open.tensors().keySet())
                         : hint));
     }
 
-    /** What else the tensors sought may be called, as a part of a message; empty if nothing is like them. */
+    /** Suggests other names of the wanted tensors, as a part of a message; empty if there are no similar names. */
     private static String hint(
             SafeTensorsFile open, Layers layers, boolean weights, String prefix, boolean noMomentum) {
         Set<String> names = new HashSet<>(open.tensors().keySet());
@@ -184,12 +197,12 @@ public final class PyTorchState {
         String hint = Prefixes.hint(layers, names, prefix, "restore(file, lars, params, prefix)");
         List<String> momenta = noMomentum ? otherwiseNamed(open, layers) : List.of();
         return hint.isEmpty() && !momenta.isEmpty()
-                ? "; it has " + Prefixes.some(momenta) + ", where momentum must be called \"" + prefix + "<layer>"
+                ? "; it has " + Prefixes.some(momenta) + ", but momentum must be named \"" + prefix + "<layer>"
                         + Checkpoint.MOMENTUM_SUFFIX + "\""
                 : hint;
     }
 
-    /** Tensors that seem to be momentum, but are not called so. */
+    /** Returns the tensors that seem to be momentum but have unexpected names. */
     private static List<String> otherwiseNamed(SafeTensorsFile open, Layers layers) {
         List<String> momenta = new ArrayList<>();
         for (String name : open.tensors().keySet()) {
@@ -221,10 +234,10 @@ public final class PyTorchState {
     }
 
     /**
-     * Why a tensor cannot be taken, as lines of a message; empty if it can be. Weights that are not finite are seen by
-     * the next step; a momentum would spoil them.
+     * Says why a tensor cannot be read, as a line of a message; empty if it can be read. Momentum must be finite,
+     * because it would make the weights non-finite. Weights need not be, because the next step reports them.
      *
-     * @param rounded takes the name if it must be rounded
+     * @param rounded receives the tensor's name if its values must be rounded
      */
     private static String difference(
             SafeTensorsFile open, String name, Layer layer, boolean momentum, List<String> rounded) throws IOException {
@@ -238,7 +251,7 @@ public final class PyTorchState {
         }
         if (tensor.elementCount() != layer.length()) {
             return Checkpoint.differences(
-                    name, "its length is " + tensor.elementCount() + ", the optimizer's " + layer.length());
+                    name, "its length is " + tensor.elementCount() + ", the optimizer's is " + layer.length());
         }
         if (tensor.dtype() == Dtype.F64) {
             rounded.add(name);
@@ -246,7 +259,7 @@ public final class PyTorchState {
         return momentum || tensor.dtype() == Dtype.F64 ? bad(open, tensor, momentum) : "";
     }
 
-    /** The first number that a tensor may not have, as a line of a message; empty if there is none. */
+    /** Describes the first value that is not allowed, as a line of a message; empty if there is none. */
     private static String bad(SafeTensorsFile open, TensorInfo tensor, boolean momentum) throws IOException {
         long length = tensor.elementCount();
         float[] floats = new float[(int) Math.min(CHUNK, length)];
@@ -262,14 +275,14 @@ public final class PyTorchState {
                             tooLarge
                                     ? "it is " + doubles[i] + " at " + (first + i) + "; a float is at most "
                                             + Float.MAX_VALUE
-                                    : "it is " + floats[i] + " at " + (first + i));
+                                    : "it is " + floats[i] + " at " + (first + i) + "; it must be finite");
                 }
             }
         }
         return "";
     }
 
-    /** Reads a part of a tensor; one of F64 by way of {@code doubles}, which has room for it. */
+    /** Reads a part of a tensor. F64 values are read into {@code doubles} and rounded. */
     private static void read(
             SafeTensorsFile open,
             TensorInfo tensor,
@@ -294,7 +307,8 @@ public final class PyTorchState {
             Layer layer = live.layers.get(i);
             String name = prefix + layer.name();
             String buffer = name + Checkpoint.MOMENTUM_SUFFIX;
-            // Rate and ratio are not known of another's steps; 0 corrects nothing and converts to no other rule.
+            // The rate and ratio of PyTorch's last step are not known. With 0 there is no momentum correction, and a
+            // snapshot cannot be converted to another rule.
             live.forget(i);
             if (live.hasMomentum() && open.tensors().containsKey(buffer)) {
                 live.begun[i] = true;
@@ -309,7 +323,7 @@ public final class PyTorchState {
     private static void read(SafeTensorsFile open, String name, float[] target, Layer layer) throws IOException {
         TensorInfo tensor = open.tensors().get(name);
         int length = (int) layer.length();
-        // Of F64 a part at a time, for which there is room; of others all at once.
+        // F64 is read in chunks, which need a temporary array; the other types are read at once.
         int most = tensor.dtype() == Dtype.F64 ? Math.min(CHUNK, length) : length;
         double[] doubles = new double[tensor.dtype() == Dtype.F64 ? most : 0];
         for (int first = 0; first < length; first += most) {

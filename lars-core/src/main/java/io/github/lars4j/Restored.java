@@ -11,15 +11,16 @@ import java.util.Objects;
 import java.util.TreeMap;
 
 /**
- * What a restore took of a file and what it did not. Immutable.
+ * The result of restoring an optimizer from a file: what was restored and what was not. Immutable and safe for use by
+ * several threads.
  *
- * @param taken the layers that were taken from the file, in the optimizer's order
- * @param leftInFile what of the file was not taken, and why: by the name of its layer, or of its tensor where the file
- *     has no layers
- * @param leftWithout the layers that the file had nothing for, in the optimizer's order
- * @param notes what else there is to know, a sentence each, and logged: hyperparameters and treatments that the
- *     optimizer had and that became the file's, numbers that were rounded. Empty for an optimizer that was built as the
- *     one that was saved
+ * @param taken the names of the layers that were restored, in the optimizer's order
+ * @param leftInFile the content of the file that was not restored, with the reason: by layer name for a {@link
+ *     Checkpoint}, by tensor name for a {@link PyTorchState}
+ * @param leftWithout the names of the layers for which the file has no state, in the optimizer's order
+ * @param notes further remarks, which are also logged: hyperparameters and treatments of the optimizer that the file's
+ *     replaced, and tensors whose values were rounded. Empty if the optimizer was built with the settings of the
+ *     checkpoint
  */
 public record Restored(
         List<String> taken, Map<String, String> leftInFile, List<String> leftWithout, List<String> notes) {
@@ -43,14 +44,14 @@ public record Restored(
         notes = Checks.copyOf("notes", notes);
     }
 
-    /** Logs the notes, one line for all, if there are any. */
+    /** Logs all notes in one line, if there are any. */
     void log(Path file) {
         if (!notes.isEmpty()) {
             LOGGER.log(Level.INFO, "restored from " + file + ": " + String.join("; ", notes));
         }
     }
 
-    /** Whether the whole file was taken, and every layer had something in it. */
+    /** Returns whether everything in the file was restored and the file had state for every layer. */
     public boolean complete() {
         return leftInFile.isEmpty() && leftWithout.isEmpty();
     }

@@ -4,23 +4,23 @@ import io.github.lars4j.internal.saving.Checksum;
 import io.github.lars4j.safetensors.SafeTensorsException;
 
 /**
- * Whether every checkpoint of an optimizer could be written, with its weights and without: a run should not find out at
- * its first save.
+ * Checks, when an optimizer is built, that every checkpoint of it can be written, with weights or without. A run should
+ * not find out at its first save.
  */
 final class Savable {
 
-    /** What the file format allows, and {@link io.github.lars4j.safetensors.SafeTensorsWriter} writes. */
+    /** The limit of the file format, which {@link io.github.lars4j.safetensors.SafeTensorsWriter} enforces. */
     private static final int MOST_HEADER_BYTES = 100_000_000;
 
-    /** More than the metadata without the layers, and the checksum's tensor. */
+    /** An upper bound of the bytes of the metadata without the layers, and of the checksum's tensor. */
     private static final int REST_BYTES = 2000;
 
     private static final String METADATA = "__metadata__";
 
-    /** Of a layer in the metadata, without its index, offset, shape, rate factor, rate, ratio and name. */
+    /** Bytes of a layer's metadata entry without its index, offset, shape, rate factor, rate, ratio and name. */
     private static final int LINE_BYTES = "\"layer.\":\"  false false  false   \",".length();
 
-    /** Of a tensor, without its name, shape and offsets. */
+    /** Bytes of a tensor's entry without its name, shape and offsets. */
     private static final int TENSOR_BYTES = "\"\":{\"dtype\":\"F32\",\"shape\":,\"data_offsets\":[,]},".length();
 
     private static final int MOST_DOUBLE_BYTES = "2.2250738585072014E-308".length();
@@ -28,11 +28,11 @@ final class Savable {
     private Savable() {}
 
     /**
-     * Checks the names of layers, and their number.
+     * Checks the names of the layers and their number.
      *
-     * @param momentum whether there is momentum to be saved
-     * @throws IllegalArgumentException if two tensors of a checkpoint would have one name, a name cannot be written, or
-     *     the header may become longer than the file format allows
+     * @param momentum whether checkpoints contain momentum
+     * @throws IllegalArgumentException if two tensors of a checkpoint would have the same name, if a name cannot be
+     *     written, or if the header might exceed the limit of the file format
      */
     static void require(Layers layers, boolean momentum) {
         for (Layer layer : layers) {
@@ -41,23 +41,24 @@ final class Savable {
         long bytes = mostHeaderBytes(layers, momentum);
         if (bytes > MOST_HEADER_BYTES) {
             throw new IllegalArgumentException("layers has " + layers.size()
-                    + " layers, of which a checkpoint may need a header of " + bytes
-                    + " bytes; it must need at most " + MOST_HEADER_BYTES + ": fewer layers or shorter names");
+                    + " layers; the header of a checkpoint may need " + bytes
+                    + " bytes for them and must need at most " + MOST_HEADER_BYTES
+                    + "; use fewer layers or shorter names");
         }
     }
 
     private static void requireName(String name, Layers layers, boolean momentum) {
         if (name.equals(Checksum.TENSOR) || name.equals(METADATA)) {
-            throw refused(name, "a checkpoint has other content of that name");
+            throw refused(name, "a checkpoint uses this name for other content");
         }
         String buffer = name + Checkpoint.MOMENTUM_SUFFIX;
         if (momentum && layers.has(buffer)) {
             throw refused(
                     buffer,
-                    "so is the momentum of layer " + SafeTensorsException.quote(name) + " called in a checkpoint");
+                    "a checkpoint uses this name for the momentum of layer " + SafeTensorsException.quote(name));
         }
         if (jsonBytes(name) < 0) {
-            throw refused(name, "a checkpoint's names have no lone surrogates");
+            throw refused(name, "it contains an unpaired surrogate, which a checkpoint cannot store");
         }
     }
 
@@ -66,7 +67,7 @@ final class Savable {
                 "layers has a layer " + SafeTensorsException.quote(name) + "; it must have another name: " + why);
     }
 
-    /** The length of a header that holds the longest of numbers. */
+    /** Returns the length of the header if every number in it took as many bytes as possible. */
     static long mostHeaderBytes(Layers layers, boolean momentum) {
         int place = digits(2 * Float.BYTES * layers.end());
         long bytes = REST_BYTES;
@@ -100,7 +101,7 @@ final class Savable {
         return Long.toString(number).length();
     }
 
-    /** Bytes of a text as JSON in UTF-8, without the quotes; -1 if it has a surrogate without its pair. */
+    /** Returns the bytes of a text as JSON in UTF-8, without the quotes; -1 if it contains an unpaired surrogate. */
     private static int jsonBytes(String text) {
         int bytes = 0;
         for (int i = 0; i < text.length(); ) {

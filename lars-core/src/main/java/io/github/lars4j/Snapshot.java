@@ -5,17 +5,22 @@ import io.github.lars4j.rule.Rule;
 import java.util.Objects;
 
 /**
- * The state of an optimizer between two steps: momentum, which layers have begun, step number, hyperparameters and
- * treatments. Not the weights, which are the trainer's, nor the schedule, which is a function. Immutable.
+ * The state of an optimizer between two steps, kept in memory; {@link Checkpoint} keeps it in a file. {@link
+ * Lars#snapshot} creates a snapshot and {@link Lars#restore} restores it.
+ *
+ * <p>It contains momentum, step number, number of refused steps, which layers have taken a step, hyperparameters and
+ * treatments. It contains neither the weights, which belong to the trainer, nor the schedule.
+ *
+ * <p>Immutable and safe for use by several threads.
  */
 public final class Snapshot {
 
     private final State state;
 
     /**
-     * Wraps a state.
+     * Wraps a state without copying it.
      *
-     * @param state owned by this snapshot from now on
+     * @param state a state that nothing else uses
      */
     Snapshot(State state) {
         this.state = state;
@@ -25,29 +30,31 @@ public final class Snapshot {
         return state;
     }
 
-    /** The layers, as they were treated. */
+    /** Returns the layers with their treatments at the time of the snapshot. */
     public Layers layers() {
         return state.layers;
     }
 
-    /** The hyperparameters, the rule among them. */
+    /** Returns the hyperparameters at the time of the snapshot, including the rule. */
     public Hyperparameters hyperparameters() {
         return state.hyperparameters;
     }
 
-    /** Steps taken. */
+    /** Returns the number of steps taken, without refused steps. */
     public long step() {
         return state.step;
     }
 
     /**
-     * This state for another rule. Rules keep their momentum in different units: with the learning rate in it, with the
-     * trust ratio, with both, with neither. Each layer's momentum is multiplied by what the other rule's would have
-     * been at the layer's last step. That is exact where rate and ratio have stood still, and an approximation where
-     * they moved. Rules that enter at the same place keep the same momentum, whatever their ratios.
+     * Returns this state converted for use with another rule. Depending on the rule's {@link Rule.Entry}, the momentum
+     * buffer contains the learning rate and the trust ratio, only the trust ratio, or neither. The conversion
+     * multiplies each layer's momentum by the factor between the two, computed with the rate and ratio of the layer's
+     * last step. The result is exact if rate and ratio never changed, and an approximation otherwise. Between rules
+     * with the same entry, the momentum stays as it is.
      *
-     * @throws IllegalArgumentException if a layer's factor is zero or not finite, or makes its momentum overflow: it
-     *     cannot be recovered
+     * @throws NullPointerException if {@code rule} is {@code null}
+     * @throws IllegalArgumentException if the factor of a layer is zero or not finite, or if a momentum element would
+     *     overflow
      */
     public Snapshot convertedTo(Rule rule) {
         Objects.requireNonNull(rule, "rule");
@@ -66,17 +73,16 @@ public final class Snapshot {
             double ratio = state.trustRatios[i];
             double factor = rule.entry().in(rate, ratio) / before.rule().entry().in(rate, ratio);
             if (!(factor > 0 && factor <= Float.MAX_VALUE)) {
-                throw new IllegalArgumentException("rule enters at " + rule.entry() + ", and the momentum of layer \""
+                throw new IllegalArgumentException("rule.entry is " + rule.entry() + "; the momentum of layer \""
                         + layer.name() + "\" would be multiplied by " + factor + " (last rate " + rate + ", ratio "
                         + ratio
-                        + "); the factor must be finite and more than 0");
+                        + "), and the factor must be finite and more than 0");
             }
             for (int e = (int) layer.offset(); e < layer.end(); e++) {
                 float scaled = (float) (converted.momentum[e] * factor);
                 if (!Float.isFinite(scaled) && Float.isFinite(converted.momentum[e])) {
-                    throw new IllegalArgumentException(
-                            "rule enters at " + rule.entry() + ", and the momentum of layer \"" + layer.name()
-                                    + "\", times " + factor + ", overflows a float");
+                    throw new IllegalArgumentException("rule.entry is " + rule.entry() + "; the momentum of layer \""
+                            + layer.name() + "\", multiplied by " + factor + ", overflows a float");
                 }
                 converted.momentum[e] = scaled;
             }

@@ -3,18 +3,18 @@ package io.github.lars4j;
 import io.github.lars4j.rule.Hyperparameters;
 import java.util.Arrays;
 
-/** What an optimizer remembers from step to step. */
+/** The state that an optimizer keeps from step to step. */
 final class State {
 
     Layers layers;
     Hyperparameters hyperparameters;
-    /** Laid out as the weights are; {@code null} where there has been no use for one. */
+    /** The momentum buffer, in the layout of the weights; {@code null} if none was needed so far. */
     float[] momentum;
-    /** Which layers have taken a step, the first being undampened. */
+    /** Which layers have taken a step. A layer's first step is not dampened. */
     final boolean[] begun;
-    /** γ of each layer's last step; 0 where there was none, or it is not known. */
+    /** The learning rate of each layer's last step; 0 if there was none or it is unknown. */
     final double[] learningRates;
-    /** r of each layer's last step. */
+    /** The trust ratio of each layer's last step; 0 if there was none or it is unknown. */
     final double[] trustRatios;
 
     long step;
@@ -29,33 +29,31 @@ final class State {
         this.trustRatios = new double[layers.size()];
     }
 
-    /**
-     * Whether {@link #momentum} is in use; an array that the caller handed in stays with a state that has no use for
-     * it.
-     */
+    /** Returns whether {@link #momentum} is in use. It may be present but unused after a restore set μ to 0. */
     boolean hasMomentum() {
         return hyperparameters.momentum() != 0;
     }
 
-    /** β of a layer, as it is treated. */
+    /** Returns the weight decay of a layer, according to its treatment. */
     double decay(int layer) {
         return layers.get(layer).treatment().decay() ? hyperparameters.weightDecay() : 0;
     }
 
-    /** Whether the rule needs Σw·g of a layer. */
+    /** Returns whether the rule needs Σw·g of a layer. */
     boolean needsProducts(int layer) {
         return hyperparameters
                 .rule()
                 .needsProducts(layers.get(layer).treatment().adapt(), decay(layer));
     }
 
+    /** Returns a copy that shares no array with this state. */
     State copy() {
         State copy = new State(layers, hyperparameters, hasMomentum() ? new float[momentum.length] : null);
         copy.take(this);
         return copy;
     }
 
-    /** Takes over another state of layers with the same names and lengths in the same order, wherever they lie. */
+    /** Copies another state whose layers have the same names and lengths in the same order; offsets may differ. */
     void take(State other) {
         momentum = momentumFor(other.hyperparameters);
         int[] from = new int[layers.size()];
@@ -81,8 +79,9 @@ final class State {
     }
 
     /**
-     * Takes over all else but the momentum, which is 0 afterwards: of each layer {@code i} what the other state knows
-     * of its own {@code from[i]}; a layer of -1 becomes fresh. Without a momentum to go on with, none has begun.
+     * Copies step numbers, and for each layer {@code i} the progress of the other's layer {@code from[i]}; a layer with
+     * {@code from[i]} of -1 starts anew. Sets the momentum to 0. If this state has momentum and the other has none, all
+     * layers start anew.
      */
     void takeProgress(State other, int[] from) {
         for (int i = 0; i < from.length; i++) {
@@ -97,7 +96,7 @@ final class State {
         refusals = other.refusals;
     }
 
-    /** Makes a layer as it was before its first step: not begun, and with momentum 0. */
+    /** Resets a layer to its state before its first step, with momentum 0. */
     void forget(int layer) {
         begun[layer] = false;
         learningRates[layer] = 0;
@@ -108,7 +107,10 @@ final class State {
         }
     }
 
-    /** The array for momentum under these hyperparameters: this state's own, or a new one where that has none yet. */
+    /**
+     * Returns the momentum buffer for some hyperparameters: the existing one, or a new one if they need one and there
+     * is none.
+     */
     float[] momentumFor(Hyperparameters hyper) {
         return hyper.momentum() != 0 && momentum == null ? new float[Math.toIntExact(layers.end())] : momentum;
     }

@@ -1,6 +1,7 @@
 package io.github.lars4j;
 
 import io.github.lars4j.internal.kernel.KernelSource;
+import io.github.lars4j.internal.kernel.KernelWish;
 import io.github.lars4j.internal.kernel.Kernels;
 import io.github.lars4j.internal.passes.Crew;
 import io.github.lars4j.internal.passes.MeasurePass;
@@ -9,8 +10,8 @@ import io.github.lars4j.internal.passes.UpdatePass;
 import java.util.Arrays;
 
 /**
- * One step, group after group: measure (pass 1), decide (the rule), write (pass 2). Its callers check arguments and let
- * in one call at a time.
+ * Runs one step, group by group: measure (pass 1), decide (the rule), write (pass 2). Callers must check the arguments
+ * and must not call it concurrently.
  */
 final class Step implements AutoCloseable {
 
@@ -26,14 +27,14 @@ final class Step implements AutoCloseable {
     private final byte[] reads;
     private final LayerSums sums;
     private final StepReport report;
-    /** Σw² of each layer after the last step; NaN where it is not known. */
+    /** Σw² of each layer after the last step; NaN if it is unknown. */
     private final double[] carried;
-    /** The array that {@link #carried} is about. */
+    /** The array to which {@link #carried} belongs. */
     private float[] carriedOf;
 
     private boolean wrote;
 
-    Step(State state, Decision decision, boolean carrySums, int threads, Plan.Grain grain) {
+    Step(State state, Decision decision, boolean carrySums, KernelWish wish, int threads, Plan.Grain grain) {
         Layers layers = state.layers;
         int n = layers.size();
         int[] offsets = new int[n];
@@ -50,14 +51,14 @@ final class Step implements AutoCloseable {
         this.sums = new LayerSums(layers);
         this.report = new StepReport(layers);
         this.carried = new double[n];
-        this.kernelSource = KernelSource.open();
+        this.kernelSource = KernelSource.open(wish);
         this.measurePass = new MeasurePass(plan);
         this.updatePass = new UpdatePass(plan, decision.coefficients());
-        // Last, so that nothing that fails leaves threads behind.
+        // Last, so that a failure above leaves no threads behind.
         this.crew = new Crew(threads);
     }
 
-    /** The first half: pass 1 over every group. */
+    /** Runs the first half of a step: pass 1 over every group. */
     LayerSums measure(float[] params, Gradients gradients) {
         wrote = false;
         Kernels kernels = kernelSource.kernels();
@@ -70,11 +71,11 @@ final class Step implements AutoCloseable {
     }
 
     /**
-     * A whole step or, if sums are given, its second half. Under a policy that can refuse a step there is one group, so
-     * that every layer is decided about before anything is written.
+     * Runs a whole step or, if sums are given, its second half. If the whole step can be refused or clipped, there is
+     * only one group, so that all layers are decided before anything is written.
      *
-     * @param loss the loss to report
-     * @param rate γ of this step
+     * @param loss the loss for the report
+     * @param rate the learning rate of this step
      * @param given the sums of every layer that has a gradient; {@code null} to measure them
      */
     StepReport take(float[] params, Gradients gradients, double loss, double rate, LayerSums given) {
@@ -100,12 +101,12 @@ final class Step implements AutoCloseable {
         return report;
     }
 
-    /** Whether the last call has begun to write, so that a failure has left the state half written. */
+    /** Returns whether the last call has started to write, so that a failure leaves the state half written. */
     boolean wrote() {
         return wrote;
     }
 
-    /** Forgets carried sums if they are of another array. */
+    /** Discards carried sums if they belong to another array. */
     private void beginWith(float[] params) {
         if (!Arguments.same(carriedOf, params)) {
             forgetCarried();
@@ -113,7 +114,7 @@ final class Step implements AutoCloseable {
         }
     }
 
-    /** Decides what pass 1 reads of each layer. */
+    /** Determines which arrays pass 1 reads for each layer. */
     private void decideReads(Gradients gradients) {
         sums.begin(state.layers);
         for (int i = 0; i < reads.length; i++) {
@@ -128,7 +129,7 @@ final class Step implements AutoCloseable {
         }
     }
 
-    /** Pass 1 over a group, and the sums of its layers. */
+    /** Runs pass 1 over a group and stores the sums of its layers. */
     private void measure(Kernels kernels, float[] params, Gradients gradients, int group) {
         measurePass.run(crew, kernels, params, gradients.array(), reads, group);
         for (int i = plan.groupFirstLayer(group); i < plan.groupFirstLayer(group + 1); i++) {
@@ -148,13 +149,13 @@ final class Step implements AutoCloseable {
         }
     }
 
-    /** The rule for a group's layers; returns whether the step goes on. */
+    /** Applies the rule to the layers of a group; returns whether the step continues. */
     private boolean decide(LayerSums from, Gradients gradients, double rate, int group) {
         return decision.decide(
                 plan.groupFirstLayer(group), plan.groupFirstLayer(group + 1), from, gradients, rate, report);
     }
 
-    /** Pass 2 over a group, and what the state keeps of it. */
+    /** Runs pass 2 over a group and updates the state of its layers. */
     private void write(Kernels kernels, float[] params, Gradients gradients, int group) {
         float[] momentum = state.hasMomentum() ? state.momentum : null;
         boolean[] updates = decision.updates();
@@ -182,18 +183,18 @@ final class Step implements AutoCloseable {
         report.ended(refused, state.refusals);
     }
 
-    /** Whether these are the sums of this step's own measure. */
+    /** Returns whether these sums are the object that {@link #measure} returns. */
     @SuppressWarnings("ReferenceEquality")
     boolean owns(LayerSums given) {
         return given == sums;
     }
 
-    /** Makes the next step measure Σw² anew, because the weights have changed. */
+    /** Discards carried sums, because the weights have changed. */
     void forgetCarried() {
         Arrays.fill(carried, Double.NaN);
     }
 
-    /** Which kernels the next step runs on, and why. */
+    /** Describes the kernels of the next step. */
     String kernels() {
         return kernelSource.describe();
     }
@@ -204,7 +205,7 @@ final class Step implements AutoCloseable {
         crew.close();
     }
 
-    /** The kernels, what pass 1 reads, and the order of work. */
+    /** Describes the kernels, the arrays that pass 1 reads, and the plan of work. */
     @Override
     public String toString() {
         int both = 0;

@@ -3,8 +3,12 @@ package io.github.lars4j;
 import java.util.Locale;
 
 /**
- * What one step saw and did. Live: the optimizer rewrites it at its next step, and {@link #copy} keeps it. Reading it
- * allocates nothing, but for {@link #copy} and {@link #toString}.
+ * The report of one step: norms, trust ratios, rates and outcomes by layer. The optimizer overwrites it in its next
+ * step; use {@link #copy} to keep it. Only {@link #copy} and {@link #toString} allocate memory.
+ *
+ * <p>Methods that take the index of a layer throw an {@link IndexOutOfBoundsException} if there is no such layer.
+ *
+ * <p>A copy is safe for use by several threads. The optimizer's own report is not, while steps are taken.
  */
 public final class StepReport {
 
@@ -32,7 +36,7 @@ public final class StepReport {
         this.learningRates = new double[n];
     }
 
-    /** Starts the report of a step: nothing known of any layer yet. */
+    /** Starts the report of a step, in which nothing is known about any layer. */
     void begin(Layers layers, long step, double loss, double learningRate, double gradientScale) {
         this.layers = layers;
         this.step = step;
@@ -50,7 +54,7 @@ public final class StepReport {
         }
     }
 
-    /** What a layer's sums were, before it is decided what becomes of it. */
+    /** Sets a layer's sums. Its outcome is {@link Outcome#HELD_BACK} until another is set. */
     void measured(int layer, double ww, double gg) {
         weightSquares[layer] = ww;
         gradientSquares[layer] = gg;
@@ -75,47 +79,47 @@ public final class StepReport {
         this.refusals = refusals;
     }
 
-    /** The layers that this is about, by index, as the step treated them. */
+    /** Returns the layers with their treatments in this step. */
     public Layers layers() {
         return layers;
     }
 
-    /** Steps taken before this one. */
+    /** Returns the number of steps taken before this one. */
     public long step() {
         return step;
     }
 
-    /** What the closure returned; NaN for a step without one. */
+    /** Returns the loss that the closure returned; NaN if the step had no closure. */
     public double loss() {
         return loss;
     }
 
-    /** γ of this step, before any layer's rate factor. */
+    /** Returns the learning rate γ of this step, without the layers' rate factors. */
     public double learningRate() {
         return learningRate;
     }
 
-    /** What the clip by global norm multiplied the gradients by: 1 where it did nothing. */
+    /** Returns the factor by which clipping by global norm multiplied the gradients: 1 if they were not clipped. */
     public double clipScale() {
         return clipScale;
     }
 
-    /** Whether the whole step was refused, so that nothing was written. */
+    /** Returns whether the whole step was refused, so that nothing was written. */
     public boolean refused() {
         return refused;
     }
 
-    /** Steps refused so far, this one counted in. */
+    /** Returns the number of steps refused so far, including this one. */
     public long refusals() {
         return refusals;
     }
 
-    /** What became of a layer. */
+    /** Returns what the step did with a layer. */
     public Outcome outcome(int layer) {
         return outcomes[layers.checked("layer", layer)];
     }
 
-    /** Whether anything in any layer was not finite. */
+    /** Returns whether a gradient, weight or coefficient of any layer was not finite. */
     public boolean anyBad() {
         for (Outcome outcome : outcomes) {
             if (outcome.bad()) {
@@ -125,17 +129,23 @@ public final class StepReport {
         return false;
     }
 
-    /** ‖w‖ of a layer before the step; NaN without a gradient. */
+    /** Returns ‖w‖ of a layer before the step; NaN if the layer had no gradient or was not measured. */
     public double weightNorm(int layer) {
         return Math.sqrt(weightSquares[layers.checked("layer", layer)]);
     }
 
-    /** ‖g‖ of a layer, scaled as handed in, before the clip by global norm; NaN without a gradient. */
+    /**
+     * Returns ‖g‖ of a layer, with {@link Gradients#scale} applied, before clipping by global norm; NaN if the layer
+     * had no gradient or was not measured.
+     */
     public double gradientNorm(int layer) {
         return gradientScale * Math.sqrt(gradientSquares[layers.checked("layer", layer)]);
     }
 
-    /** ‖g‖ over all layers whose sums are finite, scaled as handed in, before the clip by global norm. */
+    /**
+     * Returns ‖g‖ over all layers whose sums are finite, with {@link Gradients#scale} applied, before clipping by
+     * global norm.
+     */
     public double gradientNorm() {
         double squares = 0;
         for (double layer : gradientSquares) {
@@ -146,22 +156,25 @@ public final class StepReport {
         return gradientScale * Math.sqrt(squares);
     }
 
-    /** The layer's trust ratio, or NaN if the step stopped before computing it. */
+    /** Returns the trust ratio of a layer, or NaN if the step did not compute it. */
     public double trustRatio(int layer) {
         return trustRatios[layers.checked("layer", layer)];
     }
 
-    /** The layer's learning rate, its rate factor included, times its trust ratio; or NaN if the step stopped before computing it. */
+    /**
+     * Returns the effective learning rate of a layer: learning rate times rate factor times trust ratio; or NaN if the
+     * step did not compute it.
+     */
     public double effectiveRate(int layer) {
         return learningRates[layers.checked("layer", layer)] * trustRatios[layer];
     }
 
-    /** γ of a layer, its rate factor counted in. */
+    /** Returns the learning rate of a layer, including its rate factor. */
     double layerRate(int layer) {
         return learningRates[layer];
     }
 
-    /** A report that stays as it is. */
+    /** Returns a copy that later steps do not overwrite. */
     public StepReport copy() {
         StepReport copy = new StepReport(layers);
         copy.begin(layers, step, loss, learningRate, gradientScale);
@@ -175,7 +188,7 @@ public final class StepReport {
         return copy;
     }
 
-    /** A table of the layers, a line each, under a line for the step. */
+    /** Returns one line about the step and a table with one line for each layer. */
     @Override
     public String toString() {
         StringBuilder text = new StringBuilder();

@@ -24,12 +24,13 @@ import com.tngtech.archunit.library.dependencies.SliceIdentifier;
 import io.github.lars4j.internal.Checks;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** Which room may know which: the picture in docs/design.md, held against the compiled classes. */
+/** Checks the compiled classes against docs/design.md: which packages may use which. */
 @Tag("no-mutants")
 class ArchitectureTest {
 
@@ -38,16 +39,29 @@ class ArchitectureTest {
     private static final String INTERNAL = ROOT + ".internal..";
     private static final String SIMD = "jdk.incubator.vector..";
 
+    /** The tests in the root package whose subject is not public; all others are of the public API. */
+    private static final Set<Class<?>> TESTS_OF_INTERNALS = Set.of(
+            ArchitectureTest.class,
+            FailuresTest.class,
+            KernelCallsTest.class,
+            LayerSumsTest.class,
+            LiveStateTest.class,
+            SavableTest.class,
+            TraceTest.class);
+
     private static JavaClasses main;
+    private static JavaClasses tests;
 
     @BeforeAll
     static void read() throws URISyntaxException {
-        main = new ClassFileImporter()
-                .importPath(Path.of(Lars.class
-                        .getProtectionDomain()
-                        .getCodeSource()
-                        .getLocation()
-                        .toURI()));
+        main = classesBeside(Lars.class);
+        tests = classesBeside(ArchitectureTest.class);
+    }
+
+    private static JavaClasses classesBeside(Class<?> type) throws URISyntaxException {
+        return new ClassFileImporter()
+                .importPath(Path.of(
+                        type.getProtectionDomain().getCodeSource().getLocation().toURI()));
     }
 
     @Test
@@ -131,6 +145,22 @@ class ArchitectureTest {
                 .check(main);
     }
 
+    /** What is inside an optimizer they see through {@link Inside}, and their other helpers. */
+    @Test
+    void testsOfThePublicApiSeeOnlyThePublicApi() {
+        classes()
+                .that(describe("are tests of the public API", ArchitectureTest::testsThePublicApi))
+                .should(new SeeOnlyThePublicApi())
+                .check(tests);
+    }
+
+    private static boolean testsThePublicApi(JavaClass type) {
+        JavaClass outermost = outermost(type);
+        return outermost.getPackageName().equals(ROOT)
+                && outermost.getSimpleName().endsWith("Test")
+                && TESTS_OF_INTERNALS.stream().noneMatch(outermost::isEquivalentTo);
+    }
+
     private static void onlyKnows(String room, String... others) {
         DescribedPredicate<JavaClass> ours = resideInAPackage(OURS);
         classes()
@@ -154,7 +184,7 @@ class ArchitectureTest {
         return type.getEnclosingClass().map(ArchitectureTest::outermost).orElse(type);
     }
 
-    /** Every package by itself. */
+    /** Assigns every package to a slice of its own. */
     private static final class Packages implements SliceAssignment {
         @Override
         public SliceIdentifier getIdentifierOf(JavaClass type) {
@@ -164,6 +194,30 @@ class ArchitectureTest {
         @Override
         public String getDescription() {
             return "packages";
+        }
+    }
+
+    private static final class SeeOnlyThePublicApi extends ArchCondition<JavaClass> {
+
+        SeeOnlyThePublicApi() {
+            super("see only the public API");
+        }
+
+        @Override
+        public void check(JavaClass test, ConditionEvents events) {
+            test.getDirectDependenciesFromSelf().stream()
+                    .filter(dependency ->
+                            main.contain(dependency.getTargetClass().getName())
+                                    && !exported(dependency.getTargetClass()))
+                    .forEach(
+                            dependency -> events.add(SimpleConditionEvent.violated(test, dependency.getDescription())));
+            test.getAccessesFromSelf().stream()
+                    .filter(access -> access.getTarget()
+                            .resolveMember()
+                            .filter(member -> main.contain(member.getOwner().getName())
+                                    && !member.getModifiers().contains(JavaModifier.PUBLIC))
+                            .isPresent())
+                    .forEach(access -> events.add(SimpleConditionEvent.violated(test, access.getDescription())));
         }
     }
 

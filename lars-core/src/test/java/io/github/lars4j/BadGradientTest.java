@@ -9,12 +9,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.lars4j.rule.Dialects;
 import io.github.lars4j.rule.Rule;
-import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** What is not finite is never written, whatever the policy. */
+/** A value that is not finite is never written, under any policy. */
 class BadGradientTest {
 
     private static final float[] BAD = {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY};
@@ -23,7 +22,7 @@ class BadGradientTest {
         return Lars.builder(layers).learningRate(0.5).weightDecay(0.01).momentum(0.9);
     }
 
-    /** Layers, one of them of {@code length}, with gaps. */
+    /** Layers with gaps, one of which has {@code length} elements. */
     private static Layers layers(int length, int count) {
         Layers.Builder builder = Layers.builder();
         for (int i = 0; i < count; i++) {
@@ -32,7 +31,7 @@ class BadGradientTest {
         return builder.build();
     }
 
-    /** Returns how many values were tried: three of them at every position of every layer, in both arrays. */
+    /** Tries three values at every position of every layer, in both arrays; returns the number of tries. */
     private static int everyPositionThrows(int length, int count) {
         Layers layers = layers(length, count);
         int n = (int) layers.end();
@@ -56,7 +55,11 @@ class BadGradientTest {
                         assertEquals(before, Bits.of(lars, params, gradients));
                         assertEquals(layer.name(), thrown.layer());
                         assertEquals(outcome, thrown.outcome());
-                        assertTrue(thrown.getMessage().contains(outcome.description()));
+                        assertEquals(
+                                "layer \"" + layer.name() + "\" has "
+                                        + (outcome == Outcome.BAD_WEIGHTS ? "weights that are" : "a gradient that is")
+                                        + " not finite; nothing was changed",
+                                thrown.getMessage());
                         tried++;
                     }
                 }
@@ -184,8 +187,8 @@ class BadGradientTest {
         undisturbed.step(expected, good);
         assertFalse(report.refused() || report.anyBad());
         assertEquals(100, report.refusals());
-        assertSame(expected, params, "the next step is as if nothing had been");
-        assertSame(undisturbed.snapshot().state().momentum, lars.snapshot().state().momentum, "momentum");
+        assertSame(expected, params, "the next step is as if there had been no refusal");
+        assertSame(Inside.momentum(undisturbed.snapshot()), Inside.momentum(lars.snapshot()), "momentum");
         assertEquals(2, lars.steps());
     }
 
@@ -232,7 +235,7 @@ class BadGradientTest {
                     .build();
             float[] params = {3e38f, 1, 0, 0};
             StepReport report = lars.step(params, new float[] {-1, 0, 0, 0});
-            assertTrue(Float.isInfinite(params[0]), "finite went in");
+            assertTrue(Float.isInfinite(params[0]), "the input was finite");
             assertEquals(carry ? Outcome.OVERFLOWED : Outcome.UPDATED, report.outcome(0));
             assertEquals(Outcome.UPDATED, report.outcome(1));
             assertEquals(carry, report.anyBad());
@@ -240,12 +243,6 @@ class BadGradientTest {
             assertEquals(Outcome.BAD_WEIGHTS, thrown.outcome());
             assertNotEquals(0, params[0]);
         }
-    }
-
-    @Test
-    void everyOutcomeSaysWhatItIs() {
-        assertTrue(Arrays.stream(Outcome.values())
-                .noneMatch(outcome -> outcome.description().isBlank()));
     }
 
     @Test

@@ -12,14 +12,14 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A state of 1 GiB, half momentum and half weights, in a JVM whose whole heap is 64 MiB larger. */
+/** Saves and restores a state of 1 GiB, half momentum and half weights, in a JVM with a heap only 64 MiB larger. */
 @Tag("slow")
 class BigStateTest {
 
     private static final int LAYERS = 8;
     private static final int LENGTH = 1 << 27;
 
-    /** Saves, forgets, restores and compares. */
+    /** Saves a state, clears it, restores it and compares. */
     static final class Saving {
 
         private Saving() {}
@@ -33,7 +33,7 @@ class BigStateTest {
             float[] params = new float[LENGTH];
             try (Lars lars =
                     Lars.builder(layers.build()).learningRate(0.1).momentum(0.9).build()) {
-                float[] momentum = Inside.state(lars).momentum;
+                float[] momentum = Inside.momentum(lars);
                 for (int i = 0; i < LENGTH; i++) {
                     params[i] = pattern(i);
                     momentum[i] = pattern(~i);

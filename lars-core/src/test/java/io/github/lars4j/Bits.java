@@ -14,12 +14,12 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.stream.Stream;
 
-/** Whether everything is as it was, to the bit. */
+/** Hashes and comparisons that show whether a state has changed by a single bit. */
 final class Bits {
 
     private Bits() {}
 
-    /** SHA-256 over an optimizer's whole state and some arrays. */
+    /** Returns a SHA-256 over the whole state of an optimizer and some arrays. */
     static String of(Lars lars, float[]... arrays) {
         return of(lars.snapshot(), arrays);
     }
@@ -45,7 +45,7 @@ final class Bits {
         return HexFormat.of().formatHex(digest.digest());
     }
 
-    /** Everything that an object's fields hold; two levels down as their toString tells it. */
+    /** Returns the names and values of an object's fields as text, with the elements of arrays. */
     static String fields(Object object) throws IllegalAccessException {
         StringBuilder text = new StringBuilder();
         for (Field field : object.getClass().getDeclaredFields()) {
@@ -58,7 +58,7 @@ final class Bits {
         return text.toString();
     }
 
-    /** Every file of a folder: its name and a SHA-256 over its bytes. */
+    /** Returns the name of every file of a folder and a SHA-256 over its content. */
     static String files(Path folder) throws IOException {
         StringBuilder text = new StringBuilder();
         try (Stream<Path> files = Files.list(folder)) {
@@ -90,7 +90,7 @@ final class Bits {
         }
     }
 
-    /** Asserts equal bits; any NaN equals any NaN. */
+    /** Asserts that the bits are equal; all NaNs count as equal. */
     static void assertSame(float[] expected, float[] actual, String what) {
         assertEquals(expected.length, actual.length, what);
         for (int i = 0; i < expected.length; i++) {

@@ -5,8 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import io.github.lars4j.internal.CallGuard;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
@@ -17,16 +15,16 @@ import java.util.function.IntConsumer;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** One call at a time, and only those that fit what went before. */
+/** An optimizer refuses calls that overlap another call or come out of order. */
 @Tag("bits")
 class CallsTest extends EveryCall {
 
-    /** What is said of a call during another; of a save, how to do it properly too. */
+    /** The message for a call during another call. For a save, it also says how to save correctly. */
     private static String underWay(Call call) {
-        return "while another call was under way"
+        return "while another call was in progress"
                 + (call.name().equals("save")
-                        ? "; a shutdown hook, or another thread, must ask the thread that takes the steps to save when"
-                                + " its step is over, and wait for it"
+                        ? "; a shutdown hook or another thread must ask the thread that calls step to save after its"
+                                + " step, and wait until it has saved"
                         : "");
     }
 
@@ -71,7 +69,7 @@ class CallsTest extends EveryCall {
             trainer.join();
         }
         assertEquals(null, failure.get());
-        assertSame(expected, params, "the step that was under way");
+        assertSame(expected, params, "the step that was in progress");
         assertEquals(Bits.of(undisturbed, expected), Bits.of(lars, params));
     }
 
@@ -142,8 +140,8 @@ class CallsTest extends EveryCall {
     }
 
     /**
-     * Two threads step without agreeing on turns: each call steps, or is refused, and what comes of it is that many
-     * steps.
+     * Two threads call step without coordination. Each call either steps or is refused, and the optimizer ends with the
+     * number of steps that were not refused.
      */
     @Test
     void twoThreadsThatRaceTakeOneStepAtATime() throws Exception {
@@ -161,58 +159,7 @@ class CallsTest extends EveryCall {
         assertEquals(Bits.of(alone, expected), Bits.of(lars, w));
     }
 
-    /**
-     * A call that comes between the instant at which another sees that it may enter and the one at which it does. It is
-     * made by the same thread, so that it comes there every time.
-     */
-    @Test
-    void aCallThatComesBetweenTheCheckAndTheEntryHasTheTurnAlone() {
-        List<String> entered = new ArrayList<>();
-        CallGuard turns = new CallGuard() {
-            private boolean between;
-
-            @Override
-            protected Phase now() {
-                Phase seen = super.now();
-                if (!between) {
-                    between = true;
-                    enter("snapshot", true);
-                    entered.add("snapshot");
-                }
-                return seen;
-            }
-        };
-        IllegalStateException refused = assertThrows(IllegalStateException.class, () -> {
-            turns.enter("step", false);
-            entered.add("step");
-        });
-        assertEquals("step was called while another call was under way", refused.getMessage());
-        assertEquals(List.of("snapshot"), entered);
-        turns.leave(CallGuard.Phase.IDLE);
-        assertEquals(CallGuard.Phase.IDLE, turns.enter("step", false), "the turn that is free again");
-    }
-
-    /** The other call has left again: the first one looks anew, and enters. */
-    @Test
-    void aCallThatComesAndGoesInBetweenDelaysTheOther() {
-        CallGuard turns = new CallGuard() {
-            private boolean between;
-
-            @Override
-            protected Phase now() {
-                Phase seen = super.now();
-                if (!between) {
-                    between = true;
-                    enter("measure", true);
-                    leave(Phase.MEASURED);
-                }
-                return seen;
-            }
-        };
-        assertEquals(CallGuard.Phase.MEASURED, turns.enter("update", true));
-    }
-
-    /** Has two threads make so many calls each; returns how many were let in. */
+    /** Makes the given number of calls in each of two threads; returns how many were not refused. */
     private static int race(int calls, IntConsumer call) throws Exception {
         CyclicBarrier start = new CyclicBarrier(2);
         Callable<Integer> racer = () -> {
@@ -223,7 +170,7 @@ class CallsTest extends EveryCall {
                     call.accept(i);
                     taken++;
                 } catch (IllegalStateException refused) {
-                    assertEquals("step was called while another call was under way", refused.getMessage());
+                    assertEquals("step was called while another call was in progress", refused.getMessage());
                 }
             }
             return taken;
@@ -231,7 +178,7 @@ class CallsTest extends EveryCall {
         FutureTask<Integer> other = new FutureTask<>(racer);
         new Thread(other).start();
         int taken = racer.call() + other.get();
-        System.out.println(taken + " turns taken by two threads that race, " + (2 * calls - taken) + " refused");
+        System.out.println(taken + " calls by two racing threads ran, " + (2 * calls - taken) + " refused");
         return taken;
     }
 }

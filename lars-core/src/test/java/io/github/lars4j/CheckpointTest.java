@@ -27,13 +27,14 @@ import java.util.logging.Handler;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
 import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
 import java.util.zip.CRC32;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class CheckpointTest {
 
-    /** The whole metadata of a small state, but for what comes between the two parts. */
+    /** The header of a small state up to the entry for nesterov; {@code AFTER_NESTEROV} is the rest. */
     private static final String BEFORE_NESTEROV =
             "{\"__metadata__\":{\"dampening\":\"0.0\",\"lars4j.checkpoint\":\"1\","
                     + "\"layer.0\":\"1 [2] true false 0.25 true 0.1 1.0E-4 w x\",\"momentum\":\"0.9\",\"momentumCorrection\":\"false\"";
@@ -53,7 +54,7 @@ class CheckpointTest {
         return folder.resolve("run.safetensors");
     }
 
-    /** A file of this header with two floats of data and its checksum, put together by hand. */
+    /** Builds a file by hand from a header, two floats of data and the checksum. */
     private static byte[] file(String header, float one, float two) {
         byte[] json = (header + " ".repeat(7 - (header.length() + 7) % 8)).getBytes(StandardCharsets.UTF_8);
         ByteBuffer file = ByteBuffer.allocate(8 + json.length + 16).order(ByteOrder.LITTLE_ENDIAN);
@@ -88,13 +89,12 @@ class CheckpointTest {
         assertFalse(checkpoint.hasWeights());
         try (Lars lars = small(false)) {
             checkpoint.restore(lars);
-            State state = Inside.state(lars);
-            assertEquals(17, state.step);
-            assertEquals(3, state.refusals);
-            assertArrayEquals(new boolean[] {true}, state.begun);
-            assertArrayEquals(new double[] {0.1}, state.learningRates);
-            assertArrayEquals(new double[] {1e-4}, state.trustRatios);
-            assertArrayEquals(new float[] {0, 1.5f, -0.0f}, state.momentum);
+            assertEquals(17, lars.steps());
+            assertEquals(3, Inside.refusals(lars));
+            assertArrayEquals(new boolean[] {true}, Inside.begun(lars));
+            assertArrayEquals(new double[] {0.1}, Inside.learningRates(lars));
+            assertArrayEquals(new double[] {1e-4}, Inside.trustRatios(lars));
+            assertArrayEquals(new float[] {0, 1.5f, -0.0f}, Inside.momentum(lars));
             assertEquals(checkpoint.hyperparameters(), lars.hyperparameters());
             assertEquals(SMALL, lars.layers());
             Path again = folder.resolve("again.safetensors");
@@ -161,10 +161,10 @@ class CheckpointTest {
             List<String> lines = e.getMessage().lines().toList();
             assertEquals(
                     List.of(
-                            "the checkpoint is of other layers:",
+                            "the layers of the checkpoint differ from the optimizer's:",
                             "  \"new\": the checkpoint has no such layer",
-                            "  \"conv.weight\": its length is 24, the optimizer's 23",
-                            "  \"head\": its length is 29, the optimizer's 30",
+                            "  \"conv.weight\": its length is 24, the optimizer's is 23",
+                            "  \"head\": its length is 29, the optimizer's is 30",
                             "  \"nothing\": the optimizer has no such layer",
                             "  \"scale \u00e9\"\\\\u000a\": the optimizer has no such layer"),
                     lines);
@@ -178,7 +178,7 @@ class CheckpointTest {
         try (Lars saved = SampleRun.builder(Kind.PAPER).build()) {
             SampleRun.run(saved, params, 50);
             Checkpoint.save(file(), saved, params);
-            // Another order, other places, another head, one layer less.
+            // The layers have another order and other offsets, a different head, and one of them is missing.
             Layers layers = Layers.builder()
                     .add("head", 11)
                     .add("conv.bias", 3)
@@ -199,7 +199,7 @@ class CheckpointTest {
                 assertEquals(
                         Map.of(
                                 "head",
-                                "its length is 29, the optimizer's 11",
+                                "its length is 29, the optimizer's is 11",
                                 "scale \u00e9\"\\\n",
                                 "the optimizer has no such layer"),
                         restored.leftInFile());
@@ -213,18 +213,17 @@ class CheckpointTest {
                 float[] expectedMomentum = new float[50];
                 Arrays.fill(expected, 9);
                 Arrays.fill(expectedMomentum, 7);
-                State state = Inside.state(saved);
                 System.arraycopy(params, 24, expected, 11, 3);
                 System.arraycopy(params, 0, expected, 20, 24);
-                System.arraycopy(state.momentum, 24, expectedMomentum, 11, 3);
-                System.arraycopy(state.momentum, 0, expectedMomentum, 20, 24);
-                // "head" and "new" are fresh; what lies between layers stays.
+                System.arraycopy(Inside.momentum(saved), 24, expectedMomentum, 11, 3);
+                System.arraycopy(Inside.momentum(saved), 0, expectedMomentum, 20, 24);
+                // "head" and "new" start afresh; the gaps between the layers keep their values.
                 Arrays.fill(expectedMomentum, 0, 11, 0);
                 Arrays.fill(expectedMomentum, 44, 46, 0);
                 assertArrayEquals(expected, target);
                 assertArrayEquals(expectedMomentum, momentum);
-                assertEquals(state.trustRatios[0], Inside.state(lars).trustRatios[2]);
-                assertEquals(0, Inside.state(lars).trustRatios[0]);
+                assertEquals(Inside.trustRatios(saved)[0], Inside.trustRatios(lars)[2]);
+                assertEquals(0, Inside.trustRatios(lars)[0]);
             }
         }
     }
@@ -243,18 +242,17 @@ class CheckpointTest {
             lars.step(params.clone(), new float[] {7, 7, 7, 7});
             Restored restored = Checkpoint.load(file()).restoreMatching(lars);
             assertEquals(List.of("new"), restored.leftWithout());
-            State state = Inside.state(lars);
-            assertArrayEquals(new boolean[] {true, false}, state.begun);
-            assertArrayEquals(new float[] {0, 0}, Arrays.copyOfRange(state.momentum, 2, 4));
-            assertArrayEquals(new float[] {5, 6}, Arrays.copyOf(state.momentum, 2));
-            assertArrayEquals(new double[] {Inside.state(saved).learningRates[0], 0}, state.learningRates);
-            assertArrayEquals(new double[] {Inside.state(saved).trustRatios[0], 0}, state.trustRatios);
-            // Its next step is a first one.
+            assertArrayEquals(new boolean[] {true, false}, Inside.begun(lars));
+            assertArrayEquals(new float[] {0, 0}, Arrays.copyOfRange(Inside.momentum(lars), 2, 4));
+            assertArrayEquals(new float[] {5, 6}, Arrays.copyOf(Inside.momentum(lars), 2));
+            assertArrayEquals(new double[] {Inside.learningRates(saved)[0], 0}, Inside.learningRates(lars));
+            assertArrayEquals(new double[] {Inside.trustRatios(saved)[0], 0}, Inside.trustRatios(lars));
+            // Its next step is its first step.
             float[] expected = params.clone();
             fresh.step(expected, gradients);
             lars.step(params, gradients);
             assertArrayEquals(Arrays.copyOfRange(expected, 2, 4), Arrays.copyOfRange(params, 2, 4));
-            assertArrayEquals(new float[] {3, -4}, Arrays.copyOfRange(state.momentum, 2, 4));
+            assertArrayEquals(new float[] {3, -4}, Arrays.copyOfRange(Inside.momentum(lars), 2, 4));
         }
     }
 
@@ -299,7 +297,7 @@ class CheckpointTest {
                             "dampening is 0.25, was 0.0",
                             "nesterov is false, was true",
                             "momentumCorrection is false, was true",
-                            "the treatment of \"a\", \"b\" is the checkpoint's, was another"),
+                            "the checkpoint's treatment replaces that of \"a\", \"b\""),
                     notes);
             assertEquals(List.of("restored from " + file() + ": " + String.join("; ", notes)), logged);
             assertEquals(saved.hyperparameters(), lars.hyperparameters());
@@ -312,7 +310,7 @@ class CheckpointTest {
         Restored restored() throws IOException;
     }
 
-    /** What a restore returns; what it logs is added to a list. */
+    /** Returns the result of a restore, and adds what it logs to a list. */
     private static Restored logging(List<String> logged, Restoring restoring) throws IOException {
         Logger logger = Logger.getLogger("io.github.lars4j");
         Handler handler = new Handler() {
@@ -338,8 +336,9 @@ class CheckpointTest {
     @Test
     void keepsTheOptimizersSettingsWhenAsked() throws IOException {
         float[] params = SampleRun.params();
-        Layers treated = SampleRun.LAYERS.withTreatmentsOf(
-                Layers.builder().add("x", 1, Treatment.PLAIN.withRateFactor(3)).build(), new int[5]);
+        Layers treated = new Layers(StreamSupport.stream(SampleRun.LAYERS.spliterator(), false)
+                .map(layer -> layer.withTreatment(Treatment.PLAIN.withRateFactor(3)))
+                .toList());
         try (Lars saved = SampleRun.builder(Kind.PAPER).build();
                 Lars lars = Lars.builder(treated)
                         .rule(Dialects.PAPER.withEpsilon(1))
@@ -358,13 +357,12 @@ class CheckpointTest {
             assertEquals(List.of(), restored.notes());
             assertEquals(mine, lars.hyperparameters());
             assertEquals(treated, lars.layers());
-            State state = Inside.state(lars);
-            assertEquals(50, state.step);
-            assertEquals(Inside.state(saved).refusals, state.refusals);
-            assertArrayEquals(Arrays.copyOf(Inside.state(saved).momentum, 61), state.momentum);
-            assertArrayEquals(Inside.state(saved).begun, state.begun);
-            assertArrayEquals(Inside.state(saved).learningRates, state.learningRates);
-            assertArrayEquals(Inside.state(saved).trustRatios, state.trustRatios);
+            assertEquals(50, lars.steps());
+            assertEquals(Inside.refusals(saved), Inside.refusals(lars));
+            assertArrayEquals(Arrays.copyOf(Inside.momentum(saved), 61), Inside.momentum(lars));
+            assertArrayEquals(Inside.begun(saved), Inside.begun(lars));
+            assertArrayEquals(Inside.learningRates(saved), Inside.learningRates(lars));
+            assertArrayEquals(Inside.trustRatios(saved), Inside.trustRatios(lars));
             assertEquals(params[60], taken[60]);
         }
     }
@@ -383,15 +381,15 @@ class CheckpointTest {
             IllegalArgumentException e =
                     assertThrows(IllegalArgumentException.class, () -> checkpoint.restoreMatching(lars));
             assertTrue(
-                    e.getMessage().contains("enters at UPDATE")
-                            && e.getMessage().contains("enters at VELOCITY"),
+                    e.getMessage().contains("rule.entry is UPDATE in the optimizer")
+                            && e.getMessage().contains("VELOCITY in the checkpoint"),
                     e.getMessage());
             assertEquals(before, SampleRun.bits(lars, params));
-            // Without momentum nothing of the kind matters, and none is taken.
+            // An optimizer without momentum ignores all of this, and restores no momentum.
             checkpoint.restore(bare);
             assertEquals(50, bare.steps());
-            assertEquals(null, Inside.state(bare).momentum);
-            assertArrayEquals(Inside.state(saved).begun, Inside.state(bare).begun);
+            assertEquals(null, Inside.momentum(bare));
+            assertArrayEquals(Inside.begun(saved), Inside.begun(bare));
         }
     }
 
@@ -405,9 +403,9 @@ class CheckpointTest {
             SampleRun.run(lars, params.clone(), 3);
             Checkpoint.load(file()).withoutSettings().restore(lars);
             assertEquals(0.7, lars.hyperparameters().momentum());
-            assertArrayEquals(new float[61], Inside.state(lars).momentum);
-            assertArrayEquals(new boolean[5], Inside.state(lars).begun);
-            assertArrayEquals(Inside.state(bare).learningRates, Inside.state(lars).learningRates);
+            assertArrayEquals(new float[61], Inside.momentum(lars));
+            assertArrayEquals(new boolean[5], Inside.begun(lars));
+            assertArrayEquals(Inside.learningRates(bare), Inside.learningRates(lars));
             assertEquals(50, lars.steps());
         }
     }
@@ -439,7 +437,7 @@ class CheckpointTest {
             assertTrue(restored.complete());
             assertEquals(List.of("b.a", "a"), restored.taken());
             assertArrayEquals(new float[] {params[2], params[0], params[1]}, taken);
-            assertArrayEquals(new float[] {7, 5, 6}, Inside.state(lars).momentum);
+            assertArrayEquals(new float[] {7, 5, 6}, Inside.momentum(lars));
             assertTrue(checkpoint.restoreMatching(lars, "module.").complete());
         }
     }
@@ -459,7 +457,7 @@ class CheckpointTest {
             IllegalArgumentException e = assertThrows(
                     IllegalArgumentException.class,
                     () -> Checkpoint.load(file()).restoreMatching(other));
-            assertTrue(e.getMessage().contains("none of which fits"), e.getMessage());
+            assertTrue(e.getMessage().contains("and none matches"), e.getMessage());
             assertEquals(0, other.steps());
         }
     }
@@ -479,12 +477,12 @@ class CheckpointTest {
             Checkpoint.load(without).restore(lars);
             assertEquals(0, lars.hyperparameters().momentum());
             Checkpoint.load(file()).restore(lars);
-            assertSame(momentum, Inside.state(lars).momentum);
-            assertArrayEquals(Inside.state(saved).momentum, Arrays.copyOf(momentum, 61));
-            // The same by way of snapshots.
+            assertSame(momentum, Inside.momentum(lars));
+            assertArrayEquals(Inside.momentum(saved), Arrays.copyOf(momentum, 61));
+            // The same with snapshots.
             lars.restore(bare.snapshot());
             lars.restore(saved.snapshot());
-            assertSame(momentum, Inside.state(lars).momentum);
+            assertSame(momentum, Inside.momentum(lars));
         }
     }
 
@@ -525,7 +523,7 @@ class CheckpointTest {
             assertEquals(0, lars.steps());
             assertThrows(IllegalStateException.class, () -> lars.update(params, gradients, sums));
 
-            Inside.guard(lars).broken(new IOException("broke"));
+            Inside.breakOff(lars, new IOException("broke"));
             assertThrows(IllegalStateException.class, () -> Checkpoint.save(file(), lars));
             assertThrows(
                     IllegalArgumentException.class,
@@ -545,22 +543,22 @@ class CheckpointTest {
             String expected = SampleRun.bits(lars, params);
             Checkpoint.save(file(), lars, params);
             Checkpoint checkpoint = Checkpoint.load(file());
-            // Reading has to fail after all was found good: the second layer's momentum has no place to go.
-            float[] momentum = Inside.state(lars).momentum;
-            Inside.state(lars).momentum = new float[25];
+            // Reading must fail after all checks have passed: there is no room for the second layer's momentum.
+            float[] momentum = Inside.momentum(lars);
+            Inside.setMomentum(lars, new float[25]);
             assertThrows(ArrayIndexOutOfBoundsException.class, () -> checkpoint.restore(lars, params));
             IllegalStateException e = assertThrows(IllegalStateException.class, () -> lars.step(params, new float[64]));
             assertTrue(e.getMessage().contains("restore a snapshot or checkpoint"), e.getMessage());
             assertThrows(IllegalStateException.class, () -> Checkpoint.save(file(), lars, params));
-            Inside.state(lars).momentum = momentum;
+            Inside.setMomentum(lars, momentum);
             checkpoint.restore(lars, params);
             assertEquals(expected, SampleRun.bits(lars, params));
             SampleRun.step(lars, params);
 
-            Inside.state(lars).momentum = new float[25];
+            Inside.setMomentum(lars, new float[25]);
             assertThrows(ArrayIndexOutOfBoundsException.class, () -> PyTorchState.restore(file(), lars, params));
             assertThrows(IllegalStateException.class, () -> lars.step(params, new float[64]));
-            Inside.state(lars).momentum = momentum;
+            Inside.setMomentum(lars, momentum);
             PyTorchState.restore(file(), lars, params);
             SampleRun.step(lars, params);
         }

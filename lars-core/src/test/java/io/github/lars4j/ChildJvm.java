@@ -6,12 +6,13 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The command line of another JVM like this one, with the library and its tests on the class path. */
-final class ChildJvm {
+/** The command line of a JVM like this one, with the library and its tests on the class path. */
+public final class ChildJvm {
 
     private ChildJvm() {}
 
-    static List<String> command(List<String> flags, Class<?> main, String... arguments) throws URISyntaxException {
+    public static List<String> command(List<String> flags, Class<?> main, String... arguments)
+            throws URISyntaxException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(flags);

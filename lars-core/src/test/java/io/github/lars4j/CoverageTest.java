@@ -17,14 +17,14 @@ import org.w3c.dom.Element;
 import org.w3c.dom.NodeList;
 
 /**
- * JaCoCo's report names no line that was not reached, wholly and by every branch, but those that {@code uncovered.txt}
- * lists with a reason, each as often as it is there; and that lists none that was reached. Lines are known by their
- * text, which stays while others move.
+ * Checks that the lines which JaCoCo reports as not fully covered, counting branches, are exactly those that
+ * {@code uncovered.txt} lists with a reason. A line is identified by its text, so that the list stays valid when lines
+ * move; equal lines are listed once each.
  */
 @Tag("coverage")
 class CoverageTest {
 
-    /** Before what is reached on some machines, or in some runs, and not in others. */
+    /** Marks a line that is covered only on some machines or in some runs. */
     private static final String SOMETIMES = "? ";
 
     private static final Path SOURCES = Path.of("src", "main", "java");
@@ -53,7 +53,7 @@ class CoverageTest {
                 }
             }
         }
-        System.out.println(lines + " lines, " + missed.size() + " of them not reached wholly, each with its reason");
+        System.out.println(lines + " lines, " + missed.size() + " of them not fully covered, each with its reason");
         List<String> listed = listed();
         for (String line : List.copyOf(listed)) {
             if (line.startsWith(SOMETIMES)) {
@@ -66,13 +66,13 @@ class CoverageTest {
         assertEquals(String.join("\n", listed), String.join("\n", missed));
     }
 
-    /** A line's text; that of a lone brace with the line before. */
+    /** Returns the text of a line; for a single brace, the line before it as well. */
     private static String told(List<String> text, int line) {
         String told = text.get(line).strip();
         return told.equals("}") ? text.get(line - 1).strip() + " }" : told;
     }
 
-    /** Lines of the list; one with spaces before it is the reason of those before. */
+    /** Returns the listed lines. An indented line is the reason for the lines before it. */
     private static List<String> listed() throws Exception {
         try (InputStream in = CoverageTest.class.getResourceAsStream("/uncovered.txt")) {
             List<String> listed = new ArrayList<>();

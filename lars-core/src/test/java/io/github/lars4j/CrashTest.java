@@ -6,8 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.github.lars4j.SimulatedDisk.Crash;
-import io.github.lars4j.SimulatedDisk.Fault;
+import io.github.lars4j.internal.saving.SimulatedDisk;
+import io.github.lars4j.internal.saving.SimulatedDisk.Crash;
+import io.github.lars4j.internal.saving.SimulatedDisk.Fault;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,7 +20,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Saving on a simulated disk that dies and fails at every operation: the file is the old one or the new one. */
+/** Saves on a simulated disk that crashes or fails at each operation in turn: the file is the old or the new one. */
 class CrashTest {
 
     private final Path file = Path.of("folder", "run.safetensors").toAbsolutePath();
@@ -35,7 +36,7 @@ class CrashTest {
 
     private byte[] saved(Lars lars, float[] params) throws IOException {
         SimulatedDisk disk = new SimulatedDisk(0);
-        Checkpoint.save(disk, file, lars, params);
+        Inside.save(disk, file, lars, params);
         return disk.content(file);
     }
 
@@ -48,7 +49,7 @@ class CrashTest {
     @Tag("no-mutants")
     void theFileIsTheOldOneOrTheNewOne(@TempDir Path folder) throws IOException {
         Map<Fault, int[]> seen = theFileIsTheOldOneOrTheNewOne(folder, 10_000);
-        // No kind of fault that never came to anything.
+        // Every kind of fault has had an effect.
         seen.forEach((fault, outcomes) -> assertTrue(
                 outcomes[0] > 50 && outcomes[1] > 500 && outcomes[2] > 50, fault + Arrays.toString(outcomes)));
     }
@@ -61,8 +62,8 @@ class CrashTest {
 
         SimulatedDisk counting = new SimulatedDisk(0);
         counting.plan(Fault.CRASH, Integer.MAX_VALUE);
-        Checkpoint.save(counting, file, newer, newerParams);
-        // Short writes make more of them in some schedules.
+        Inside.save(counting, file, newer, newerParams);
+        // In some schedules, short writes add operations.
         int operations = counting.operations + 4;
         int leftBehind = 0;
         assertTrue(operations > 15, "the state is written in too few pieces to be interesting");
@@ -75,13 +76,13 @@ class CrashTest {
             int[] outcomes = seen.computeIfAbsent(fault, key -> new int[3]);
             SimulatedDisk disk = new SimulatedDisk(seed);
             if (hadOld) {
-                Checkpoint.save(disk, file, older, olderParams);
+                Inside.save(disk, file, older, olderParams);
             }
             disk.plan(fault, seed % operations);
             boolean returned = false;
             boolean crashed = false;
             try {
-                Checkpoint.save(disk, file, newer, newerParams);
+                Inside.save(disk, file, newer, newerParams);
                 returned = true;
             } catch (IOException e) {
                 assertTrue(e.getMessage().contains("simulated"), e.getMessage());
@@ -103,13 +104,13 @@ class CrashTest {
                 assertArrayEquals(newBytes, content, where);
             }
             outcomes[content == null ? 0 : Arrays.equals(content, oldBytes) ? 1 : 2]++;
-            // And the next save is as good as the first, and deletes what was left behind.
+            // The next save succeeds and deletes what was left behind.
             leftBehind += disk.files() > (content == null ? 0 : 1) ? 1 : 0;
             disk.plan(Fault.ERROR, Integer.MAX_VALUE);
             if (!crashed && fault == Fault.FULL) {
                 continue;
             }
-            Checkpoint.save(disk, file, newer, newerParams);
+            Inside.save(disk, file, newer, newerParams);
             assertArrayEquals(newBytes, disk.content(file), where);
             assertEquals(1, disk.files(), where);
         }
@@ -144,10 +145,10 @@ class CrashTest {
     void aFailedSaveLeavesNothingBehind() throws IOException {
         for (int operation = 0; operation < 16; operation++) {
             SimulatedDisk disk = new SimulatedDisk(operation);
-            Checkpoint.save(disk, file, older, olderParams);
+            Inside.save(disk, file, older, olderParams);
             disk.plan(Fault.ERROR, operation);
             try {
-                Checkpoint.save(disk, file, newer, newerParams);
+                Inside.save(disk, file, newer, newerParams);
             } catch (IOException e) {
                 assertTrue(e.getMessage().contains("simulated"), e.getMessage());
             }

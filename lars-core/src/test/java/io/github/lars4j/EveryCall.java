@@ -7,7 +7,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Three layers, an optimizer of them, and every call that an optimizer takes turns with. */
+/** Three layers, an optimizer for them, and every call that the optimizer guards. */
 abstract class EveryCall {
 
     static final Layers LAYERS =
@@ -15,7 +15,7 @@ abstract class EveryCall {
 
     static final int N = (int) LAYERS.end();
 
-    /** A state of these layers, in a file that either format can be read from. */
+    /** A file with a state of these layers, which can be read as a checkpoint and as a PyTorch state. */
     private static Path file;
 
     private static Checkpoint checkpoint;
@@ -34,7 +34,7 @@ abstract class EveryCall {
     final float[] params = Random32.normal(1, N, 1);
     final float[] gradients = Random32.normal(2, N, 1);
 
-    /** Calls that may not come now, by name. */
+    /** A call and its name. */
     record Call(String name, Executable run) {}
 
     final List<Call> calls(Lars lars, Snapshot snapshot) {

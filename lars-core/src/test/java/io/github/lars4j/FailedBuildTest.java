@@ -10,11 +10,11 @@ import java.util.regex.Pattern;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** A build that fails for want of memory, wherever that is, leaves no thread behind. */
+/** A build that runs out of memory at any point leaves no thread behind. */
 @Tag("no-mutants")
 class FailedBuildTest {
 
-    /** Builds with ever less memory left, until there is none; after each build no thread of an optimizer lives. */
+    /** Builds with less and less free memory; after each build no thread of an optimizer is alive. */
     static final class Building {
 
         private static final int MEBIBYTE = 1 << 20;
@@ -22,7 +22,7 @@ class FailedBuildTest {
         private Building() {}
 
         public static void main(String[] args) {
-            // The sums of its blocks take 16 MiB.
+            // The sums of the blocks of this layer take 16 MiB.
             Layers layers = Layers.builder().add("a", Integer.MAX_VALUE - 4096).build();
             int built = 0;
             int failed = 0;
@@ -46,7 +46,7 @@ class FailedBuildTest {
             Lars.builder(layers).learningRate(1).parallelism(4).build().close();
         }
 
-        /** Does something while so many MiB are in use; returns whether memory was enough. */
+        /** Runs {@code work} while {@code used} MiB are in use; returns whether there was enough memory. */
         private static boolean hold(int used, Runnable work) {
             byte[][] held = new byte[used][];
             try {

@@ -13,16 +13,16 @@ import java.util.regex.Pattern;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** What fails inside of a call leaves the old state, or an optimizer that says so until it is restored. */
+/** A failure inside a call leaves the old state, or an optimizer that refuses calls until it is restored. */
 @Tag("bits")
 class FailuresTest extends EveryCall {
 
     private static final int BLOCK = 4096;
 
-    /** A thread without work, in a plan's text. */
+    /** Matches a thread without work in the text of a plan. */
     private static final Pattern EMPTY_SHARE = Pattern.compile("\\[(\\d+), \\1\\)");
 
-    /** The layer that a block is part of. */
+    /** Returns the layer of a block. */
     private static int layer(Plan plan, int block) {
         int layer = 0;
         while (plan.firstBlock(layer + 1) <= block) {
@@ -31,7 +31,7 @@ class FailuresTest extends EveryCall {
         return layer;
     }
 
-    /** Index of a block's first element. */
+    /** Returns the index of the first element of a block. */
     private static int from(Plan plan, int block) {
         int layer = layer(plan, block);
         return (int) LAYERS.get(layer).offset() + (block - plan.firstBlock(layer)) * BLOCK;
@@ -41,7 +41,7 @@ class FailuresTest extends EveryCall {
         return (Plan) Inside.field(Inside.step(lars), "plan");
     }
 
-    /** A plan that is made to place a layer so that one block of it begins where the arrays end. */
+    /** Changes a plan so that one block of a layer begins after the end of the arrays. */
     private static final class Sabotage {
 
         private final int[] offsets;
@@ -60,19 +60,19 @@ class FailuresTest extends EveryCall {
         }
     }
 
-    /** Where a block is made to fail, and in which half of a step. */
+    /** The call and the pass in which a block fails. */
     private enum Fault {
-        /** In a step; not written then are the layers of this group and of those behind it. */
+        /** In pass 1 of a step: the layers of this group and of all later groups are not written. */
         PASS_ONE,
-        /** In a step too, where pass 1 has gone well. */
+        /** In pass 2 of a step, after pass 1 has succeeded. */
         PASS_TWO,
-        /** In an update of its own. */
+        /** In a separate update. */
         UPDATE
     }
 
     /**
-     * A failure of any block, in any thread, leaves the old state, or an optimizer that refuses every call but a
-     * restore, with the cause; and that only where something was written.
+     * A failure of any block, in any thread, leaves the old state if nothing was written. Otherwise the optimizer
+     * refuses every call except a restore, and gives the failure as the cause.
      */
     @Test
     void aFailureOfAnyBlockLeavesTheOldStateOrRefusesEveryLaterCall() {
@@ -103,7 +103,7 @@ class FailuresTest extends EveryCall {
                         for (int block = 0; block < plan.blocks(); block++) {
                             for (Fault fault : Fault.values()) {
                                 if (fault == Fault.PASS_TWO && (bits & 2) == 0) {
-                                    continue; // It is the momentum that ends too early there.
+                                    continue; // Here the momentum array is the one that is too short.
                                 }
                                 String what = fault + " of block " + block + " in " + lars;
                                 lars.restore(snapshot);
@@ -134,10 +134,10 @@ class FailuresTest extends EveryCall {
 
     private Throwable fail(Fault fault, int block, Lars lars, float[] weights) {
         if (fault == Fault.PASS_TWO) {
-            float[] momentum = Inside.state(lars).momentum;
-            Inside.state(lars).momentum = Arrays.copyOf(momentum, from(plan(lars), block));
+            float[] momentum = Inside.momentum(lars);
+            Inside.setMomentum(lars, Arrays.copyOf(momentum, from(plan(lars), block)));
             Throwable thrown = assertThrows(IndexOutOfBoundsException.class, () -> lars.step(weights, gradients));
-            Inside.state(lars).momentum = momentum;
+            Inside.setMomentum(lars, momentum);
             return thrown;
         }
         LayerSums sums = fault == Fault.UPDATE ? lars.measure(weights, gradients) : null;
@@ -153,7 +153,7 @@ class FailuresTest extends EveryCall {
         return thrown;
     }
 
-    /** Returns how many calls were refused. */
+    /** Asserts that every call is refused; returns the number of calls. */
     private int assertBroken(Lars lars, Snapshot snapshot, Throwable cause, String what) {
         int refused = 0;
         for (Call call : calls(lars, snapshot)) {

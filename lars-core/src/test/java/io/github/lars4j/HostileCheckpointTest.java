@@ -27,8 +27,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Files that are damaged, or made to do harm: each is refused with the one exception, the optimizer stays as it was,
- * and what is allocated meanwhile is bounded by the file's size.
+ * Damaged and malicious files: each is refused with a {@link SafeTensorsException}, the optimizer is unchanged, and the
+ * memory allocated is bounded by the size of the file.
  */
 class HostileCheckpointTest {
 
@@ -69,7 +69,9 @@ class HostileCheckpointTest {
         lars.close();
     }
 
-    /** Not over the one before: some file systems force a file to disk that is emptied and written again. */
+    /**
+     * Writes a new file instead of overwriting: some file systems force a file to disk that is truncated and rewritten.
+     */
     private void write(byte[] content) throws IOException {
         Files.delete(file);
         Files.write(file, content);
@@ -94,10 +96,10 @@ class HostileCheckpointTest {
         } catch (RuntimeException | Error e) {
             throw new AssertionError(what, e);
         }
-        fail(what + " was taken");
+        fail(what + " was accepted");
     }
 
-    /** A stack trace, buffers, classes loaded, and what a parsed header takes. */
+    /** The bytes allowed for a stack trace, buffers, loaded classes, and the parsed header. */
     private static long most(byte[] content) {
         return (1 << 20) + 200L * content.length;
     }
@@ -166,7 +168,7 @@ class HostileCheckpointTest {
         return new String(good, 8, length, StandardCharsets.ISO_8859_1);
     }
 
-    /** The good file's data under another header, with the sums that go with it. */
+    /** Returns the data of the valid file under another header, with matching checksums. */
     private byte[] withHeader(String header) {
         int length = (int) ByteBuffer.wrap(good).order(ByteOrder.LITTLE_ENDIAN).getLong(0);
         byte[] json = header.getBytes(StandardCharsets.ISO_8859_1);
@@ -178,7 +180,7 @@ class HostileCheckpointTest {
         return sealed(content.array());
     }
 
-    /** With the sums over what is there, where there is a place for them. */
+    /** Returns the content with correct checksums, if it has a place for them. */
     private static byte[] sealed(byte[] content) {
         byte[] sealed = content.clone();
         if (sealed.length < 16) {
@@ -205,7 +207,7 @@ class HostileCheckpointTest {
         before = SampleRun.bits(lars, params);
         String entry = "\"a\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[20,36]}";
         String[][] edits = {
-            // The file's format.
+            // The file format.
             {"}}", "}}}"},
             {"}}", "}"},
             {"\"step\":", "\"step\":\"1\",\"step\":"},
@@ -233,7 +235,7 @@ class HostileCheckpointTest {
             {"\"U8\",\"shape\":[8]", "\"I8\",\"shape\":[8]"},
             {"\"U8\",\"shape\":[8]", "\"U8\",\"shape\":[2,4]"},
             {"\"U8\",\"shape\":[8]", "\"I64\",\"shape\":[1]"},
-            // The checkpoint's.
+            // The checkpoint format.
             {"\"lars4j.checkpoint\":\"1\"", "\"lars4j.checkpoint\":\"2\""},
             {"\"lars4j.checkpoint\":\"1\",", ""},
             {"\"weights\":\"true\"", "\"weights\":\"false\""},
@@ -291,7 +293,7 @@ class HostileCheckpointTest {
         String format = "\"lars4j.checkpoint\":\"1\"";
         for (String later : List.of("2", "17", "999999999")) {
             String header = header().replace(format, "\"lars4j.checkpoint\":\"" + later + "\"");
-            // Its checksum, and all else, may be other than today's.
+            // A later format may have another checksum, or anything else.
             for (String other : List.of(header, header.replace("lars4j.checksum", "lars4j.checksun"))) {
                 byte[] content = withHeader(other);
                 assertRefused("format " + later, content);
@@ -367,7 +369,7 @@ class HostileCheckpointTest {
             } catch (SafeTensorsException e) {
                 seen[2]++;
             } catch (IllegalArgumentException e) {
-                // A good file of other layers; only one that was made to agree with its sums can be, or one without.
+                // The file is valid but has other layers. This needs matching checksums, or a format without them.
                 assertTrue((sealed || pyTorch) && e.getMessage().contains("layers"), "seed " + seed + ": " + e);
                 seen[3]++;
             } catch (RuntimeException | Error e) {
@@ -376,7 +378,7 @@ class HostileCheckpointTest {
             allocated = THREADS.getCurrentThreadAllocatedBytes() - allocated;
             assertTrue(allocated <= most(mutant), "seed " + seed + ": " + allocated + " bytes allocated");
             if (taken) {
-                assertTrue(sealed || pyTorch || !changed, "seed " + seed + " was taken");
+                assertTrue(sealed || pyTorch || !changed, "seed " + seed + " was accepted");
                 lars.restore(snapshot);
                 Arrays.fill(params, 1);
                 before = SampleRun.bits(lars, params);
@@ -386,9 +388,9 @@ class HostileCheckpointTest {
         }
         assertEquals(before, SampleRun.bits(lars, params));
         System.out.printf(
-                "%d mutants: %d refused as damaged, %d as of other layers, %d taken whose sums agree or that have none, %d unchanged%n",
+                "%d mutants: %d refused as damaged, %d refused for their layers, %d accepted without or with valid sums, %d unchanged%n",
                 files, seen[2], seen[3], seen[0], seen[1]);
-        // Good files of other layers are rare; of the other three kinds there are enough.
+        // Valid files with other layers are rare; the other three outcomes are frequent.
         assertTrue(seen[0] > 100 && seen[1] > 10 && seen[2] > files / 2, Arrays.toString(seen));
     }
 
@@ -400,7 +402,7 @@ class HostileCheckpointTest {
         for (byte b : content) {
             bytes.add(b);
         }
-        // The header is most of the file; its length and the data should have their turn too.
+        // The header is most of the file; change its length and the data often enough, too.
         int at = switch (random.nextInt(4)) {
             case 0 -> random.nextInt(Math.min(8, content.length));
             case 1 -> content.length - 1 - random.nextInt(Math.min(48, content.length));

@@ -2,12 +2,14 @@ package io.github.lars4j;
 
 import java.util.function.Supplier;
 
-/** Runs code with kernels of a kind. */
+/** Runs code with the scalar or the vector kernels. */
 public final class Kernel {
 
     private Kernel() {}
 
-    /** What {@code made} makes while the property asks for {@code kind}: {@code scalar} or {@code vector}. */
+    /**
+     * Returns what {@code made} supplies while the property asks for {@code kind}, {@code scalar} or {@code vector}.
+     */
     public static <T> T with(String kind, Supplier<T> made) {
         String before = System.getProperty("lars4j.kernels");
         System.setProperty("lars4j.kernels", kind);

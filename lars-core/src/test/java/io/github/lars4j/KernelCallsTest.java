@@ -9,7 +9,7 @@ import io.github.lars4j.rule.Rule;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** No dialect costs more than another. */
+/** Every dialect makes the same number of kernel calls. */
 @Tag("bits")
 class KernelCallsTest extends EveryCall {
 
@@ -19,7 +19,7 @@ class KernelCallsTest extends EveryCall {
             String plan = null;
             for (Rule rule : LarsTest.DIALECTS) {
                 if (squares && rule.equals(Dialects.OPTAX) || squares && rule.equals(Dialects.BARLOW_TWINS)) {
-                    continue; // these need Σw·g, and so the read that handed-in squares save the others
+                    continue; // These rules need Σw·g, so that given squares do not save them the read.
                 }
                 Lars lars = builder().rule(rule).build();
                 Gradients known = Gradients.of(gradients);
@@ -27,8 +27,8 @@ class KernelCallsTest extends EveryCall {
                     known.squares(new double[] {1, 1, 1});
                 }
                 lars.step(params, known);
-                // A pass calls one kernel for each block of the plan, by what it is asked to read or write of the
-                // layer.
+                // A pass calls one kernel for each block of the plan. What it reads or writes of the layer decides
+                // which.
                 byte read = (byte) (squares ? 1 : 3);
                 assertArrayEquals(
                         new byte[] {read, read, read},
@@ -36,7 +36,7 @@ class KernelCallsTest extends EveryCall {
                         rule.toString());
                 assertArrayEquals(new boolean[] {true, true, true}, (boolean[])
                         Inside.field(Inside.field(Inside.step(lars), "decision"), "updates"));
-                assertNotEquals(null, lars.snapshot().state().momentum);
+                assertNotEquals(null, Inside.momentum(lars.snapshot()));
                 String now = Inside.field(Inside.step(lars), "plan").toString();
                 assertEquals(plan == null ? now : plan, now);
                 plan = now;

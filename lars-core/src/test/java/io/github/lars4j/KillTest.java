@@ -15,13 +15,15 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A process that is killed while it saves, twenty times: the file is that of one of its saves, and not an old one. */
+/**
+ * Kills a process twenty times while it saves: the file is complete, and at least as new as the last completed save.
+ */
 @Tag("no-mutants")
 class KillTest {
 
     private static final int LENGTH = 300_000;
 
-    /** Saves one state after the other, and says so before and after each. */
+    /** Saves one state after another and prints a line before and after each save. */
     static final class Saving {
 
         private Saving() {}
@@ -81,14 +83,14 @@ class KillTest {
                     saved = last.startsWith("saved ") ? Long.parseLong(last.substring(6)) : saved;
                 }
                 assertTrue(last.startsWith("saving "), last);
-                // Somewhere in the save that has begun.
+                // Wait for a random time within the save that has begun.
                 for (int spins = random.nextInt(2_000_000); spins > 0; spins--) {
                     Thread.onSpinWait();
                 }
-                // By its handle, which leaves the output to be read.
+                // Destroying the handle, not the process, keeps the output readable.
                 process.toHandle().destroyForcibly();
                 for (last = output.readLine(); last != null; last = output.readLine()) {
-                    // A line that the kill cut short may be there.
+                    // The kill may have cut the last line short.
                     saved = last.matches("saved \\d+") ? Math.max(saved, Long.parseLong(last.substring(6))) : saved;
                 }
             }
@@ -104,7 +106,7 @@ class KillTest {
             try (Lars lars = optimizer()) {
                 Checkpoint.save(file, lars, params);
             }
-            assertEquals(List.of(file), files(folder), "the save after the kill deletes what that left");
+            assertEquals(List.of(file), files(folder), "the save after the kill deletes the temporary file");
             Files.delete(file);
         }
         System.out.println("20 kills, " + inTheMiddle + " in the middle of a save, and 20 whole files");

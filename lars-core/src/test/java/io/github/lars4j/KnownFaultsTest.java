@@ -13,7 +13,7 @@ import java.util.Arrays;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 
-/** What users of other LARS implementations ran into; a test for each. */
+/** One test for each bug that users of other LARS implementations reported. */
 class KnownFaultsTest {
 
     private static final Layers ONE = Layers.builder().add("w", 4).build();
@@ -34,7 +34,7 @@ class KnownFaultsTest {
                     .build();
             float[] bias = step(lars, new float[4], 1, 2, 3, 4);
             if (rule.equals(Dialects.SNIPPET)) {
-                assertEquals(0, bias[3], "which the snippet is kept to, exactly");
+                assertEquals(0, bias[3], "the snippet's value, exactly");
             } else {
                 assertTrue(bias[3] < 0, rule::toString);
             }
@@ -131,7 +131,7 @@ class KnownFaultsTest {
         float[] expected = step(saved, new float[] {1, 2, 3, 4}, 1, 1, 1, 1);
         assertSame(expected, step(loaded, new float[] {1, 2, 3, 4}, 1, 1, 1, 1), "after the load");
         assertEquals(3, expected[3], "no decay and no adaptation of the bias");
-        // And nothing excluded stays nothing excluded.
+        // Without exclusions, none are restored.
         Lars none = Lars.builder(excluded).learningRate(1).build();
         none.restore(Lars.builder(included).learningRate(1).build().snapshot());
         assertEquals(included, none.layers());
@@ -162,7 +162,7 @@ class KnownFaultsTest {
         for (Rule rule : LarsTest.DIALECTS) {
             Rule exact = rule.withEpsilon(0);
             assertEquals(0, exact.epsilon());
-            // With norms this small any ε in use would drown them: r = η‖w‖/‖g‖ = 0.001 * 2.
+            // With norms this small, any ε would dominate them: r = η‖w‖/‖g‖ = 0.001 * 2.
             double ratio = exact.trustRatio(true, 0.001, exact.adaptWithoutDecay() ? 0 : 1e-300, 1e-9, 4e-60, 1e-60, 0);
             assertEquals(exact.clip() ? 1 : 0.002, ratio, 1e-12, rule.toString());
         }
@@ -225,7 +225,7 @@ class KnownFaultsTest {
                 case GRADIENT -> report.trustRatio(0);
                 case UPDATE -> 1;
             };
-            assertEquals(in * d, lars.snapshot().state().momentum[0], 1e-6, rule.toString());
+            assertEquals(in * d, Inside.momentum(lars.snapshot())[0], 1e-6, rule.toString());
             assertNotEquals(1, report.trustRatio(0));
         }
     }

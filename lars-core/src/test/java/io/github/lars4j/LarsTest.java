@@ -19,11 +19,11 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** What a trainer sees of a step. */
+/** The behaviour of a step as a trainer sees it. */
 @Tag("bits")
 class LarsTest {
 
-    /** Blocks that are short, whole and several; a gap; a layer of nothing. */
+    /** Layers of less than a block, one block and several blocks, a gap, and an empty layer. */
     private static final Layers LAYERS = Layers.builder()
             .addTensor("a.weight", 70, 90)
             .addTensor("a.bias", 70)
@@ -66,7 +66,7 @@ class LarsTest {
         return Random32.normal(100 + step, N, 0.1);
     }
 
-    /** Weights after some plain steps. */
+    /** Returns the weights after some steps. */
     private static float[] train(Lars lars, int steps) {
         float[] params = params();
         for (int step = 0; step < steps; step++) {
@@ -101,7 +101,7 @@ class LarsTest {
         assertFalse(report.refused());
         assertFalse(report.anyBad());
         assertEquals(1, lars.steps());
-        // v = 0.5 v, as without gradient and decay ... the weights still decay: ‖g‖ = 0 makes r = 1.
+        // v = 0.5 v, as without gradient and decay ... the weights still decay, because r = 1 if ‖g‖ = 0.
         float[] before = w.clone();
         lars.step(w, new float[2]);
         for (int i = 0; i < 2; i++) {
@@ -126,7 +126,7 @@ class LarsTest {
         });
         assertEquals(1, runs[0]);
         assertEquals(1.25, report.loss());
-        assertSame(expected, params, "the gradients that the closure made are used");
+        assertSame(expected, params, "the step uses the gradients of the closure");
         assertTrue(Double.isNaN(lars.step(params, given).loss()), "no closure, no loss");
     }
 
@@ -146,7 +146,10 @@ class LarsTest {
                         })));
         assertEquals(before, Bits.of(lars, params, gradients));
         lars.step(params, gradients);
-        assertSame(train(builder(Dialects.PAPER).build(), 3), params, "and the next step is as if nothing had been");
+        assertSame(
+                train(builder(Dialects.PAPER).build(), 3),
+                params,
+                "the next step is as if there had been no exception");
     }
 
     @Test
@@ -319,23 +322,22 @@ class LarsTest {
             Gradients gradients = Gradients.of(gradients(0)).missing(2, true);
             float[] before = params.clone();
             StepReport report = lars.step(params, gradients);
-            State state = lars.snapshot().state();
             for (int e = 0; e < N; e++) {
                 boolean inside =
                         e >= LAYERS.get(2).offset() && e < LAYERS.get(2).end();
                 boolean gap = e >= 6370 && e < 6500;
                 if (inside || gap) {
                     assertEquals(before[e], params[e]);
-                    assertEquals(0, state.momentum[e]);
+                    assertEquals(0, Inside.momentum(lars)[e]);
                 } else {
                     assertNotEquals(before[e], params[e]);
                 }
             }
-            assertFalse(state.begun[2]);
-            assertTrue(state.begun[0]);
+            assertFalse(Inside.begun(lars)[2]);
+            assertTrue(Inside.begun(lars)[0]);
             assertEquals(Outcome.NO_GRADIENT, report.outcome(2));
             assertTrue(Double.isNaN(report.weightNorm(2)) && Double.isNaN(report.trustRatio(2)));
-            // Its first gradient, whenever that comes, is not dampened: as in an optimizer that is new.
+            // Its first gradient is not dampened, at whatever step it comes, as in a new optimizer.
             Lars fresh = builder(rule)
                     .nesterov(false)
                     .dampening(0.5)
@@ -350,7 +352,7 @@ class LarsTest {
         }
     }
 
-    /** Each clips by its own; the README has the way to clip by the norm of all. */
+    /** Each optimizer clips by its own norm; the README shows how to clip by the norm of all of them. */
     @Test
     void groupsOverOneArrayClipByTheirOwnNorms() {
         Layers all = Layers.builder().add("a", 30).add("b", 50).build();
@@ -395,11 +397,11 @@ class LarsTest {
                 assertEquals(expected[e], together[e], 1e-6 * Math.abs(w[e]));
                 farthest = Math.max(farthest, Math.abs(expected[e] - apart[e]));
             }
-            assertTrue(farthest > 1e-3, "clipped apart, it is another step");
+            assertTrue(farthest > 1e-3, "clipping separately gives another step");
         }
     }
 
-    /** Not adapted: the ratio would undo the clip. */
+    /** The layers are not adapted, because the trust ratio would undo the clipping. */
     private static Lars clipping(Layers layers, double norm) {
         List<Layer> plain = new ArrayList<>();
         layers.forEach(layer -> plain.add(layer.withTreatment(Treatment.PLAIN)));
@@ -418,7 +420,7 @@ class LarsTest {
                     .trustCoefficient(0.25)
                     .weightDecay(0.5)
                     .dampening(0.75);
-            // By hand: every dialect with w = 4, g = 1 and so d = 3 has r = 1/4 · 4/3, or 1 where that is the clip.
+            // By hand: with w = 4, g = 1 and so d = 3, every dialect has r = 1/4 · 4/3, or 1 if it clips.
             double w = 4 - 2 * (rule.clip() ? Math.min(1 / 6.0, 1) : 1 / 3.0) * 3;
             float[] params = {4};
             try (Lars lars = builder.build()) {
@@ -442,7 +444,7 @@ class LarsTest {
             float[] params = {4};
             lars.step(params, new float[] {1});
             lars.step(params, new float[] {1});
-            assertEquals(3, params[0], "the rate has grown to more than a double's multiple");
+            assertEquals(3, params[0], "the quotient of the two rates overflows");
         }
     }
 
@@ -459,21 +461,21 @@ class LarsTest {
         float[] params = params();
         own.step(ownParams, gradients(0));
         handed.step(params, gradients(0));
-        float[] undampened = own.snapshot().state().momentum;
+        float[] undampened = Inside.momentum(own.snapshot());
         for (int e = 0; e < N; e++) {
             assertEquals(undampened[e], 2 * buffer[e], 1e-6f * Math.abs(undampened[e]), "begun, so dampened");
         }
-        // Going on from another optimizer's momentum, weights and step.
+        // Continue from the momentum, weights and step of another optimizer.
         Lars first = builder(Dialects.PAPER).momentumCorrection(false).build();
         float[] trained = train(first, 3);
-        float[] taken = first.snapshot().state().momentum;
+        float[] taken = Inside.momentum(first.snapshot());
         Lars next = builder(Dialects.PAPER)
                 .learningRate(step -> Schedule.polynomial(2, 2, 100).warmup(3).rate(step + 3))
                 .momentumBuffer(taken)
                 .build();
         next.step(trained, gradients(3));
         assertSame(train(builder(Dialects.PAPER).build(), 4), trained, "going on");
-        // Restored flags say otherwise.
+        // The restored first-step flags have other values.
         float[] again = new float[N];
         Lars restored = builder(Dialects.PAPER)
                 .nesterov(false)
@@ -506,7 +508,7 @@ class LarsTest {
     void withoutMomentumThereIsNoBuffer() {
         Lars lars = builder(Dialects.PAPER).momentum(0).nesterov(false).build();
         train(lars, 2);
-        assertEquals(null, lars.snapshot().state().momentum);
+        assertEquals(null, Inside.momentum(lars.snapshot()));
     }
 
     @Test
@@ -552,7 +554,7 @@ class LarsTest {
             }
         }
         assertSame(expected, params, "two groups with the same hyperparameters are one optimizer");
-        // Each with a rate and a momentum of its own: a group does not touch the other's layers.
+        // The groups have different rates and momenta: neither changes the layers of the other.
         float[] before = params.clone();
         groups.get(1).learningRate(0.1);
         groups.get(1).step(params, gradients(3));
@@ -622,7 +624,7 @@ class LarsTest {
             float[] params = params();
             for (int step = 0; step < 5; step++) {
                 if (step == 2) {
-                    // Somebody changes the weights, and says so.
+                    // The caller changes the weights and calls weightsChanged.
                     for (int e = 0; e < N; e++) {
                         expected[e] *= 1.5f;
                         params[e] *= 1.5f;
@@ -630,7 +632,7 @@ class LarsTest {
                     carried.weightsChanged();
                 }
                 if (step == 3) {
-                    // Another array is noticed without.
+                    // A different array is noticed without that call.
                     params = params.clone();
                     params[0] += 1;
                     expected[0] += 1;
@@ -684,7 +686,9 @@ class LarsTest {
         assertTrue(sums.hasWeights(1) && sums.hasGradients(1));
     }
 
-    /** Layers that are several groups where they may be, and no trust ratio makes good for a gradient's scale. */
+    /**
+     * Layers that form several groups if the policy allows it. None has a trust ratio, which would cancel the scale.
+     */
     private static final Layers LARGE = Layers.builder()
             .add("a", 200_000, Treatment.PLAIN)
             .add("b", 200_000, Treatment.PLAIN)

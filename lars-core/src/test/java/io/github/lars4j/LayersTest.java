@@ -60,12 +60,12 @@ class LayersTest {
         IllegalArgumentException thrown =
                 assertThrows(IllegalArgumentException.class, () -> builder.treat(Pattern.compile("\\.biass$"), P));
         assertEquals(
-                "pattern is \"\\.biass$\"; it must be found in the name of a layer added so far: \"conv1.weight\","
+                "pattern is \"\\.biass$\"; it must match the name of a layer added so far: \"conv1.weight\","
                         + " \"bn1.weight\", \"bn1.bias\" and 3 more",
                 thrown.getMessage());
         assertEquals(List.of(F, F, F, F, F, F), treatments(builder.build()));
         assertEquals(
-                "pattern is \"c\"; it must be found in the name of a layer added so far: \"a\", \"b\", \"d\"",
+                "pattern is \"c\"; it must match the name of a layer added so far: \"a\", \"b\", \"d\"",
                 assertThrows(
                                 IllegalArgumentException.class,
                                 () -> Layers.builder()
@@ -79,7 +79,7 @@ class LayersTest {
     @Test
     void treatingBeforeAnyLayerIsAddedIsRefused() {
         assertEquals(
-                "pattern is \"bias\"; it must be found in the name of a layer added so far: there is none yet",
+                "pattern is \"bias\"; it must match the name of a layer added so far: there is none yet",
                 assertThrows(
                                 IllegalArgumentException.class,
                                 () -> Layers.builder().treat(Pattern.compile("bias"), P))
@@ -114,7 +114,7 @@ class LayersTest {
                         .build()));
     }
 
-    /** The example of the builder's documentation. */
+    /** The example in the builder's documentation. */
     @Test
     void aTreatmentReplacesTheOneBeforeAsAWhole() {
         Treatment slow = F.withRateFactor(0.01);

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.github.lars4j.internal.saving.UnforcedDisk;
 import io.github.lars4j.rule.Dialects;
 import io.github.lars4j.rule.Treatment;
 import java.io.IOException;
@@ -18,8 +19,8 @@ import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * As many layers as a checkpoint's header can hold are built, saved, restored and refused in time that grows as their
- * number does: with anything that goes over all layers for each of them the tests would take hours.
+ * Builds, saves, restores and refuses as many layers as the header of a checkpoint can hold. The time must grow
+ * linearly with their number: code that visits all layers for each layer would take hours here.
  */
 @Tag("no-mutants")
 class ManyLayersTest {
@@ -33,7 +34,7 @@ class ManyLayersTest {
         buildSaveAndRestore(200_000);
     }
 
-    /** Nearly as many as can be saved. */
+    /** Almost the maximum number that can be saved. */
     @Test
     @Tag("slow")
     @Timeout(value = 5, unit = TimeUnit.MINUTES, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
@@ -44,7 +45,7 @@ class ManyLayersTest {
     private static Layers layers(int count, String prefix) {
         Layers.Builder layers = Layers.builder();
         for (int i = 0; i < count; i++) {
-            // Every fourth has no element.
+            // Every fourth layer is empty.
             layers.addTensor(prefix + "block." + i + ".w", i % 4 == 0 ? 0 : 1);
         }
         return layers.treat(Pattern.compile("7\\.w$"), Treatment.PLAIN)
@@ -72,10 +73,10 @@ class ManyLayersTest {
                 Lars lars = build(layers)) {
             wrapped.step(params, Random32.normal(2, n, 1));
             wrapped.restore(wrapped.snapshot());
-            float[] momentum = Inside.state(wrapped).momentum.clone();
-            Checkpoint.save(new UnforcedDisk(), file, wrapped, params);
+            float[] momentum = Inside.momentum(wrapped).clone();
+            Inside.save(new UnforcedDisk(), file, wrapped, params);
             Checkpoint checkpoint = Checkpoint.load(file);
-            // Names that do not fit, for which a prefix is sought.
+            // The names do not match, so that the restore looks for a prefix.
             for (Executable restoring : List.<Executable>of(
                     () -> checkpoint.restore(lars), () -> PyTorchState.restore(file, lars, taken))) {
                 String refusal =
@@ -84,10 +85,10 @@ class ManyLayersTest {
             }
             assertTrue(checkpoint.restoreMatching(lars, taken, "module.").complete());
             assertArrayEquals(params, taken);
-            assertArrayEquals(momentum, Inside.state(lars).momentum);
+            assertArrayEquals(momentum, Inside.momentum(lars));
             lars.step(params, taken);
             assertTrue(PyTorchState.restore(file, lars, taken, "module.").complete());
-            assertArrayEquals(momentum, Inside.state(lars).momentum);
+            assertArrayEquals(momentum, Inside.momentum(lars));
         }
     }
 }

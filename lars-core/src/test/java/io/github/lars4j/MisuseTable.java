@@ -14,13 +14,13 @@ import java.util.function.DoubleConsumer;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.function.ThrowingSupplier;
 
-/** A table of misuses, a row each: which parameter has a bad value, what that throws, and what must not change. */
+/** A table of misuses. A row has the parameter with a bad value, the exception it causes, and what must not change. */
 abstract class MisuseTable {
 
     static final double NAN = Double.NaN;
     static final double INF = Double.POSITIVE_INFINITY;
 
-    /** What is done, what it throws, what the message says, and everything that must stay as it is. */
+    /** A misuse, its exception, parts of the message, and the state that must not change. */
     private record Row(
             String parameter,
             Executable misuse,
@@ -33,12 +33,12 @@ abstract class MisuseTable {
     private String executable = "";
     private ThrowingSupplier<String> state = () -> "";
 
-    /** The rows that follow are of this method or constructor; the key is that of {@link PublicParameters}. */
+    /** Names the method or constructor of the rows that follow, with the key of {@link PublicParameters}. */
     final void on(String executable) {
         this.executable = executable;
     }
 
-    /** What the rows that follow must not change. */
+    /** Sets the state that the rows that follow must not change. */
     final void watching(ThrowingSupplier<String> state) {
         this.state = state;
     }
@@ -59,14 +59,14 @@ abstract class MisuseTable {
         row(parameter, misuse, IndexOutOfBoundsException.class, words);
     }
 
-    /** Refuses each of these values. */
+    /** Adds a row for each of these values. */
     final void badNumbers(int parameter, String name, DoubleConsumer misuse, double... values) {
         for (double value : values) {
             bad(parameter, () -> misuse.accept(value), name + " is " + value);
         }
     }
 
-    /** Parameters that have no bad value, and why. */
+    /** Lists parameters that have no bad value, with the reason. */
     final void noBadValue(String reason, String... parameters) {
         for (String parameter : parameters) {
             assertEquals(null, withoutBadValue.put(parameter, reason), parameter);
@@ -82,7 +82,7 @@ abstract class MisuseTable {
             assertEquals(row.thrown, thrown.getClass(), what);
             String message = String.valueOf(thrown.getMessage());
             for (String word : row.words) {
-                // Java's own of null say: Cannot invoke "Lars.steps()" because "<parameter1>" is null.
+                // The JVM's own messages for null say: Cannot invoke "Lars.steps()" because "<parameter1>" is null.
                 boolean named =
                         thrown instanceof NullPointerException ? message.startsWith(word) : message.contains(word);
                 assertTrue(named, () -> what + ": " + message);
@@ -91,7 +91,9 @@ abstract class MisuseTable {
         }
     }
 
-    /** Every public parameter has a row, or is listed as having no bad value, and not both; any boolean is good. */
+    /**
+     * Asserts that every public parameter either has a row or is listed as having no bad value. Booleans need neither.
+     */
     final void assertComplete() {
         Map<String, Class<?>> parameters = PublicParameters.all();
         Set<String> covered = covered();
@@ -103,7 +105,7 @@ abstract class MisuseTable {
         Set<String> unknown = new TreeSet<>(covered);
         unknown.addAll(withoutBadValue.keySet());
         unknown.removeAll(parameters.keySet());
-        assertEquals(Set.of(), unknown, "parameters that are not there");
+        assertEquals(Set.of(), unknown, "parameters that do not exist");
         Set<String> both = new TreeSet<>(withoutBadValue.keySet());
         both.retainAll(covered);
         assertEquals(Set.of(), both, "parameters with a row, and listed as without a bad value");

@@ -30,19 +30,19 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Every public parameter's bad values: a specific exception that names the argument and the value, and nothing changed.
- * A public parameter without a row fails the test.
+ * Passes bad values to every public parameter. Each causes a specific exception that names the argument and the value,
+ * and changes nothing. A public parameter without a row fails the test.
  */
 class MisuseTest extends MisuseTable {
 
     private static final Layers LAYERS =
             Layers.builder().add("a", 5).add("b", 3).build();
 
-    /** Named as those are but for one. */
+    /** Layers with the same names as {@link #LAYERS}, except for one. */
     private static final Layers OTHERS =
             Layers.builder().add("a", 5).add("c", 3).build();
 
-    /** Half of a character. */
+    /** A lone surrogate. */
     private static final String SURROGATE = "\ud800";
 
     @TempDir
@@ -272,6 +272,10 @@ class MisuseTest extends MisuseTable {
         on("Lars.Builder.learningRate(Schedule)");
         isNull(0, "schedule", () -> builder.learningRate(null));
         row(0, () -> Lars.builder(LAYERS).build(), IllegalStateException.class, "learningRate was not given");
+        on("Lars.Builder.hyperparameters(Hyperparameters)");
+        isNull(0, "hyperparameters", () -> builder.hyperparameters(null));
+        on("Lars.Builder.simd(Simd)");
+        isNull(0, "simd", () -> builder.simd(null));
         on("Lars.Builder.rule(Rule)");
         isNull(0, "rule", () -> builder.rule(null));
         on("Lars.Builder.trustCoefficient(double)");
@@ -316,7 +320,7 @@ class MisuseTest extends MisuseTable {
         }
     }
 
-    /** Every way into a step, with the same bad arrays. */
+    /** Every kind of step, with the same bad arrays. */
     private void steps() {
         float[] buffer = Random32.normal(9, 8, 1);
         Lars lars = builder()
@@ -416,7 +420,7 @@ class MisuseTest extends MisuseTable {
         bad(1, () -> call.accept(w, buffer), "gradients is the same array as the momentum buffer");
     }
 
-    /** The rule needs all three sums. */
+    /** Bad sums for a rule that needs all three sums. */
     private void badSums(Consumer<LayerSums> update, LayerSums stale) {
         LayerSums absent = new LayerSums(LAYERS);
         LayerSums withoutProducts = new LayerSums(LAYERS);
@@ -429,11 +433,11 @@ class MisuseTest extends MisuseTable {
         infinite.setWeights(1, INF);
         nan.setGradients(1, NAN);
         isNull(2, "sums", () -> update.accept(null));
-        bad(2, () -> update.accept(absent), "sums lacks one of layer \"a\"");
-        bad(2, () -> update.accept(withoutProducts), "sums lacks one of layer \"a\"");
+        bad(2, () -> update.accept(absent), "sums is incomplete for layer \"a\"");
+        bad(2, () -> update.accept(withoutProducts), "sums is incomplete for layer \"a\"");
         bad(2, () -> update.accept(sums(OTHERS)), "sums has layer \"c\" at index 1");
         bad(2, () -> update.accept(sums(Layers.builder().add("a", 5).build())), "sums has 1 layers");
-        row(2, () -> update.accept(stale), IllegalStateException.class, "sums of a step that is over");
+        row(2, () -> update.accept(stale), IllegalStateException.class, "sums of an earlier step");
         row(2, () -> update.accept(infinite), NonFiniteException.class, "layer \"b\" has weights");
         row(2, () -> update.accept(nan), NonFiniteException.class, "layer \"b\" has a gradient");
     }
@@ -461,10 +465,10 @@ class MisuseTest extends MisuseTable {
         isNull(0, "snapshot", () -> lars.restore(null));
         bad(0, () -> lars.restore(others), "snapshot has layer \"c\" at index 1");
         bad(0, () -> lars.restore(fewer), "snapshot has 1 layers");
-        bad(0, () -> lars.restore(longer), "snapshot has length 4 of layer \"b\"");
+        bad(0, () -> lars.restore(longer), "snapshot has length 4 for layer \"b\"");
         on("Snapshot.convertedTo(Rule)");
         isNull(0, "rule", () -> snapshot.convertedTo(null));
-        bad(0, () -> snapshot.convertedTo(Dialects.SNIPPET), "rule enters at UPDATE", "multiplied by Infinity");
+        bad(0, () -> snapshot.convertedTo(Dialects.SNIPPET), "rule.entry is UPDATE", "multiplied by Infinity");
 
         for (double rate : new double[] {-1, NAN, INF, -INF}) {
             Lars built = builder().learningRate(step -> rate).build();
@@ -478,7 +482,7 @@ class MisuseTest extends MisuseTable {
         }
     }
 
-    /** What the next step would do: no misuse is in its way. */
+    /** Returns a hash of what the next step does, which no misuse may prevent. */
     private static String nextStep(Lars lars, float[] w, float[] g) {
         Snapshot now = lars.snapshot();
         float[] moved = w.clone();
@@ -522,7 +526,7 @@ class MisuseTest extends MisuseTable {
         isNull(0, "other", () -> sums.add(null));
         bad(0, () -> sums.add(sums(OTHERS)), "other has layer \"c\" at index 1");
         bad(0, () -> sums.add(sums(Layers.builder().add("a", 5).build())), "other has 1 layers");
-        bad(0, () -> sums.add(absent), "other has no sums of layer \"a\"");
+        bad(0, () -> sums.add(absent), "other has no sums for layer \"a\"");
         on("LayerSums.setWeights(int,double)");
         badLayer(layer -> sums.setWeights(layer, 1));
         bad(1, () -> sums.setWeights(1, -1), "sum of layer \"b\" is -1.0");
@@ -615,20 +619,20 @@ class MisuseTest extends MisuseTable {
         on("Checkpoint.restore(Lars)");
         isNull(0, "lars", () -> whole.restore(null));
         row(0, () -> whole.restore(closed), IllegalStateException.class, "restore was called after close");
-        bad(0, () -> whole.restore(others), "other layers", "\"c\"", "\"b\"");
+        bad(0, () -> whole.restore(others), "differ from the optimizer's", "\"c\"", "\"b\"");
         on("Checkpoint.restore(Lars,float[])");
         isNull(0, "lars", () -> whole.restore(null, w));
         row(0, () -> whole.restore(closed, w), IllegalStateException.class, "restore was called after close");
-        bad(0, () -> whole.restore(others, w), "other layers", "\"c\"", "\"b\"");
+        bad(0, () -> whole.restore(others, w), "differ from the optimizer's", "\"c\"", "\"b\"");
         badRestoredParams(1, params -> whole.restore(lars, params), params -> bare.restore(lars, params), w, buffer);
         on("Checkpoint.restoreMatching(Lars)");
         isNull(0, "lars", () -> whole.restoreMatching(null));
         row(0, () -> whole.restoreMatching(closed), IllegalStateException.class, "restore was called after close");
-        bad(0, () -> whole.restoreMatching(strangers), "other layers, none of which fits", "\"z\"");
+        bad(0, () -> whole.restoreMatching(strangers), "differ from the optimizer's, and none matches", "\"z\"");
         on("Checkpoint.restoreMatching(Lars,float[])");
         isNull(0, "lars", () -> whole.restoreMatching(null, w));
         row(0, () -> whole.restoreMatching(closed, w), IllegalStateException.class, "restore was called after close");
-        bad(0, () -> whole.restoreMatching(strangers, w), "other layers, none of which fits", "\"z\"");
+        bad(0, () -> whole.restoreMatching(strangers, w), "differ from the optimizer's, and none matches", "\"z\"");
         badRestoredParams(
                 1,
                 params -> whole.restoreMatching(lars, params),
@@ -639,7 +643,12 @@ class MisuseTest extends MisuseTable {
         isNull(0, "lars", () -> whole.restoreMatching(null, ""));
         row(0, () -> whole.restoreMatching(closed, ""), IllegalStateException.class, "restore was called after close");
         isNull(1, "prefix", () -> whole.restoreMatching(lars, (String) null));
-        bad(1, () -> whole.restoreMatching(lars, "x."), "other layers, none of which fits", "\"x.a\"", "prefix \"\"");
+        bad(
+                1,
+                () -> whole.restoreMatching(lars, "x."),
+                "differ from the optimizer's, and none matches",
+                "\"x.a\"",
+                "prefix \"\"");
         on("Checkpoint.restoreMatching(Lars,float[],String)");
         isNull(0, "lars", () -> whole.restoreMatching(null, w, ""));
         row(0, () -> whole.restoreMatching(closed, w, ""), IllegalStateException.class, "restore was called after");
@@ -650,7 +659,7 @@ class MisuseTest extends MisuseTable {
                 w,
                 buffer);
         isNull(2, "prefix", () -> whole.restoreMatching(lars, w, null));
-        bad(2, () -> whole.restoreMatching(lars, w, "x."), "other layers, none of which fits", "\"x.a\"");
+        bad(2, () -> whole.restoreMatching(lars, w, "x."), "differ from the optimizer's, and none matches", "\"x.a\"");
     }
 
     private interface Restoring {
@@ -713,7 +722,7 @@ class MisuseTest extends MisuseTable {
         row(0, () -> PyTorchState.restore(text, lars, ""), SafeTensorsException.class, text.toString());
         isNull(1, "lars", () -> PyTorchState.restore(file, null, ""));
         isNull(2, "prefix", () -> PyTorchState.restore(file, lars, (String) null));
-        bad(2, () -> PyTorchState.restore(file, lars, "x."), "no momentum of any of the layers", "prefix \"\"");
+        bad(2, () -> PyTorchState.restore(file, lars, "x."), "no momentum for any layer", "prefix \"\"");
         on("PyTorchState.restore(Path,Lars,float[],String)");
         isNull(0, "file", () -> PyTorchState.restore(null, lars, w, ""));
         row(0, () -> PyTorchState.restore(text, lars, w, ""), SafeTensorsException.class, text.toString());
@@ -778,7 +787,7 @@ class MisuseTest extends MisuseTable {
         double[] doubles = new double[2];
         byte[] bytes = new byte[4];
         ByteSink sink = chunk -> {
-            throw new AssertionError("nothing is handed on");
+            throw new AssertionError("no bytes are passed on");
         };
         Path text = Files.writeString(folder.resolve("prose"), "no safetensors file, but long enough");
         Path absent = folder.resolve("absent");
@@ -799,11 +808,11 @@ class MisuseTest extends MisuseTable {
         bad(
                 0,
                 () -> file.readFloats("d", floats, 0),
-                "name is \"d\", a tensor of dtype F64, allowed are [F32, F16, BF16]");
+                "name is \"d\", a tensor of dtype F64; its dtype must be one of [F32, F16, BF16]");
         isNull(1, "destination", () -> file.readFloats("f", null, 0));
         bad(1, () -> file.readFloats("f", new float[2], 0), "destination.length is 2", "3 or more");
         bad(2, () -> file.readFloats("f", floats, -1), "offset is -1");
-        bad(2, () -> file.readFloats("f", floats, 1), "offset is 1", "0 to 0");
+        bad(2, () -> file.readFloats("f", floats, 1), "offset is 1", "[0, 0]");
         bad(2, () -> file.readFloats("f", floats, Integer.MAX_VALUE), "offset is 2147483647");
         on("SafeTensorsFile.readFloats(String,long,float[],int,int)");
         isNull(0, "name", () -> file.readFloats(null, 0, floats, 0, 1));
@@ -811,24 +820,27 @@ class MisuseTest extends MisuseTable {
         bad(
                 0,
                 () -> file.readFloats("d", 0, floats, 0, 1),
-                "name is \"d\", a tensor of dtype F64, allowed are [F32, F16, BF16]");
+                "name is \"d\", a tensor of dtype F64; its dtype must be one of [F32, F16, BF16]");
         bad(1, () -> file.readFloats("f", -1, floats, 0, 1), "first is -1");
-        bad(1, () -> file.readFloats("f", 4, floats, 0, 0), "first is 4", "0 to 3");
+        bad(1, () -> file.readFloats("f", 4, floats, 0, 0), "first is 4", "[0, 3]");
         isNull(2, "destination", () -> file.readFloats("f", 0, null, 0, 0));
         bad(2, () -> file.readFloats("f", 0, new float[2], 0, 3), "destination.length is 2", "3 or more");
         bad(3, () -> file.readFloats("f", 0, floats, -1, 1), "offset is -1");
-        bad(3, () -> file.readFloats("f", 0, floats, 3, 1), "offset is 3", "0 to 2");
+        bad(3, () -> file.readFloats("f", 0, floats, 3, 1), "offset is 3", "[0, 2]");
         bad(4, () -> file.readFloats("f", 0, floats, 0, -1), "count is -1");
-        bad(4, () -> file.readFloats("f", 1, floats, 0, 3), "count is 3", "0 to 2");
+        bad(4, () -> file.readFloats("f", 1, floats, 0, 3), "count is 3", "[0, 2]");
 
         on("SafeTensorsFile.readDoubles(String,double[],int)");
         isNull(0, "name", () -> file.readDoubles(null, doubles, 0));
         bad(0, () -> file.readDoubles("x", doubles, 0), "name is \"x\"");
-        bad(0, () -> file.readDoubles("f", doubles, 0), "name is \"f\", a tensor of dtype F32, allowed are [F64]");
+        bad(
+                0,
+                () -> file.readDoubles("f", doubles, 0),
+                "name is \"f\", a tensor of dtype F32; its dtype must be one of [F64]");
         isNull(1, "destination", () -> file.readDoubles("d", null, 0));
         bad(1, () -> file.readDoubles("d", new double[1], 0), "destination.length is 1", "2 or more");
         bad(2, () -> file.readDoubles("d", doubles, -1), "offset is -1");
-        bad(2, () -> file.readDoubles("d", doubles, 1), "offset is 1", "0 to 0");
+        bad(2, () -> file.readDoubles("d", doubles, 1), "offset is 1", "[0, 0]");
         bad(2, () -> file.readDoubles("d", doubles, Integer.MAX_VALUE), "offset is 2147483647");
         on("SafeTensorsFile.readDoubles(String,long,double[],int,int)");
         isNull(0, "name", () -> file.readDoubles(null, 0, doubles, 0, 1));
@@ -836,15 +848,15 @@ class MisuseTest extends MisuseTable {
         bad(
                 0,
                 () -> file.readDoubles("f", 0, doubles, 0, 1),
-                "name is \"f\", a tensor of dtype F32, allowed are [F64]");
+                "name is \"f\", a tensor of dtype F32; its dtype must be one of [F64]");
         bad(1, () -> file.readDoubles("d", -1, doubles, 0, 1), "first is -1");
-        bad(1, () -> file.readDoubles("d", 3, doubles, 0, 0), "first is 3", "0 to 2");
+        bad(1, () -> file.readDoubles("d", 3, doubles, 0, 0), "first is 3", "[0, 2]");
         isNull(2, "destination", () -> file.readDoubles("d", 0, null, 0, 0));
         bad(2, () -> file.readDoubles("d", 0, new double[1], 0, 2), "destination.length is 1", "2 or more");
         bad(3, () -> file.readDoubles("d", 0, doubles, -1, 1), "offset is -1");
-        bad(3, () -> file.readDoubles("d", 0, doubles, 2, 1), "offset is 2", "0 to 1");
+        bad(3, () -> file.readDoubles("d", 0, doubles, 2, 1), "offset is 2", "[0, 1]");
         bad(4, () -> file.readDoubles("d", 0, doubles, 0, -1), "count is -1");
-        bad(4, () -> file.readDoubles("d", 1, doubles, 0, 2), "count is 2", "0 to 1");
+        bad(4, () -> file.readDoubles("d", 1, doubles, 0, 2), "count is 2", "[0, 1]");
 
         on("SafeTensorsFile.readBytes(String,byte[],int)");
         isNull(0, "name", () -> file.readBytes(null, bytes, 0));
@@ -852,7 +864,7 @@ class MisuseTest extends MisuseTable {
         isNull(1, "destination", () -> file.readBytes("u", null, 0));
         bad(1, () -> file.readBytes("u", new byte[3], 0), "destination.length is 3", "4 or more");
         bad(2, () -> file.readBytes("u", bytes, -1), "offset is -1");
-        bad(2, () -> file.readBytes("u", bytes, 1), "offset is 1", "0 to 0");
+        bad(2, () -> file.readBytes("u", bytes, 1), "offset is 1", "[0, 0]");
         on("SafeTensorsFile.copyDataTo(ByteSink)");
         isNull(0, "sink", () -> file.copyDataTo(null));
         on("SafeTensorsFile.copyTo(long,long,ByteSink)");
@@ -885,15 +897,15 @@ class MisuseTest extends MisuseTable {
         badTensor((name, shape) -> writer.floats(name, shape, floats, 0));
         isNull(2, "data", () -> writer.floats("u", two, null, 0));
         bad(2, () -> writer.floats("u", four, floats, 0), "data.length is 3", "4 or more");
-        bad(3, () -> writer.floats("u", two, floats, -1), "offset is -1", "0 to 1");
-        bad(3, () -> writer.floats("u", two, floats, 2), "offset is 2", "0 to 1");
+        bad(3, () -> writer.floats("u", two, floats, -1), "offset is -1", "[0, 1]");
+        bad(3, () -> writer.floats("u", two, floats, 2), "offset is 2", "[0, 1]");
         bad(3, () -> writer.floats("u", two, floats, Integer.MAX_VALUE), "offset is 2147483647");
         on("SafeTensorsWriter.doubles(String,List,double[],int)");
         badTensor((name, shape) -> writer.doubles(name, shape, doubles, 0));
         isNull(2, "data", () -> writer.doubles("u", two, null, 0));
         bad(2, () -> writer.doubles("u", four, doubles, 0), "data.length is 3", "4 or more");
-        bad(3, () -> writer.doubles("u", two, doubles, -1), "offset is -1", "0 to 1");
-        bad(3, () -> writer.doubles("u", two, doubles, 2), "offset is 2", "0 to 1");
+        bad(3, () -> writer.doubles("u", two, doubles, -1), "offset is -1", "[0, 1]");
+        bad(3, () -> writer.doubles("u", two, doubles, 2), "offset is 2", "[0, 1]");
         bad(3, () -> writer.doubles("u", two, doubles, Integer.MAX_VALUE), "offset is 2147483647");
 
         on("SafeTensorsWriter.bytes(String,Dtype,List,byte[],int)");
@@ -908,8 +920,8 @@ class MisuseTest extends MisuseTable {
         bad(2, () -> writer.bytes("u", Dtype.U8, negative, bytes, 0), "shape [-1] has dimension -1");
         isNull(3, "data", () -> writer.bytes("u", Dtype.U8, two, null, 0));
         bad(3, () -> writer.bytes("u", Dtype.F32, List.of(1L), bytes, 0), "data.length is 3", "4 or more");
-        bad(4, () -> writer.bytes("u", Dtype.U8, two, bytes, -1), "offset is -1", "0 to 1");
-        bad(4, () -> writer.bytes("u", Dtype.U8, two, bytes, 2), "offset is 2", "0 to 1");
+        bad(4, () -> writer.bytes("u", Dtype.U8, two, bytes, -1), "offset is -1", "[0, 1]");
+        bad(4, () -> writer.bytes("u", Dtype.U8, two, bytes, 2), "offset is 2", "[0, 1]");
 
         on("SafeTensorsWriter.writeTo(WritableByteChannel)");
         isNull(0, "channel", () -> writer.writeTo(null));
@@ -930,7 +942,7 @@ class MisuseTest extends MisuseTable {
 
     private void withoutBadValues() {
         noBadValue(
-                "pure functions that take every number as it is, as their javadoc says",
+                "pure functions that accept every number, as their javadoc says",
                 "Rule.needsProducts(boolean,double)#1",
                 "Rule.trustRatio(boolean,double,double,double,double,double,double)#1",
                 "Rule.trustRatio(boolean,double,double,double,double,double,double)#2",
@@ -947,7 +959,7 @@ class MisuseTest extends MisuseTable {
                 "Rule.Entry.out(double,double)#0",
                 "Rule.Entry.out(double,double)#1");
         noBadValue(
-                "a sum of products has either sign, and the next step sees what is not finite",
+                "a sum of products may have either sign, and the next step checks that it is finite",
                 "LayerSums.setProducts(int,double)#1");
         noBadValue(
                 "called by the library, implemented by the caller",

@@ -19,11 +19,11 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A program that takes a step, in every way in which a program can have this library: each in a JVM of its own. */
+/** Runs a program that takes a step, in its own JVM, with the library on the class path, the module path and so on. */
 @Tag("no-mutants")
 class ModuleTest {
 
-    private static final String NOT_THERE = "module jdk.incubator.vector is not there";
+    private static final String NOT_THERE = "module jdk.incubator.vector is missing";
 
     @TempDir
     Path temp;
@@ -59,6 +59,13 @@ class ModuleTest {
         Path module = temp.resolve("source/module-info.java");
         Files.writeString(module, "module user { requires io.github.lars4j; }");
         tool("javac", "-Xlint:none", "-d", user, "--module-path", library, source, module);
+    }
+
+    /** The jar plugin reads it by the Java that runs Maven, which may be 17. */
+    @Test
+    void theDescriptorIsOneOfJava17() throws IOException {
+        byte[] descriptor = Files.readAllBytes(library.resolve("module-info.class"));
+        assertEquals(61, descriptor[6] << 8 | descriptor[7]);
     }
 
     @Test
@@ -111,7 +118,7 @@ class ModuleTest {
         assertEquals(0, tool.get().run(writer, writer, words), () -> name + " says:\n" + output);
     }
 
-    /** Runs a command; returns the kernels that it printed below the weights. */
+    /** Runs a command; returns the kernels, which it prints after the weights. */
     private String run(Object... command) throws IOException, InterruptedException {
         List<String> words = List.of(command).stream().map(Object::toString).toList();
         Path log = temp.resolve("log");

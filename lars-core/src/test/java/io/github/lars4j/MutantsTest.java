@@ -19,15 +19,15 @@ import org.w3c.dom.Element;
 import org.w3c.dom.NodeList;
 
 /**
- * PIT's report names no mutant that survived but those that {@code docs/mutants.md} lists with a reason, by method and
- * mutator, with their number. Fewer may survive: how some end depends on the machine and its load.
+ * Checks that {@code docs/mutants.md} lists every surviving mutant of PIT's report with a reason, by method and mutator
+ * and with their number. Fewer may survive, because the result of some depends on the machine and its load.
  */
 @Tag("mutants")
 class MutantsTest {
 
     private static final Path LIST = Path.of("..", "docs", "mutants.md");
 
-    /** A row of the list: {@code | `Plan.share` | MATH 3, NEGATE 1 | reason |}. */
+    /** Matches a row of the list: {@code | `Plan.share` | MATH 3, NEGATE 1 | reason |}. */
     private static final Pattern ROW =
             Pattern.compile("\\| `([^`]+)` \\| ([A-Z_]+ \\d+(?:, [A-Z_]+ \\d+)*) \\| [^|]+ \\|");
 
@@ -73,7 +73,7 @@ class MutantsTest {
         assertEquals(List.of(), missing, "survivors that " + LIST + " does not list");
     }
 
-    /** As it is listed, {@code Plan.share MATH}; what lambdas do is the method's that they are in. */
+    /** Returns the listed name, {@code Plan.share MATH}; a lambda counts as the method that contains it. */
     private static String name(Element mutant) {
         String type = text(mutant, "mutatedClass");
         String method = text(mutant, "mutatedMethod").replaceFirst("^lambda\\$(.*)\\$\\d+$", "$1");

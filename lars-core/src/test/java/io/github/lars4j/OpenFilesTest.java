@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Whatever saves, loads or refuses a file leaves none open. Files are counted, so a unix is needed. */
+/** No save, load or refusal leaves a file open. The test counts open files, which needs a Unix system. */
 class OpenFilesTest {
 
     private static final int TIMES = 100;
@@ -44,7 +44,7 @@ class OpenFilesTest {
         return ((UnixOperatingSystemMXBean) SYSTEM).getOpenFileDescriptorCount();
     }
 
-    /** Other threads of the JVM may open and close files meanwhile, but not one each time. */
+    /** Runs {@code act} many times; other threads of the JVM may open a few files meanwhile. */
     private static void leavesNoneOpen(Executable act) throws Throwable {
         act.execute();
         long before = open();

@@ -16,12 +16,12 @@ import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/** The parameters of the public API as the classes have them, each under a key such as {@code Layers.get(int)#0}. */
+/** Finds the parameters of the public API by reflection. Each has a key such as {@code Layers.get(int)#0}. */
 final class PublicParameters {
 
     private PublicParameters() {}
 
-    /** The type of every parameter of every public constructor and method of every public type, by its key. */
+    /** Returns the type of every parameter of every public constructor and method, by its key. */
     static Map<String, Class<?>> all() {
         Map<String, Class<?>> parameters = new TreeMap<>();
         for (Class<?> type : types()) {
@@ -35,7 +35,7 @@ final class PublicParameters {
         return parameters;
     }
 
-    /** The key of the parameter at an index. */
+    /** Returns the key of the parameter at an index. */
     static String key(String executable, int index) {
         return executable + "#" + index;
     }
@@ -47,19 +47,19 @@ final class PublicParameters {
         for (int i = 0; i < executable.getParameterCount(); i++) {
             String key = key(name(executable), i);
             if (parameters.put(key, executable.getParameterTypes()[i]) != null) {
-                throw new AssertionError(key + " is of two methods");
+                throw new AssertionError("two methods have the key " + key);
             }
         }
     }
 
-    /** What every object has, and what the compiler gives every enum. */
+    /** Returns whether every object, or every enum, has this method. */
     private static boolean isJavas(Executable executable) {
         return executable.getName().equals("equals")
                 || (executable.getDeclaringClass().isEnum()
                         && executable.getName().equals("valueOf"));
     }
 
-    /** {@code Lars.step(float[],Gradients)}, or {@code new Layers(List)}. */
+    /** Returns the name, such as {@code Lars.step(float[],Gradients)} or {@code new Layers(List)}. */
     private static String name(Executable executable) {
         Class<?> type = executable.getDeclaringClass();
         String typeName =

@@ -62,7 +62,7 @@ class PyTorchStateTest {
         return values;
     }
 
-    /** The file was written by Python's safetensors 0.8.0; the bytes are as Python printed them. */
+    /** Python's safetensors 0.8.0 wrote the file; the bytes are as Python printed them. */
     @Test
     void takesWhatPythonWrote() throws Exception {
         float[] momentum = new float[22];
@@ -76,11 +76,11 @@ class PyTorchStateTest {
                 .build()) {
             Restored restored = PyTorchState.restore(resource("pytorch-state.safetensors"), lars, params);
             assertEquals(List.of("conv.weight", "head.weight"), restored.taken());
-            assertEquals(Map.of("bn.num_batches_tracked", "not asked for"), restored.leftInFile());
+            assertEquals(Map.of("bn.num_batches_tracked", "not requested"), restored.leftInFile());
             assertEquals(List.of("conv.bias"), restored.leftWithout());
             assertEquals(120, lars.steps());
             assertEquals(0.5, lars.hyperparameters().weightDecay());
-            assertArrayEquals(new boolean[] {true, false, true}, Inside.state(lars).begun);
+            assertArrayEquals(new boolean[] {true, false, true}, Inside.begun(lars));
             float[] expected = new float[22];
             Arrays.fill(expected, 9);
             put(
@@ -122,9 +122,9 @@ class PyTorchStateTest {
             put(expected, 12, new float[3]);
             put(expected, 16, hex("6f12833a", "6f1203bb", "e6552301", "00008040", "00000080", "01000000"));
             assertArrayEquals(expected, momentum);
-            // And on it goes: the layer without a buffer begins now.
+            // Training continues, and the layer without a buffer takes its first step.
             lars.step(params, new float[22]);
-            assertArrayEquals(new boolean[] {true, true, true}, Inside.state(lars).begun);
+            assertArrayEquals(new boolean[] {true, true, true}, Inside.begun(lars));
         }
     }
 
@@ -149,13 +149,13 @@ class PyTorchStateTest {
             assertTrue(params[0] != 0 && params[1085] != params[0]);
             assertEquals(List.of(), restored.taken());
             assertEquals(5, restored.leftInFile().size());
-            assertFalse(Inside.state(lars).begun[0]);
+            assertFalse(Inside.begun(lars)[0]);
 
             Path file = written(
                     new SafeTensorsWriter().floats("params_initial.momentum_buffer", List.of(1086L), momentum, 0));
             PyTorchState.restore(file, lars);
-            assertArrayEquals(momentum, Inside.state(lars).momentum);
-            assertTrue(Inside.state(lars).begun[0]);
+            assertArrayEquals(momentum, Inside.momentum(lars));
+            assertTrue(Inside.begun(lars)[0]);
         }
     }
 
@@ -182,11 +182,11 @@ class PyTorchStateTest {
                         List.copyOf(open.tensors().values()));
                 assertEquals("1", open.metadata().get("step"));
             }
-            // What it takes of a checkpoint, which it can read too, is its numbers.
+            // It can read a checkpoint too, and restores only the numbers from it.
             float[] taken = new float[64];
             assertTrue(PyTorchState.restore(file, other, taken).complete());
             assertEquals(1, other.steps());
-            assertArrayEquals(Inside.state(lars).momentum, Inside.state(other).momentum);
+            assertArrayEquals(Inside.momentum(lars), Inside.momentum(other));
             for (Layer layer : LAYERS) {
                 for (int i = (int) layer.offset(); i < layer.end(); i++) {
                     assertEquals(params[i], taken[i]);
@@ -215,9 +215,9 @@ class PyTorchStateTest {
             assertEquals(
                     List.of(
                             "the file does not fit the layers:",
-                            "  \"conv.weight.momentum_buffer\": it is NaN at 11",
-                            "  \"conv.weight\": its length is 13, the optimizer's 12",
-                            "  \"conv.bias.momentum_buffer\": its length is 4, the optimizer's 3",
+                            "  \"conv.weight.momentum_buffer\": it is NaN at 11; it must be finite",
+                            "  \"conv.weight\": its length is 13, the optimizer's is 12",
+                            "  \"conv.bias.momentum_buffer\": its length is 4, the optimizer's is 3",
                             "  \"conv.bias\": the file has no such tensor",
                             "  \"head.weight\": its dtype is I16; it must be F32, F16, BF16 or F64"),
                     e.getMessage().lines().toList());
@@ -225,7 +225,7 @@ class PyTorchStateTest {
         }
     }
 
-    /** What a restore refuses, with nothing changed. */
+    /** Returns the message with which a restore is refused, and asserts that nothing has changed. */
     private String refusal(Path file, Lars lars, float[] params, String prefix) {
         float[] watched = params == null ? new float[22] : params;
         String before = SampleRun.bits(lars, watched);
@@ -240,7 +240,9 @@ class PyTorchStateTest {
         return e.getMessage();
     }
 
-    /** A file of all weights, 1, and all momenta, 2, by the names that layers have there; a null has none. */
+    /**
+     * Writes a file with weights of 1 and momenta of 2, named by the given functions; those named null are left out.
+     */
     private Path named(UnaryOperator<String> weight, UnaryOperator<String> momentum) throws IOException {
         SafeTensorsWriter writer = new SafeTensorsWriter().metadata("step", "9");
         for (Layer layer : LAYERS) {
@@ -272,7 +274,7 @@ class PyTorchStateTest {
                 float[] params = new float[22];
                 String hint = "; it has every layer with the prefix \"" + prefix
                         + "\", see restore(file, lars, params, prefix)";
-                assertEquals("the file has no momentum of any of the layers" + hint, refusal(file, lars, null, ""));
+                assertEquals("the file has no momentum for any layer" + hint, refusal(file, lars, null, ""));
                 String refusal = refusal(file, lars, params, "mod.");
                 assertEquals(
                         "the file does not fit the layers" + hint + ":",
@@ -284,11 +286,11 @@ class PyTorchStateTest {
                 assertEquals(9, lars.steps());
                 for (Layer layer : LAYERS) {
                     assertEquals(1, params[(int) layer.end() - 1]);
-                    assertEquals(2, Inside.state(lars).momentum[(int) layer.end() - 1]);
+                    assertEquals(2, Inside.momentum(lars)[(int) layer.end() - 1]);
                 }
                 lars.step(params, new float[22]);
                 assertTrue(PyTorchState.restore(file, lars, prefix).taken().size() == 3);
-                assertEquals(2, Inside.state(lars).momentum[0]);
+                assertEquals(2, Inside.momentum(lars)[0]);
             }
         }
     }
@@ -302,13 +304,13 @@ class PyTorchStateTest {
                     .floats("module.head.weight.momentum_buffer", List.of(6L), new float[6], 0)
                     .floats("module.conv.weight.momentum_buffer", List.of(12L), new float[12], 0));
             assertEquals(
-                    "the file has no momentum of any of the layers; it has \"module.head.weight.momentum_buffer\","
-                            + " \"module.conv.weight.momentum_buffer\", where momentum must be called"
+                    "the file has no momentum for any layer; it has \"module.head.weight.momentum_buffer\","
+                            + " \"module.conv.weight.momentum_buffer\", but momentum must be named"
                             + " \"<layer>.momentum_buffer\"",
                     refusal(partial, lars, null, ""));
             Path wrong = named(name -> name, name -> name + ".momentum_buffer");
             assertEquals(
-                    "the file has no momentum of any of the layers; it has every layer with the prefix \"\", see"
+                    "the file has no momentum for any layer; it has every layer with the prefix \"\", see"
                             + " restore(file, lars, params, prefix)",
                     refusal(wrong, lars, null, "module."));
         }
@@ -317,12 +319,12 @@ class PyTorchStateTest {
     @Test
     void momentumOfAnotherNameIsNamedAndNotLost() throws IOException {
         try (Lars lars = stepped()) {
-            String must = ", where momentum must be called \"<layer>.momentum_buffer\"";
+            String must = ", but momentum must be named \"<layer>.momentum_buffer\"";
             for (boolean weights : new boolean[] {true, false}) {
                 UnaryOperator<String> weight = weights ? name -> name : null;
                 float[] params = weights ? new float[22] : null;
                 assertEquals(
-                        "the file has no momentum of any of the layers; it has \"conv.weight.mu\", \"conv.bias.mu\","
+                        "the file has no momentum for any layer; it has \"conv.weight.mu\", \"conv.bias.mu\","
                                 + " \"head.weight.mu\"" + must,
                         refusal(named(weight, name -> name + ".mu"), lars, params, ""));
                 String numbered = refusal(
@@ -336,7 +338,7 @@ class PyTorchStateTest {
                                 weights ? "it has \"state.conv.weight.momentum_buffer\"" : "the prefix \"state.\""),
                         inState);
             }
-            // Momentum of what are no layers here is no reason to refuse weights.
+            // Momentum for unknown layers is no reason to refuse the weights.
             Path others = named(name -> name, name -> "other" + LAYERS.index(name) + ".momentum_buffer");
             Restored restored = PyTorchState.restore(others, lars, new float[22]);
             assertEquals(3, restored.leftWithout().size());
@@ -351,10 +353,9 @@ class PyTorchStateTest {
         try (Lars lars = stepped();
                 Lars bare = builder().build()) {
             assertEquals(
-                    "the file has no momentum of any of the layers; its tensors are none",
-                    refusal(nothing, lars, null, ""));
+                    "the file has no momentum for any layer; its tensors are none", refusal(nothing, lars, null, ""));
             assertEquals(
-                    "the file has neither momentum nor a step to take; its tensors are none",
+                    "the file has neither momentum nor a step number to restore; its tensors are none",
                     refusal(nothing, bare, null, ""));
             Path none = named(name -> "x" + name, null);
             String refusal = refusal(none, lars, null, "y");
@@ -365,7 +366,7 @@ class PyTorchStateTest {
                     .floats("r", List.of(), new float[1], 0)
                     .floats("s", List.of(), new float[1], 0));
             assertEquals(
-                    "the file has no momentum of any of the layers; its tensors are \"p\", \"q\", \"r\" and 1 more",
+                    "the file has no momentum for any layer; its tensors are \"p\", \"q\", \"r\" and 1 more",
                     refusal(none, lars, null, ""));
         }
     }
@@ -373,7 +374,7 @@ class PyTorchStateTest {
     @Test
     void takesNarrowNumbersExactlyAndRoundsWideOnes() throws IOException {
         Layers layers = Layers.builder().add("a", 3).add("b", 2).build();
-        // 1, -2, the smallest of F16; 1, -2, 2^-133 of BF16.
+        // 1, -2 and the smallest value in F16; 1, -2 and 2^-133 in BF16.
         byte[] half = {0, 0x3c, 0, (byte) 0xc0, 1, 0};
         byte[] brain = {(byte) 0x80, 0x3f, 0, (byte) 0xc0, 1, 0};
         double[] wide = {0.1, 1e-300, 1 + 0x1p-24 + 0x1p-50};
@@ -386,7 +387,7 @@ class PyTorchStateTest {
             float[] params = new float[5];
             Restored restored = PyTorchState.restore(file, lars, params);
             assertArrayEquals(new float[] {1, -2, 0x1p-24f, 0.1f, 0}, params);
-            assertArrayEquals(new float[] {1, -2, 0x1p-133f, 0, 1 + 0x1p-23f}, Inside.state(lars).momentum);
+            assertArrayEquals(new float[] {1, -2, 0x1p-133f, 0, 1 + 0x1p-23f}, Inside.momentum(lars));
             assertEquals(List.of("rounded from F64 to float: \"b.momentum_buffer\", \"b\""), restored.notes());
         }
     }
@@ -405,7 +406,7 @@ class PyTorchStateTest {
             PyTorchState.restore(written(writer), lars, params);
             for (int i = 0; i < length; i++) {
                 assertEquals(i == 0 ? 1e-12f : i, params[i]);
-                assertEquals(params[i], Inside.state(lars).momentum[i]);
+                assertEquals(params[i], Inside.momentum(lars)[i]);
             }
             wide[39_999] = -1e39;
             IllegalArgumentException e = assertThrows(
@@ -416,11 +417,13 @@ class PyTorchStateTest {
                             "  \"w.momentum_buffer\": it is -1.0E39 at 39999; a float is at most 3.4028235E38",
                             "  \"w\": it is -1.0E39 at 39999; a float is at most 3.4028235E38"),
                     e.getMessage().lines().toList());
-            // As with floats: of weights a NaN is for the next step to see, in a momentum it is refused.
+            // As with floats, a NaN in the weights is left to the next step, and a NaN in the momentum is refused.
             wide[39_999] = Double.NaN;
             e = assertThrows(IllegalArgumentException.class, () -> PyTorchState.restore(written(writer), lars, params));
             assertEquals(
-                    List.of("the file does not fit the layers:", "  \"w.momentum_buffer\": it is NaN at 39999"),
+                    List.of(
+                            "the file does not fit the layers:",
+                            "  \"w.momentum_buffer\": it is NaN at 39999; it must be finite"),
                     e.getMessage().lines().toList());
         }
     }

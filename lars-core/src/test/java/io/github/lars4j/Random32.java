@@ -2,12 +2,12 @@ package io.github.lars4j;
 
 import java.util.Random;
 
-/** Random arrays, the same for a seed. */
+/** Random arrays that depend only on the seed. */
 final class Random32 {
 
     private Random32() {}
 
-    /** Normally distributed floats. */
+    /** Returns normally distributed floats. */
     static float[] normal(long seed, int length, double deviation) {
         Random random = new Random(seed);
         float[] values = new float[length];

@@ -15,7 +15,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What both ways of restoring from a file have in common. */
+/** The common behaviour of restoring from a checkpoint and from a PyTorch state. */
 class RestoringTest {
 
     private interface Restore {
@@ -95,7 +95,7 @@ class RestoringTest {
         lars.step(new float[] {1, 2}, new float[] {1, 1});
         PyTorchState.restore(file, lars);
         assertEquals(2, lars.steps());
-        assertArrayEquals(new float[] {3, 4}, Inside.state(lars).momentum);
+        assertArrayEquals(new float[] {3, 4}, Inside.momentum(lars));
     }
 
     @Test
@@ -104,13 +104,13 @@ class RestoringTest {
         Lars lars = SampleRun.builder(SampleRun.Kind.CORRECTED).build();
         float[] params = SampleRun.params();
         SampleRun.run(lars, params, 7);
-        assertTrue(Inside.state(lars).learningRates[0] > 0 && Inside.state(lars).trustRatios[0] > 0);
-        // A checkpoint says which step it is of, and it is in the metadata of both.
+        assertTrue(Inside.learningRates(lars)[0] > 0 && Inside.trustRatios(lars)[0] > 0);
+        // A checkpoint has its step in the metadata, which both ways read.
         PyTorchState.restore(file, lars, params);
         assertEquals(10, lars.steps());
         for (int i = 0; i < SampleRun.LAYERS.size(); i++) {
-            assertEquals(0, Inside.state(lars).learningRates[i]);
-            assertEquals(0, Inside.state(lars).trustRatios[i]);
+            assertEquals(0, Inside.learningRates(lars)[i]);
+            assertEquals(0, Inside.trustRatios(lars)[i]);
         }
     }
 }

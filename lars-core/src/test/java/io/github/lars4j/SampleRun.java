@@ -5,12 +5,12 @@ import io.github.lars4j.rule.Treatment;
 import java.util.List;
 import java.util.Random;
 
-/** A small training run, the same whenever it is asked for: its state depends on the dialect and the step alone. */
+/** A small reproducible training run: its state depends only on the dialect and the step. */
 final class SampleRun {
 
     static final long LAST_STEP = 201;
 
-    /** One optimizer of each kind whose state differs from the others' in some way. */
+    /** Kinds of optimizers, whose states differ in some way. */
     enum Kind {
         PAPER,
         CORRECTED,
@@ -25,7 +25,7 @@ final class SampleRun {
             new Layer("conv.weight", 0, List.of(3L, 2L, 4L), 24, Treatment.FULL),
             new Layer("conv.bias", 24, List.of(3L), 3, Treatment.PLAIN),
             new Layer("nothing", 27, List.of(0L), 0, Treatment.FULL),
-            // A gap, and an order that is not the arrays'.
+            // There is a gap, and the layers are not in the order of the array.
             new Layer("scale \u00e9\"\\\n", 60, List.of(), 1, new Treatment(true, false, 0.3)),
             new Layer("head", 30, List.of(29L), 29, new Treatment(false, true, 1.5))));
 
@@ -61,7 +61,7 @@ final class SampleRun {
         return params;
     }
 
-    /** Takes the next step; some layers have no gradient in it, every 13th step is refused first. */
+    /** Takes the next step. Some layers have no gradient, and every 13th step is refused once before it succeeds. */
     static void step(Lars lars, float[] params) {
         long step = lars.steps();
         Random random = new Random(step);
@@ -87,7 +87,7 @@ final class SampleRun {
         }
     }
 
-    /** Everything an optimizer remembers, and the weights, as text with the bits of every number. */
+    /** Returns the state of the optimizer and the weights as text, with the bits of every number. */
     static String bits(Lars lars, float[] params) {
         State state = Inside.state(lars);
         StringBuilder text = new StringBuilder()

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.github.lars4j.internal.saving.UnforcedDisk;
 import io.github.lars4j.rule.Treatment;
 import io.github.lars4j.safetensors.SafeTensorsFile;
 import java.io.IOException;
@@ -14,7 +15,7 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What no checkpoint could hold is refused when the optimizer is built, and nothing else. */
+/** Building an optimizer refuses exactly those layers that no checkpoint could hold. */
 class SavableTest {
 
     @TempDir
@@ -37,7 +38,7 @@ class SavableTest {
         assertEquals("layers has a layer " + message, e.getMessage());
     }
 
-    /** Saves and restores, with weights and without. */
+    /** Asserts that layers of these names can be saved and restored, with and without weights. */
     private void takes(double momentum, String... names) throws IOException {
         Path file = folder.resolve("f.safetensors");
         float[] params = new float[names.length];
@@ -52,7 +53,7 @@ class SavableTest {
     @Test
     void namesThatClashInACheckpoint() throws IOException {
         String a = "\"a.momentum_buffer\"; it must have another name:"
-                + " so is the momentum of layer \"a\" called in a checkpoint";
+                + " a checkpoint uses this name for the momentum of layer \"a\"";
         refuses(0.9, a, "a", "a.momentum_buffer");
         refuses(0.9, a, "b", "a.momentum_buffer", "a");
         takes(0, "a", "a.momentum_buffer");
@@ -60,11 +61,11 @@ class SavableTest {
         for (double momentum : new double[] {0, 0.9}) {
             refuses(
                     momentum,
-                    "\"lars4j.checksum\"; it must have another name: a checkpoint has other content of that name",
+                    "\"lars4j.checksum\"; it must have another name: a checkpoint uses this name for other content",
                     "lars4j.checksum");
             refuses(
                     momentum,
-                    "\"__metadata__\"; it must have another name: a checkpoint has other content of that name",
+                    "\"__metadata__\"; it must have another name: a checkpoint uses this name for other content",
                     "a",
                     "__metadata__");
             takes(momentum, "lars4j.checksum2", "__metadata", "step", "lars4j.checkpoint", "layer.0");
@@ -75,7 +76,9 @@ class SavableTest {
     void namesThatAreNotUnicode() throws IOException {
         for (String bad : List.of("\ud800", "x\udc00", "\ude00\ud83d", "\ud83d\ud83d\ude00")) {
             IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> build(0, named("a", bad)));
-            assertTrue(e.getMessage().endsWith(": a checkpoint's names have no lone surrogates"), e.getMessage());
+            assertTrue(
+                    e.getMessage().endsWith(": it contains an unpaired surrogate, which a checkpoint cannot store"),
+                    e.getMessage());
         }
         takes(0.9, "", " ", "\0", "\ud83d\ude00", "\uffff", "a b\n\"\\");
     }
@@ -97,7 +100,7 @@ class SavableTest {
         }
     }
 
-    /** Nearly all of a header is names here, so that few layers fill it. */
+    /** Long names make up most of the header, so that few layers fill it. */
     @Test
     void headersThatTheFormatDoesNotAllow() throws IOException {
         Layers.Builder builder = Layers.builder();
@@ -108,20 +111,19 @@ class SavableTest {
         Path file = folder.resolve("f.safetensors");
         float[] params = new float[300];
         try (Lars lars = build(0, layers)) {
-            Checkpoint.save(new UnforcedDisk(), file, lars, params);
+            Inside.save(new UnforcedDisk(), file, lars, params);
         }
-        // 66 MB for weights and metadata, and as much again as half of it for momentum.
+        // Weights and metadata take 66 MB of the header, and momentum half as much again.
         Layers more = builder.add("y".repeat(400_000), 1).build();
         IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> build(0.9, more));
         assertTrue(
-                e.getMessage()
-                        .matches("layers has 301 layers, of which a checkpoint may need a header of 1002.{5} bytes;.*"),
+                e.getMessage().matches("layers has 301 layers; the header of a checkpoint may need 1002.{5} bytes .*"),
                 e.getMessage());
         build(0.9, layers).close();
         build(0, more).close();
     }
 
-    /** The bound is never less than a header, and little more than one with long numbers. */
+    /** The bound is never less than the size of the header, and little more than that of one with long numbers. */
     @Test
     void theBoundOfAHeaderIsAboutTheLongest() throws IOException {
         Random random = new Random(1);
@@ -141,7 +143,7 @@ class SavableTest {
                     Arrays.fill(state.trustRatios, Double.MIN_NORMAL);
                     state.step = Long.MAX_VALUE;
                     state.refusals = Long.MAX_VALUE;
-                    Checkpoint.save(new UnforcedDisk(), file, lars, new float[(int) layers.end()]);
+                    Inside.save(new UnforcedDisk(), file, lars, new float[(int) layers.end()]);
                 }
                 try (SafeTensorsFile open = SafeTensorsFile.open(file)) {
                     long header = open.dataStart() - 8;

@@ -39,7 +39,7 @@ class ScheduleTest {
         long[] milestones = {1};
         Schedule schedule = Schedule.steps(8, 0.5, milestones);
         milestones[0] = 9;
-        assertEquals(4, schedule.rate(1), "its own copy");
+        assertEquals(4, schedule.rate(1), "the schedule has a copy");
     }
 
     @Test
@@ -91,7 +91,7 @@ class ScheduleTest {
         }
     }
 
-    /** What StrictMath must give on every machine; the literals are committed. */
+    /** StrictMath gives the same values on every machine; the expected values are literals. */
     @Test
     void theSameBitsEverywhere() {
         Schedule cosine = Schedule.cosine(10, 1000);

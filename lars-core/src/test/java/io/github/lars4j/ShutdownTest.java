@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Saving while the process is being ended: by the recipe of the documents, and how one should not. */
+/** Saves during a shutdown: as the documentation recommends, and in a hook, which is refused. */
 @Tag("no-mutants")
 class ShutdownTest {
 
@@ -27,7 +27,7 @@ class ShutdownTest {
     @TempDir
     Path folder;
 
-    /** Trains by the recipe, until the process is asked to end. */
+    /** Trains as the documentation recommends, until the process is terminated. */
     static final class Training {
 
         private Training() {}
@@ -74,7 +74,7 @@ class ShutdownTest {
         }
     }
 
-    /** Saves in a hook, while a step goes on that ends after the hook. */
+    /** Saves in a hook during a step that ends after the hook. */
     static final class Hasty {
 
         private Hasty() {}
@@ -120,13 +120,13 @@ class ShutdownTest {
         try (BufferedReader output = process.inputReader()) {
             assertEquals("training", output.readLine());
             assumeTrue(process.supportsNormalTermination());
-            // SIGTERM, as Ctrl-C and a scheduler's end of time do; by the handle, which leaves the output to be read.
+            // Sends SIGTERM, as job schedulers do. Destroying the handle, not the process, keeps the output readable.
             process.toHandle().destroy();
             String last = output.readLine();
             process.waitFor();
             long step = Checkpoint.load(folder.resolve("run.safetensors")).step();
             assertTrue(step > 5, "step " + step);
-            // The process may be gone before it can say so.
+            // The process may end before it prints this.
             assertTrue(last == null || last.equals("at step " + step), last);
         } finally {
             process.destroyForcibly();
@@ -139,8 +139,8 @@ class ShutdownTest {
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         process.waitFor();
         assertEquals(
-                "save was called while another call was under way; a shutdown hook, or another thread, must ask the"
-                        + " thread that takes the steps to save when its step is over, and wait for it",
+                "save was called while another call was in progress; a shutdown hook or another thread must ask the"
+                        + " thread that calls step to save after its step, and wait until it has saved",
                 output.strip());
         assertTrue(Files.notExists(folder.resolve("run.safetensors")));
     }

@@ -32,7 +32,7 @@ class SnapshotTest {
             assertEquals(1, report.trustRatio(0), "treated as restored");
             assertEquals(plain, report.layers());
             assertEquals(plain, report.copy().layers());
-            assertEquals(full, before.layers(), "a copy stays as it is");
+            assertEquals(full, before.layers(), "a copy does not change");
         }
     }
 
@@ -77,7 +77,7 @@ class SnapshotTest {
             }
             assertEquals(taken, Bits.of(snapshot), "a snapshot is a copy");
             String end = Bits.of(lars, params);
-            // In another optimizer, that was built otherwise, and in the same.
+            // Restore it in an optimizer with other settings, and in the same optimizer.
             Lars other = Lars.builder(LAYERS)
                     .learningRate(Schedule.polynomial(1, 2, 50))
                     .momentum(0.1)
@@ -111,12 +111,10 @@ class SnapshotTest {
                 .build();
         Lars other = Lars.builder(moved).learningRate(1).build();
         other.restore(lars.snapshot());
-        State before = lars.snapshot().state();
-        State after = other.snapshot().state();
         for (int e = 0; e < 50; e++) {
-            assertEquals(before.momentum[e], after.momentum[100 + e]);
+            assertEquals(Inside.momentum(lars)[e], Inside.momentum(other)[100 + e]);
         }
-        assertEquals(before.momentum[61], after.momentum[11]);
+        assertEquals(Inside.momentum(lars)[61], Inside.momentum(other)[11]);
         assertEquals(100, other.layers().get(0).offset());
         assertEquals(LAYERS.get(1).treatment(), other.layers().get(1).treatment());
     }
@@ -129,7 +127,7 @@ class SnapshotTest {
         float[] buffer = new float[N];
         Lars other = builder(Dialects.PAPER).momentumBuffer(buffer).build();
         other.restore(lars.snapshot());
-        assertSame(lars.snapshot().state().momentum, buffer, "the caller's array");
+        assertSame(Inside.momentum(lars.snapshot()), buffer, "the caller's array");
     }
 
     @Test
@@ -144,7 +142,7 @@ class SnapshotTest {
         carried.restore(start);
         step(carried, params, 0);
         step(fresh, expected, 0);
-        assertSame(expected, params, "weights were restored in place");
+        assertSame(expected, params, "the weights are restored in place");
     }
 
     @Test
@@ -170,7 +168,9 @@ class SnapshotTest {
         return new Rule(Rule.Ratio.SUM, entry, Rule.ZeroNorm.ONE, false, true, 0);
     }
 
-    /** A gradient and weights whose norms do not change, so that the ratio stands still: the weights are put back. */
+    /**
+     * The norms of gradient and weights do not change, because the weights are reset, so that the ratio is constant.
+     */
     @Test
     void convertedMomentumIsExactWhereRateAndRatioStandStill() {
         for (Entry from : Entry.values()) {
@@ -220,11 +220,11 @@ class SnapshotTest {
         step(lars, Random32.normal(1, N, 1), 0);
         IllegalArgumentException thrown = assertThrows(
                 IllegalArgumentException.class, () -> lars.snapshot().convertedTo(Dialects.SNIPPET));
-        assertTrue(thrown.getMessage().startsWith("rule enters at UPDATE"), thrown::getMessage);
+        assertTrue(thrown.getMessage().startsWith("rule.entry is UPDATE"), thrown::getMessage);
         assertTrue(thrown.getMessage().contains("\"w\""), thrown::getMessage);
         assertThrows(IllegalArgumentException.class, () -> lars.snapshot().convertedTo(Dialects.BOLTS));
-        lars.snapshot().convertedTo(Dialects.OPTAX); // enters at the same place: no factor
-        // From the update to the velocity the momentum would be multiplied by 0, and be lost.
+        lars.snapshot().convertedTo(Dialects.OPTAX); // The rate enters at the same place, so that there is no factor.
+        // The conversion from update to velocity would multiply the momentum by 0 and lose it.
         Lars snippet = builder(Dialects.SNIPPET).learningRate(0).build();
         step(snippet, Random32.normal(1, N, 1), 0);
         assertThrows(IllegalArgumentException.class, () -> snippet.snapshot().convertedTo(Dialects.PAPER));
@@ -232,7 +232,7 @@ class SnapshotTest {
 
     @Test
     void momentumThatWouldOverflowIsRefused() {
-        // Gathered at a rate of 1e15, and divided by one of 1e-30.
+        // The momentum was accumulated at a rate of 1e15 and is divided by a rate of 1e-30.
         Lars lars = builder(Dialects.PAPER)
                 .learningRate(step -> step == 0 ? 1e15 : 1e-30)
                 .build();
@@ -248,10 +248,10 @@ class SnapshotTest {
     void layersThatHaveNotBegunHaveNothingToConvert() {
         Snapshot fresh = builder(Dialects.PAPER).build().snapshot();
         Snapshot converted = fresh.convertedTo(Dialects.SNIPPET);
-        assertFalse(converted.state().begun[0]);
+        assertFalse(Inside.begun(converted)[0]);
         assertEquals(Dialects.SNIPPET, converted.hyperparameters().rule());
         Snapshot none = builder(Dialects.PAPER).momentum(0).build().snapshot().convertedTo(Dialects.SNIPPET);
-        assertEquals(null, none.state().momentum);
+        assertEquals(null, Inside.momentum(none));
     }
 
     @Test

@@ -146,7 +146,7 @@ class StepAccuracyTest {
 
     /** Zeros where none is kept. */
     private static float[] momentum(Lars lars) {
-        float[] momentum = lars.snapshot().state().momentum;
+        float[] momentum = Inside.momentum(lars.snapshot());
         return momentum == null ? new float[ELEMENTS] : momentum;
     }
 

@@ -16,13 +16,13 @@ import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** Whole steps of every rule against the plain implementation, within what rounding to float explains. */
+/** Compares whole steps of every rule with the oracle, within the error that rounding to float explains. */
 @Tag("bits")
 class StepTest {
 
     private static final double[] RATES = {0.5, 2, 2, 0.7, 0.1};
 
-    /** One layer for each treatment, and one for each way of being empty or zero. */
+    /** Returns one layer for each treatment, and one for each way of being empty or zero. */
     private static Layers layers() {
         return Layers.builder()
                 .add("full", 37)
@@ -85,14 +85,14 @@ class StepTest {
             }
         }
         System.out.println(steps + " steps, farthest at " + worst + " of the bound of 8 roundings");
-        assertTrue(worst > 0.05, "a bound that is never neared bounds nothing");
+        assertTrue(worst > 0.05, "the bound is too loose");
     }
 
-    /** Largest share of the bound that was used. */
+    /** Returns the largest error as a share of its bound. */
     private static double worstOfRun(Hyperparameters hyper, double scale, double maxGradientNorm, long seed) {
         Layers layers = layers();
         int n = (int) layers.end() + 3;
-        PlainLars plain = new PlainLars(layers, hyper, maxGradientNorm);
+        OracleLars plain = new OracleLars(layers, hyper, maxGradientNorm);
         double worst = 0;
         float[] w = Random32.normal(2 * seed, n, 1);
         scale(w, layers.get(layers.index("zero weights")), 0);
@@ -120,9 +120,9 @@ class StepTest {
                 Gradients gradients = Gradients.of(g).scale(scale);
                 missing.stream().forEach(layer -> gradients.missing(layer, true));
                 float[] before = w.clone();
-                plain.step(w, lars.snapshot().state().momentum, g, RATES[step], scale, missing);
+                plain.step(w, Inside.momentum(lars.snapshot()), g, RATES[step], scale, missing);
                 StepReport report = lars.step(w, gradients);
-                float[] v = lars.snapshot().state().momentum;
+                float[] v = Inside.momentum(lars.snapshot());
                 String where = hyper + " step " + step + " scale " + scale + " clip " + maxGradientNorm + " ";
                 for (int i = 0; i < layers.size(); i++) {
                     String what = where + layers.get(i).name();
@@ -155,7 +155,7 @@ class StepTest {
         return finite;
     }
 
-    /** Equal within 1e-12; NaN equals NaN. */
+    /** Asserts that two values are equal within 1e-12; NaN equals NaN. */
     static void assertClose(double expected, double actual, String what) {
         boolean close = Math.abs(expected - actual) <= 1e-12 * Math.abs(expected);
         assertTrue(close || Double.compare(expected, actual) == 0, () -> what + " is " + actual + ", not " + expected);
@@ -163,7 +163,7 @@ class StepTest {
 
     private static double share(double expected, float actual, double bound, String what) {
         double off = Math.abs(expected - actual);
-        // Beside an overflow, of this or of a term, there is nothing to compare.
+        // If this value or one of its terms overflows, there is nothing to compare.
         if (!Float.isFinite(actual) && (bound > 1e30 || !Double.isFinite(expected))) {
             return 0;
         }

@@ -17,29 +17,29 @@ import java.util.List;
 import java.util.Random;
 
 /**
- * A random training run of {@link #STEPS} steps: layout, rule, hyperparameters, policy, and at every step gradients,
- * scale, rate, and which layers have none. All of it follows from the seed by the arithmetic that {@link Random} is
- * specified to do. {@link #hash} runs it in one of the ways that must not change a bit; what it must come to is
- * committed.
+ * A random training run of {@link #STEPS} steps. The seed determines the layout, the rule, the hyperparameters, the
+ * policy, and for every step the gradients, the scale, the rate and the layers without a gradient, through the
+ * arithmetic that {@link Random} specifies. {@link #hash} does the run in one of the ways that must not change a bit of
+ * the result; the expected hashes are committed.
  */
 final class Trace {
 
     static final int TRACES = 52;
     static final int STEPS = 50;
 
-    /** Has several groups of several blocks by a fine grain, and blocks for each of eight threads. */
+    /** The seed of a run with several groups of several blocks, and blocks for each of eight threads. */
     private static final int LONG = 50;
 
-    /** Large enough for several groups and shares as steps usually have them. */
+    /** The seed of a run that is large enough for several groups and shares with the default grain. */
     private static final int HUGE = 51;
 
-    /** Greatest shift of the arrays' elements. */
+    /** The largest offset of the elements in the arrays. */
     static final int MOST_SHIFT = 15;
 
-    /** What must not change a bit: how a run is done. {@code fused} has an effect where the policy allows it. */
+    /** A way of doing a run, which must not change a bit. {@code fused} has an effect only if the policy allows it. */
     record Way(String kernels, int threads, boolean carry, boolean fused, int shift) {
 
-        /** Every combination. */
+        /** Returns every combination. */
         static List<Way> all(List<String> kernels) {
             List<Way> ways = new ArrayList<>();
             for (String kind : kernels) {
@@ -61,12 +61,12 @@ final class Trace {
         this.seed = seed;
     }
 
-    /** Whether it is one of the two that take as long as all others. */
+    /** Returns whether this is one of the two runs that take as long as all others together. */
     boolean isLong() {
         return seed >= LONG;
     }
 
-    /** The committed SHA-256 of each trace. */
+    /** Returns the committed SHA-256 of each trace. */
     static List<String> expected() {
         try (InputStream in = Trace.class.getResourceAsStream("/traces.sha256")) {
             return new String(in.readAllBytes(), StandardCharsets.UTF_8)
@@ -78,12 +78,12 @@ final class Trace {
         }
     }
 
-    /** SHA-256 of weights, momentum, norms, ratios and outcomes after every step. */
+    /** Returns a SHA-256 over weights, momentum, norms, ratios and outcomes after every step. */
     String hash(Way way) {
         return Kernel.with(way.kernels, () -> new Run(way).hash());
     }
 
-    /** The order of work, as the optimizer tells it. */
+    /** Returns the order of work as the optimizer describes it. */
     String order(Way way) {
         return Kernel.with(way.kernels, () -> {
             try (Lars lars = new Run(way).lars) {
@@ -104,7 +104,7 @@ final class Trace {
         private final float[] array;
         private final Gradients gradients;
         private final Lars lars;
-        /** The layer whose weights are to be replaced before the next step; {@code null} for none. */
+        /** The layer whose weights are replaced before the next step; {@code null} for none. */
         private Layer worn;
 
         private final MessageDigest digest = sha256();
@@ -124,7 +124,7 @@ final class Trace {
             boolean clipped = !isLong() && random.nextInt(4) == 0;
             Lars.Builder builder =
                     Lars.builder(layers).learningRate(1).onBadGradient(skip ? OnBadGradient.SKIP_LAYER : drawn);
-            // A clip that never clips holds back every write until all sums are there, and does nothing else.
+            // A clip limit that is never reached only delays every write until all sums are known.
             double unclipped = way.fused ? Double.POSITIVE_INFINITY : Double.MAX_VALUE;
             builder.maxGradientNorm(clipped ? 0.5 + random.nextInt(20) : unclipped);
             Rule rule = rule();
@@ -137,7 +137,7 @@ final class Trace {
                 builder.nesterov(nesterov && dampening == 0).dampening(dampening);
             }
             builder.momentumCorrection(random.nextBoolean() && rule.entry() == Rule.Entry.VELOCITY);
-            // Where the policy allows it, a fused run has several groups; several blocks make several shares.
+            // A fused run has several groups if the policy allows it; several blocks give several shares.
             builder.grain(seed == HUGE ? Plan.Grain.USUAL : new Plan.Grain(seed == LONG ? 4096 : 128, 1));
             lars = builder.parallelism(way.threads).carrySums(way.carry).build();
         }
@@ -195,14 +195,14 @@ final class Trace {
                 }
                 for (int e = 0; e < weights.length; e++) {
                     if ((e < shift || e >= layers.end()) && weights[e] != 0) {
-                        throw new AssertionError("written outside of the layers, at " + e);
+                        throw new AssertionError("element outside the layers written, at " + e);
                     }
                 }
                 return HexFormat.of().formatHex(digest.digest());
             }
         }
 
-        /** What a trainer does between two steps. */
+        /** Does what a trainer does between two steps. */
         private void prepare() {
             boolean same = random.nextInt(8) == 0;
             for (int i = 0; i < layers.size(); i++) {
@@ -244,7 +244,7 @@ final class Trace {
             } catch (NonFiniteException e) {
                 digest.update(e.getMessage().getBytes(StandardCharsets.UTF_8));
             }
-            float[] momentum = Inside.state(lars).momentum;
+            float[] momentum = Inside.momentum(lars);
             for (int e = shift; e < layers.end(); e++) {
                 bytes.putInt(Float.floatToIntBits(weights[e]));
                 if (momentum != null) {
@@ -263,7 +263,7 @@ final class Trace {
                 put(report.weightNorm(i));
                 put(report.gradientNorm(i));
                 put(report.trustRatio(i));
-                // An overflow is noticed at once where sums are carried, else at the next step.
+                // An overflow is noticed at once if sums are carried, else in the next step.
                 Outcome outcome = report.outcome(i);
                 bytes.put((byte) (outcome == Outcome.OVERFLOWED ? Outcome.UPDATED : outcome).ordinal());
             }
@@ -282,11 +282,11 @@ final class Trace {
                 case 0 -> Float.NaN;
                 case 1 -> Float.POSITIVE_INFINITY;
                 case 2 -> Float.NEGATIVE_INFINITY;
-                default -> Float.MAX_VALUE; // finite, and not for long
+                default -> Float.MAX_VALUE; // finite, but overflows soon
             };
         }
 
-        /** Fills a layer with values of about 2^exponent; with zeros where that is no float. */
+        /** Fills a layer with values of about 2^exponent, or with zeros if that underflows. */
         private void fill(float[] values, Layer layer, int exponent) {
             if (exponent < -149) {
                 Arrays.fill(values, (int) layer.offset(), (int) layer.end(), 0);
@@ -308,10 +308,10 @@ final class Trace {
     }
 
     /**
-     * Runs traces in a JVM of its own and prints how many came to what is committed; status 1 where any did not.
-     * Without arguments it prints what they come to.
+     * Runs traces and prints how many of them have the committed hash; exits with status 1 if one does not. Without
+     * arguments it prints the hashes.
      *
-     * @param args the kernels, how many traces, and how many ways of each
+     * @param args the kernels, the number of traces, and the number of ways to run each
      */
     public static void main(String[] args) {
         if (args.length == 0) {
@@ -326,9 +326,10 @@ final class Trace {
     }
 
     /**
-     * Runs the first traces, each in {@code most} of the ways, spread over them and others for each trace.
+     * Runs the first traces, each in {@code most} of the ways. The ways are spread evenly and differ from trace to
+     * trace.
      *
-     * @return how many runs came to what is committed, and how many there were
+     * @return the number of runs with the committed hash, and the number of runs
      */
     static int[] agreement(List<Way> ways, int traces, int most) {
         List<String> expected = expected();
@@ -336,7 +337,7 @@ final class Trace {
         int runs = 0;
         for (int seed = 0; seed < traces; seed++) {
             Trace trace = new Trace(seed);
-            // The stride is odd and the number of ways a power of two: every way comes before one comes again.
+            // The stride is odd and the number of ways is a power of two, so that no way repeats before all were used.
             int stride = 2 * (ways.size() / most / 2) + 1;
             for (int i = 0; i < Math.min(most, ways.size()); i++) {
                 Way way = ways.get((seed * 37 + i * stride) % ways.size());

@@ -13,12 +13,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * {@link Trace}s come to the committed bits in JVMs started in other ways: interpreted, C1, C2, older instruction sets.
+ * Every {@link Trace} gives the committed bits in JVMs with other options: interpreted, C1, C2, older instruction sets.
  */
 @Tag("no-mutants")
 class TraceJvmTest {
 
-    /** A width that the hardware, as far as this JVM is to know it, does not have. */
+    /** A vector width that the hardware, as this JVM sees it, does not have. */
     private static final List<String> WIDER = List.of("-XX:UseAVX=2", "-Dlars4j.vectorBits=512");
 
     private static final List<List<String>> JVMS = List.of(
@@ -37,7 +37,10 @@ class TraceJvmTest {
     @TempDir
     Path temp;
 
-    /** Where vectors are objects, a few traces take as long as all of them elsewhere. */
+    /**
+     * Returns whether vectors are objects under these options, so that a few traces take as long as all of them
+     * otherwise.
+     */
     private static boolean slowVectors(List<String> options) {
         return options.contains("-Xint") || options.contains("-XX:TieredStopAtLevel=1") || options.equals(WIDER);
     }
@@ -66,7 +69,7 @@ class TraceJvmTest {
     private int agree(String kernels, List<String> options, int traces, int ways)
             throws IOException, InterruptedException, URISyntaxException {
         List<String> flags = new ArrayList<>(options);
-        // Other hardware has no AVX to leave out.
+        // Other hardware has no AVX to disable.
         flags.addAll(List.of("-XX:+IgnoreUnrecognizedVMOptions", "--add-modules=jdk.incubator.vector"));
         Path out = temp.resolve("out");
         ProcessBuilder builder = new ProcessBuilder(

@@ -13,12 +13,12 @@ import jdk.incubator.vector.VectorShape;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** Every {@link Trace} comes to the committed bits, whichever way it is run. */
+/** Every {@link Trace} gives the committed bits in every way of running it. */
 @Tag("bits")
 @Tag("no-mutants")
 class TraceTest {
 
-    /** Where the run is about a vector width, the scalar kernels have nothing to say. */
+    /** The kernels to run; the scalar kernels are left out if this JVM tests a vector width. */
     private static final List<String> KERNELS =
             System.getProperty(KernelChoice.BITS_PROPERTY) == null ? List.of("scalar", "vector") : List.of("vector");
 
@@ -55,7 +55,7 @@ class TraceTest {
         return (int) order.lines().filter(line -> line.startsWith("group ")).count();
     }
 
-    /** Threads that have blocks to do, {@code [from, to)}, in the group with most of them. */
+    /** Returns the maximum over the groups of the number of threads with blocks, {@code [from, to)}. */
     private static int mostShares(String order) {
         return order.lines()
                 .mapToInt(line -> (int) SHARE.matcher(line)
@@ -79,7 +79,7 @@ class TraceTest {
 
     private static void agree(int waysOfEach) {
         List<Trace.Way> ways = Trace.Way.all(KERNELS);
-        // Vectors wider than the hardware's are objects, and a thousand times as slow.
+        // Vectors wider than the hardware's are objects and a thousand times slower.
         boolean lacking = VectorKernels.bits() > VectorShape.preferredShape().vectorBitSize();
         int traces = lacking ? 2 : Trace.TRACES;
         int[] agreed = Trace.agreement(ways, traces, Math.min(waysOfEach, ways.size()));

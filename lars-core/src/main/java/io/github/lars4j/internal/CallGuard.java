@@ -2,41 +2,51 @@ package io.github.lars4j.internal;
 
 import java.util.concurrent.atomic.AtomicReference;
 
-/** Whose turn it is: lets one call at a time into an optimizer, and only calls that fit what went before. */
+/**
+ * Guards an optimizer against overlapping calls and calls out of order. Every call enters before it does anything and
+ * leaves when it is done; a call that may not run now is refused with an exception and waits for nothing. Safe for use
+ * by several threads.
+ */
 public class CallGuard {
 
+    /** What the optimizer is doing, or has last done. */
     public enum Phase {
+        /** No call is in progress; a step may begin. */
         IDLE,
-        /** Measured, and not yet updated. */
+        /** {@code measure} has returned; {@code update} or {@code discard} has not been called yet. */
         MEASURED,
-        /** A call is inside. */
+        /** A call is in progress. */
         BUSY,
-        /** A step, or a restore, broke off half written. */
+        /** A step or a restore failed after it had begun to write. */
         BROKEN,
+        /** The optimizer is closed. */
         CLOSED
     }
 
-    private static final String UNDER_WAY = " was called while another call was under way";
-    private static final String TO_SAVE =
-            "; a shutdown hook, or another thread, must ask the thread that takes the steps"
-                    + " to save when its step is over, and wait for it";
+    private static final String UNDER_WAY = " was called while another call was in progress";
+    private static final String TO_SAVE = "; a shutdown hook or another thread must ask the thread that calls step"
+            + " to save after its step, and wait until it has saved";
 
     private final AtomicReference<Phase> phase = new AtomicReference<>(Phase.IDLE);
     private volatile Throwable cause;
 
     /**
-     * Lets a call in.
+     * Enters a call: the phase becomes {@link Phase#BUSY}.
      *
-     * @param call its name, for the message
-     * @param afterMeasure whether it may come between a measure and its update
-     * @return the phase before
-     * @throws IllegalStateException if it may not come now
+     * @param call the name of the call, for the message of the exception
+     * @param afterMeasure whether the call is allowed between {@code measure} and {@code update}
+     * @return the phase before the call
+     * @throws IllegalStateException if another call is in progress, the optimizer is closed or broken, or the call is
+     *     not allowed between {@code measure} and {@code update}
      */
     public Phase enter(String call, boolean afterMeasure) {
         return enter(call, afterMeasure, false);
     }
 
-    /** As {@link #enter(String, boolean)}, for the calls that mend a broken optimizer or end it. */
+    /**
+     * Enters a call as {@link #enter(String, boolean)} does, also on a broken optimizer if {@code whenBroken} is true:
+     * restoring and closing are allowed there.
+     */
     public Phase enter(String call, boolean afterMeasure, boolean whenBroken) {
         while (true) {
             Phase now = now();
@@ -53,8 +63,8 @@ public class CallGuard {
                     if (!whenBroken) {
                         throw new IllegalStateException(
                                 call
-                                        + " was called after a step, or a restore, that broke off half written; restore a"
-                                        + " snapshot or checkpoint, and the weights, first",
+                                        + " was called after a step or restore failed half-way; first restore a"
+                                        + " snapshot or checkpoint, and the weights",
                                 cause);
                     }
                 }
@@ -66,27 +76,31 @@ public class CallGuard {
         }
     }
 
-    /** The phase at this instant; another thread may change it at the next. */
+    /** Returns the current phase, which another thread may change at any time. */
     protected Phase now() {
         return phase.get();
     }
 
-    /** Lets the next call in. */
+    /** Leaves a call: sets the phase in which the next call finds the optimizer. */
     public void leave(Phase next) {
         phase.set(next);
     }
 
-    /** Lets no call in but those that mend. */
+    /**
+     * Leaves a call that failed after it had begun to write: only restoring and closing are allowed from here on.
+     *
+     * @param by the failure, which becomes the cause of the exceptions thrown for refused calls
+     */
     public void broken(Throwable by) {
         cause = by;
         phase.set(Phase.BROKEN);
     }
 
     /**
-     * Lets no call in any more.
+     * Closes the guard: every later call is refused.
      *
-     * @return whether it was not closed before
-     * @throws IllegalStateException if a call is inside
+     * @return {@code true} if this call closed it, {@code false} if it was closed already
+     * @throws IllegalStateException if another call is in progress
      */
     public boolean close() {
         if (now() == Phase.CLOSED) {

@@ -4,14 +4,15 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 
-/** The checks that arguments share. Internal: may change at any time. */
+/** Argument checks that several packages share. */
 public final class Checks {
 
     private Checks() {}
 
     /**
-     * Checks a number that may be 0.
+     * Checks that a number is finite and at least 0.
      *
+     * @param name the argument's name, for the message
      * @return {@code value}
      * @throws IllegalArgumentException if it is negative, infinite or NaN
      */
@@ -23,8 +24,9 @@ public final class Checks {
     }
 
     /**
-     * Checks a number that may not be 0.
+     * Checks that a number is finite and greater than 0.
      *
+     * @param name the argument's name, for the message
      * @return {@code value}
      * @throws IllegalArgumentException if it is 0, negative, infinite or NaN
      */
@@ -38,8 +40,9 @@ public final class Checks {
     /**
      * Copies a list.
      *
-     * @return the copy, immutable
-     * @throws NullPointerException if the list or an element is {@code null}
+     * @param name the argument's name, for the message
+     * @return an immutable copy
+     * @throws NullPointerException if the list or one of its elements is {@code null}
      */
     public static <T> List<T> copyOf(String name, List<T> list) {
         List<T> copy = new ArrayList<>(Objects.requireNonNull(list, name));
@@ -51,8 +54,10 @@ public final class Checks {
     }
 
     /**
-     * Checks a count.
+     * Checks that a count is not below its minimum.
      *
+     * @param least the minimum
+     * @param name the argument's name, for the message
      * @return {@code value}
      * @throws IllegalArgumentException if it is less than {@code least}
      */

@@ -15,19 +15,20 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.util.Objects;
 
 /**
- * Says of an I/O error which file it is about and what was being done, which those of the JDK often do not. Internal,
- * may change at any time.
+ * Opens files and rewords I/O errors, so that every message names the file, the operation that failed and the reason.
+ * The JDK's messages often leave out one of them.
  */
 public final class FileErrors {
 
     private FileErrors() {}
 
     /**
-     * Opens a regular file to read. Anything else is refused unopened: to open a pipe would wait for somebody who
-     * writes to it.
+     * Opens a regular file for reading. Directories, pipes and devices are refused without opening them, because
+     * opening a pipe blocks until another process writes to it.
      *
-     * @return the channel, to be closed by the caller
-     * @throws IOException if there is no such file, it is not a regular one, or it cannot be opened, saying which
+     * @return the channel, which the caller closes
+     * @throws IOException if the file does not exist, is not a regular file, or cannot be opened; the message says
+     *     which
      */
     public static FileChannel openToRead(Path file) throws IOException {
         BasicFileAttributes attributes;
@@ -46,17 +47,19 @@ public final class FileErrors {
                 file.toString(), null, "cannot be opened: it is " + kind(attributes) + "; it must be a file");
     }
 
-    /** What something is that is not a regular file. */
+    /** Describes, for a message, a path that is not a regular file. */
     public static String kind(BasicFileAttributes attributes) {
         return attributes.isDirectory() ? "a folder" : "a pipe, a socket or a device";
     }
 
     /**
-     * An error whose message names the file, what was being done, and the reason; of the same type where a caller may
-     * want to tell by it.
+     * Returns an exception whose message names the file, the operation that failed and the reason, and whose cause is
+     * the given exception. A missing file and a denied access keep their exception types.
      *
-     * @param doing what was being done, as in {@code cannot be opened}
-     * @return to be thrown; an {@link InterruptedIOException} if the thread was interrupted
+     * @param file the file's name as the message gives it
+     * @param doing what failed, for example {@code cannot be opened}
+     * @param e the exception to reword
+     * @return the exception for the caller to throw; an {@link InterruptedIOException} if the thread was interrupted
      */
     public static IOException of(String file, String doing, IOException e) {
         IOException named = switch (e) {

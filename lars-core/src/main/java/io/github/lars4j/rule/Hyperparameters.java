@@ -4,17 +4,18 @@ import io.github.lars4j.internal.Checks;
 import java.util.Objects;
 
 /**
- * The numbers of an optimizer, all but its learning rate.
+ * The hyperparameters of an optimizer, except its learning rate. Immutable and safe for use by several threads.
  *
- * @param rule the LARS that it is
- * @param trustCoefficient η: finite, more than 0
- * @param weightDecay β: finite, 0 or more
- * @param momentum μ: finite, 0 or more; 0 keeps no buffer
- * @param dampening δ: finite; what is left out of a gradient on its way into the momentum, but not on a layer's first
- *     step; without momentum it has no effect
- * @param nesterov whether the step looks ahead; needs momentum and no dampening
- * @param momentumCorrection whether the momentum is rescaled when the learning rate changes, as if it had been gathered
- *     at the new one (Goyal et al. 2017, section 3); for rules that enter into the velocity, the others need none
+ * @param rule the variant of LARS
+ * @param trustCoefficient the trust coefficient η: finite, more than 0
+ * @param weightDecay the weight decay β: finite, 0 or more
+ * @param momentum the momentum μ: finite, 0 or more; with 0 there is no momentum buffer
+ * @param dampening the dampening δ: finite. Gradients enter the momentum buffer multiplied by 1 - δ, except on a
+ *     layer's first step. Without momentum it has no effect
+ * @param nesterov whether to use Nesterov momentum, which requires momentum above 0 and dampening 0
+ * @param momentumCorrection whether to rescale the momentum when the learning rate changes, as if it had been
+ *     accumulated with the new rate (Goyal et al. 2017, section 3). Only for rules with {@link Rule.Entry#VELOCITY}; in
+ *     the others the momentum does not contain the learning rate
  */
 public record Hyperparameters(
         Rule rule,
@@ -26,15 +27,17 @@ public record Hyperparameters(
         boolean momentumCorrection) {
 
     /**
-     * The library's defaults: the paper's rule; a trust coefficient of 0.001, as in most implementations; and, as in
-     * {@code torch.optim.SGD} and the PyTorch snippet, no momentum, dampening or decay until asked for.
+     * The defaults: {@link Dialects#PAPER}; a trust coefficient of 0.001, as in most implementations; and, as in {@code
+     * torch.optim.SGD}, no momentum, no dampening and no weight decay.
      */
     public static final Hyperparameters DEFAULT = new Hyperparameters(Dialects.PAPER, 0.001, 0, 0, 0, false, false);
 
     /**
-     * Checks the values, and that they go together.
+     * Checks the values and their combination.
      *
-     * @throws IllegalArgumentException if a value is out of its range, naming it
+     * @throws NullPointerException if {@code rule} is {@code null}
+     * @throws IllegalArgumentException if a value is out of its range, or {@code nesterov} or {@code
+     *     momentumCorrection} is true and its requirement is not met; the message names the value
      */
     public Hyperparameters {
         Objects.requireNonNull(rule, "rule");
@@ -49,12 +52,13 @@ public record Hyperparameters(
                     + dampening + "; it needs momentum above 0 and dampening 0");
         }
         if (momentumCorrection && rule.entry() != Rule.Entry.VELOCITY) {
-            throw new IllegalArgumentException("momentumCorrection is true with a rule that enters at " + rule.entry()
-                    + "; it must be false there, where the momentum does not contain the learning rate");
+            throw new IllegalArgumentException("momentumCorrection is true with rule.entry " + rule.entry()
+                    + "; it must be false unless rule.entry is VELOCITY, because only then the momentum contains the"
+                    + " learning rate");
         }
     }
 
-    /** These with another rule; momentum correction is kept where the other rule has a use for it. */
+    /** Returns these values with another rule. Momentum correction is turned off if the rule does not allow it. */
     public Hyperparameters withRule(Rule other) {
         Objects.requireNonNull(other, "rule");
         return new Hyperparameters(

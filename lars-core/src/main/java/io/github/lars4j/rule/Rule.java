@@ -4,43 +4,49 @@ import io.github.lars4j.internal.Checks;
 import java.util.Objects;
 
 /**
- * What one LARS is and another is not: the trust ratio of a layer, from three sums over it. A pure function; every
- * published LARS is a value of it (see {@link Dialects}). Its methods take every number as it is, and give what the
- * formulas give.
+ * A variant of LARS: how the trust ratio of a layer is computed from three sums, and where the ratio applies. {@link
+ * Dialects} contains the published variants.
  *
  * <p>Notation: w weights, g gradient, ‖·‖ the Euclidean norm over a layer, β weight decay, η trust coefficient, γ
- * learning rate, r trust ratio.
+ * learning rate, r trust ratio, μ momentum, v momentum buffer.
+ *
+ * <p>The methods are pure functions. They do not check the range of their numbers, but return what the formulas give
+ * for them. Immutable and safe for use by several threads.
  *
  * @param ratio the formula of the trust ratio
- * @param entry where the ratio and the learning rate enter
- * @param zeroNorm what holds when a norm is zero
+ * @param entry where the trust ratio and the learning rate are applied
+ * @param zeroNorm the trust ratio if a norm is zero
  * @param clip whether the ratio is clipped so that the layer's rate γr never exceeds γ·1: {@code r = min(r/γ, 1)}
  *     (LARC)
- * @param adaptWithoutDecay whether layers are adapted while their weight decay is 0 too
- * @param epsilon ε, added to the ratio's denominator: finite, 0 or more; an ε of 0 is 0
+ * @param adaptWithoutDecay whether layers with weight decay 0 have a trust ratio; if not, their ratio is 1
+ * @param epsilon ε, which is added to the denominator of the ratio: finite, 0 or more. A value of 0 is not replaced by
+ *     a default
  */
 public record Rule(
         Ratio ratio, Entry entry, ZeroNorm zeroNorm, boolean clip, boolean adaptWithoutDecay, double epsilon) {
 
     /** The formula of the trust ratio. */
     public enum Ratio {
-        /** {@code η‖w‖ / (‖g‖ + β‖w‖ + ε)}: the paper, equation 6. */
+        /** {@code η‖w‖ / (‖g‖ + β‖w‖ + ε)}, as in the paper, equation 6. */
         SUM,
-        /** {@code η‖w‖ / (‖g + βw‖ + ε)}: the only one that needs Σw·g. */
+        /** {@code η‖w‖ / (‖g + βw‖ + ε)}, the only formula that needs Σw·g. */
         DECAYED,
         /**
-         * {@code η‖w‖ / (‖g‖ + ε)}: pytorch_optimizer's ratio. Its LARS as of version 3.9.0 is {@code new Rule(RAW,
-         * GRADIENT, ONE, false, true, 0)} with tensors of at most one dimension {@link Treatment#PLAIN}, but for the
-         * first step: its momentum is the raw gradient there before that step, so that the first is μg + (1 - δ)rd
-         * instead of rd, and later ones contain it. {@code momentumBuffer} with a copy of the first gradients does the
-         * same.
+         * {@code η‖w‖ / (‖g‖ + ε)}, as in pytorch_optimizer. Its LARS, version 3.9.0, is {@code new Rule(RAW, GRADIENT,
+         * ONE, false, true, 0)} with {@link Treatment#PLAIN} for tensors of at most one dimension, except for the first
+         * step: it initialises the momentum buffer with the raw gradient, so that after the first step the buffer is μg
+         * + (1 - δ)rd instead of rd, with d = g + βw. To reproduce this, pass a copy of the first gradients as {@code
+         * momentumBuffer}.
          */
         RAW
     }
 
-    /** Where the ratio and the learning rate enter; μ is the momentum. The three agree while neither changes. */
+    /**
+     * Where the trust ratio and the learning rate are applied. The three entries give the same updates as long as
+     * neither of the two changes.
+     */
     public enum Entry {
-        /** {@code v = μv + γr(g + βw);  w = w - v}: the paper, Algorithm 1. */
+        /** {@code v = μv + γr(g + βw);  w = w - v}, as in the paper, Algorithm 1. */
         VELOCITY {
             @Override
             public double in(double learningRate, double ratio) {
@@ -64,7 +70,7 @@ public record Rule(
                 return learningRate;
             }
         },
-        /** {@code v = μv + (g + βw);  w = w - γrv}: a tiny gradient then multiplies the whole history. */
+        /** {@code v = μv + (g + βw);  w = w - γrv}. Here the large ratio of a tiny gradient multiplies all of v. */
         UPDATE {
             @Override
             public double in(double learningRate, double ratio) {
@@ -77,26 +83,27 @@ public record Rule(
             }
         };
 
-        /** What the decayed gradient is multiplied by on its way into the momentum. */
+        /** Returns the factor of the gradient, including weight decay, when it is added to the momentum buffer. */
         public abstract double in(double learningRate, double ratio);
 
-        /** What the momentum is multiplied by on its way out to the weights. */
+        /** Returns the factor of the momentum buffer when it is subtracted from the weights. */
         public abstract double out(double learningRate, double ratio);
     }
 
-    /** What holds when ‖w‖, or the norm that the ratio divides by, is zero. */
+    /** The trust ratio if ‖w‖, or the gradient norm in the denominator, is zero. */
     public enum ZeroNorm {
-        /** r = 1, so that layers which start at zero do train. */
+        /** r = 1, so that layers that are initialised with zeros can train. */
         ONE,
-        /** r = 1, unclipped, and no weight decay. */
+        /** r = 1, without clipping, and no weight decay. */
         SKIP,
-        /** Whatever the formula gives: 0 where ‖w‖ = 0, so that such a layer never moves. */
+        /** The value of the formula: r = 0 if ‖w‖ = 0, so such a layer never changes. */
         FORMULA
     }
 
     /**
      * Checks the values.
      *
+     * @throws NullPointerException if a value is {@code null}
      * @throws IllegalArgumentException if ε is negative or not finite
      */
     public Rule {
@@ -106,27 +113,31 @@ public record Rule(
         Checks.atLeastZero("epsilon", epsilon);
     }
 
-    /** This rule with another ε. */
+    /**
+     * Returns this rule with another ε.
+     *
+     * @throws IllegalArgumentException if it is negative or not finite
+     */
     public Rule withEpsilon(double other) {
         return new Rule(ratio, entry, zeroNorm, clip, adaptWithoutDecay, other);
     }
 
-    /** Whether the ratio of a layer with weight decay {@code decay} is made of Σw·g too. */
+    /** Returns whether the trust ratio of a layer with weight decay {@code decay} depends on Σw·g. */
     public boolean needsProducts(boolean adapt, double decay) {
         return ratio == Ratio.DECAYED && adapt && decay != 0;
     }
 
     /**
-     * The trust ratio of a layer.
+     * Returns the trust ratio of a layer.
      *
-     * @param adapt whether the layer is adapted at all
+     * @param adapt whether the layer has a trust ratio; see {@link Treatment#adapt}
      * @param trustCoefficient η
      * @param decay β of this layer
      * @param learningRate γ of this layer
      * @param ww Σw²
      * @param gg Σg²
-     * @param wg Σw·g; looked at only where {@link #needsProducts}
-     * @return r; not finite where the formula is not
+     * @param wg Σw·g; used only if {@link #needsProducts} returns true
+     * @return r, which is not finite if the formula's value is not
      */
     public double trustRatio(
             boolean adapt,
@@ -154,7 +165,7 @@ public record Rule(
         return !clip ? r : r >= learningRate ? 1 : r / learningRate;
     }
 
-    /** The weight decay that takes part in the step of a layer: β, but none where the rule skips it on a zero norm. */
+    /** Returns the weight decay that a layer's step uses: 0 if a norm is zero under {@link ZeroNorm#SKIP}, else β. */
     public double effectiveDecay(boolean adapt, double decay, double ww, double gg, double wg) {
         boolean skipped =
                 zeroNorm == ZeroNorm.SKIP && adapted(adapt, decay) && (ww == 0 || dividingNorm(decay, ww, gg, wg) == 0);
@@ -167,7 +178,7 @@ public record Rule(
 
     private double dividingNorm(double decay, double ww, double gg, double wg) {
         return ratio == Ratio.DECAYED && decay != 0
-                // ‖g + βw‖² by its parts; the rounding of parts that cancel can leave it just below zero.
+                // ‖g + βw‖² from its terms. If the terms cancel, rounding can make the sum slightly negative.
                 ? Math.sqrt(Math.max(0, gg + 2 * decay * wg + decay * decay * ww))
                 : Math.sqrt(gg);
     }

@@ -3,18 +3,22 @@ package io.github.lars4j.rule;
 import io.github.lars4j.internal.Checks;
 
 /**
- * How one layer is treated; the three are independent of each other.
+ * The treatment of one layer. The three values are independent of each other. Immutable and safe for use by several
+ * threads.
  *
  * @param decay whether weight decay applies
- * @param adapt whether the trust ratio applies; without, it is 1
- * @param rateFactor what the learning rate is multiplied by for this layer: finite, 0 or more
+ * @param adapt whether the trust ratio applies; if not, the ratio is 1
+ * @param rateFactor the factor by which the layer's learning rate is multiplied: finite, 0 or more
  */
 public record Treatment(boolean decay, boolean adapt, double rateFactor) {
 
-    /** Decay, adaptation, the learning rate as it is: what weights get. */
+    /** Weight decay, trust ratio and the unchanged learning rate. The treatment of weights. */
     public static final Treatment FULL = new Treatment(true, true, 1);
 
-    /** No decay, no adaptation, the learning rate as it is: what biases and normalisation layers usually get. */
+    /**
+     * No weight decay, no trust ratio and the unchanged learning rate. The usual treatment of biases and normalisation
+     * layers.
+     */
     public static final Treatment PLAIN = new Treatment(false, false, 1);
 
     /**
@@ -26,7 +30,11 @@ public record Treatment(boolean decay, boolean adapt, double rateFactor) {
         Checks.atLeastZero("rateFactor", rateFactor);
     }
 
-    /** This treatment with another rate factor. */
+    /**
+     * Returns this treatment with another rate factor.
+     *
+     * @throws IllegalArgumentException if the factor is negative or not finite
+     */
     public Treatment withRateFactor(double factor) {
         return new Treatment(decay, adapt, factor);
     }

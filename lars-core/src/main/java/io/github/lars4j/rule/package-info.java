@@ -1,2 +1,8 @@
-/** What one LARS is and another is not: pure functions between the two passes. No arrays, threads or SIMD. */
+/**
+ * The variants of LARS: the formula of the trust ratio, the hyperparameters, and the treatment of single layers. Start
+ * at {@link io.github.lars4j.rule.Dialects}, which contains the published variants.
+ *
+ * <p>All types are immutable and safe for use by several threads. No argument may be {@code null}; a {@link
+ * java.lang.NullPointerException} names the argument.
+ */
 package io.github.lars4j.rule;

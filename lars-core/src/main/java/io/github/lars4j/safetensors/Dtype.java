@@ -6,7 +6,7 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/** The element types of safetensors; each constant's name is its spelling in a file. Immutable, so safe to share. */
+/** The element types of safetensors files. The name of each constant is the name in the file. */
 public enum Dtype {
     /** Boolean, one byte of 0 or 1. */
     BOOL(8),
@@ -63,9 +63,9 @@ public enum Dtype {
     }
 
     /**
-     * The size of one element.
+     * Returns the size of one element.
      *
-     * @return bits an element takes in the data, 4 to 64; not a multiple of 8 for the packed types
+     * @return the size in bits, 4 to 64; not a multiple of 8 for the packed types
      */
     public int bitSize() {
         return bitSize;

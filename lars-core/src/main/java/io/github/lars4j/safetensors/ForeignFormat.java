@@ -4,10 +4,10 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 
-/** Says of a file that is no safetensors file what it is, by its first bytes, and the lines of Python that convert it. */
+/** Recognises other file formats by their first bytes, and suggests Python code that converts them to safetensors. */
 final class ForeignFormat {
 
-    /** Bytes of the file's beginning that are looked at. */
+    /** The number of bytes at the start of a file that are examined. */
     static final int BYTES = 256;
 
     private static final int NAME_LENGTH_AT = 26;
@@ -16,10 +16,10 @@ final class ForeignFormat {
     private ForeignFormat() {}
 
     /**
-     * Describes a file.
+     * Describes the format of a file.
      *
-     * @param first the file's first bytes, from 10 to {@link #BYTES}
-     * @return a sentence and two lines of Python; {@code null} if the file is not known
+     * @param first the first bytes of the file, 10 to {@link #BYTES} of them
+     * @return a sentence and two lines of Python; {@code null} if the format is unknown
      */
     static String describe(byte[] first) {
         String text = new String(first, StandardCharsets.ISO_8859_1);
@@ -45,7 +45,7 @@ final class ForeignFormat {
         return null;
     }
 
-    /** The name of a zip archive's first entry, as much as there is of it. */
+    /** Returns the name of the first entry of a zip archive, or the part of it that is available. */
     private static String entryName(byte[] first, String text) {
         if (first.length < NAME_AT) {
             return "";

@@ -14,9 +14,9 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * Parses the JSON of a header, and nothing else that is JSON: each method reads the one thing that the grammar has in
- * its place, so nesting is bounded by the grammar and there is no recursion. Time is linear in the header's length but
- * for the hashing of names. Positions in messages are bytes of the file. For one parse by one thread.
+ * A parser for the JSON of a header. It accepts only the grammar of headers, so nesting is bounded and there is no
+ * recursion. Apart from hashing names, its time is linear in the length of the header. Positions in messages are byte
+ * positions in the file. An instance parses one header in one thread.
  */
 final class HeaderJson {
     private static final int END = -1;
@@ -35,7 +35,7 @@ final class HeaderJson {
         this.json = json;
     }
 
-    /** Parses a header, which may be padded with white space on either side; the tensors stay in its order. */
+    /** Parses a header, which may start and end with white space. The tensors are in the order of the header. */
     static Header parse(byte[] json) throws SafeTensorsException {
         return new HeaderJson(json).header();
     }
@@ -66,7 +66,7 @@ final class HeaderJson {
         return new Header(metadata == null ? Map.of() : metadata, tensors);
     }
 
-    /** Reads the metadata, or a {@code null} in their place, which says that there are none. */
+    /** Parses the metadata; {@code null} in the file means no metadata. */
     private Map<String, String> metadata() throws SafeTensorsException {
         Map<String, String> metadata = new LinkedHashMap<>();
         if (takeIf('n')) {
@@ -119,7 +119,7 @@ final class HeaderJson {
                                 fieldStart,
                                 "tensor " + SafeTensorsException.quote(name) + ": field is "
                                         + SafeTensorsException.quote(field)
-                                        + ", allowed are \"dtype\", \"shape\" and \"data_offsets\"");
+                                        + "; it must be \"dtype\", \"shape\" or \"data_offsets\"");
                 }
             } while (another('}'));
         }
@@ -131,7 +131,7 @@ final class HeaderJson {
             throw malformed(
                     start,
                     "tensor " + SafeTensorsException.quote(name) + ": data_offsets has " + offsets.size()
-                            + " numbers, allowed are exactly 2");
+                            + " numbers; it must have 2");
         }
         try {
             return new TensorInfo(name, dtype, shape, offsets.get(0), offsets.get(1));
@@ -149,7 +149,7 @@ final class HeaderJson {
             throw malformed(
                     start,
                     "tensor " + SafeTensorsException.quote(tensor) + ": dtype is " + SafeTensorsException.quote(name)
-                            + ", allowed are " + List.of(Dtype.values()));
+                            + "; it must be one of " + List.of(Dtype.values()));
         }
         return dtype.get();
     }
@@ -172,7 +172,7 @@ final class HeaderJson {
         while (isDigit(peek())) {
             int digit = peek() - '0';
             if (value > (Long.MAX_VALUE - digit) / 10) {
-                throw malformed(start, what + " is too large, allowed is 0 to " + Long.MAX_VALUE);
+                throw malformed(start, what + " is too large; it must be in [0, " + Long.MAX_VALUE + "]");
             }
             value = 10 * value + digit;
             at++;
@@ -181,7 +181,7 @@ final class HeaderJson {
             throw unexpected(what + ", a plain integer in 0 to " + Long.MAX_VALUE);
         }
         if (at - start > 1 && json[start] == '0') {
-            throw malformed(start, what + " begins with a 0, allowed are plain integers");
+            throw malformed(start, what + " begins with a 0; it must be a plain integer");
         }
         if (peek() == '.' || peek() == 'e' || peek() == 'E') {
             throw unexpected(what + " without fraction and exponent");
@@ -207,7 +207,7 @@ final class HeaderJson {
                 escape();
                 plain = at;
             } else if (b < 0x20) { // the header's end too
-                throw unexpected(what + " to go on with a character from U+0020 up");
+                throw unexpected(what + " to continue with a character from U+0020 on");
             } else {
                 at++;
             }
@@ -250,7 +250,10 @@ final class HeaderJson {
         at++;
     }
 
-    /** Appends what an escape says that begins at {@code start}, read up to its 'u'; a surrogate must have its pair. */
+    /**
+     * Parses the digits of a Unicode escape that begins at {@code start}, and the escape of a low surrogate if one
+     * must follow, and appends the character.
+     */
     private void escapedUnit(int start) throws SafeTensorsException {
         char first = hex4();
         text.append(first);
@@ -266,7 +269,7 @@ final class HeaderJson {
             }
         }
         if (Character.isSurrogate(first)) {
-            throw malformed(start, "a surrogate is alone, allowed are pairs of a high and a low one");
+            throw malformed(start, "a surrogate is unpaired; a high one must precede a low one");
         }
     }
 
@@ -274,7 +277,7 @@ final class HeaderJson {
         int unit = 0;
         for (int i = 0; i < 4; i++) {
             int b = peek();
-            // Character.digit would take the digits of other scripts, but those are no single bytes.
+            // Character.digit accepts digits of other scripts too, but none of them fits in a byte.
             int digit = b == END ? -1 : Character.digit((char) b, 16);
             if (digit < 0) {
                 throw unexpected("4 hexadecimal digits");
@@ -285,7 +288,7 @@ final class HeaderJson {
         return (char) unit;
     }
 
-    /** Takes the ',' before another element, or the {@code close} after the last. */
+    /** Consumes a ',' and returns true, or consumes {@code close} and returns false. */
     private boolean another(char close) throws SafeTensorsException {
         if (takeIf(',')) {
             return true;
@@ -333,9 +336,7 @@ final class HeaderJson {
 
     private void refuseDuplicate(boolean duplicate, int position, String key) throws SafeTensorsException {
         if (duplicate) {
-            throw malformed(
-                    position,
-                    "key " + SafeTensorsException.quote(key) + " is there twice, allowed is once in an object");
+            throw malformed(position, "key " + SafeTensorsException.quote(key) + " occurs twice; it must occur once");
         }
     }
 

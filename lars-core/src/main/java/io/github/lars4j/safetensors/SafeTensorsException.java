@@ -6,10 +6,10 @@ import java.util.Locale;
 import java.util.Objects;
 
 /**
- * A safetensors file is malformed, or ended before the place where its own header says it ends.
+ * Thrown if a safetensors file is malformed or truncated.
  *
- * <p>The message says what is wrong, where (the tensor's name, or the byte's position in the file) and what is allowed.
- * It quotes only the beginning of long names, so that a hostile file cannot flood a log.
+ * <p>The message says what is wrong, where (the name of the tensor or the byte position in the file) and what is
+ * allowed. It quotes only the beginning of long names, so that a hostile file cannot flood a log.
  */
 public final class SafeTensorsException extends IOException {
     private static final long serialVersionUID = 1L;
@@ -30,17 +30,18 @@ public final class SafeTensorsException extends IOException {
      * Creates an exception with a cause.
      *
      * @param message what is wrong, where, and what is allowed
-     * @param cause the failure that this one reports
+     * @param cause the cause
      */
     public SafeTensorsException(String message, Throwable cause) {
         super(message, cause);
     }
 
     /**
-     * Quotes a string from a file for a message.
+     * Quotes a string from a file for a message: on one line, shortened if it is long, with control characters escaped.
      *
      * @param text any string
-     * @return the string in quotes: one line, its beginning only, nothing that a terminal would obey
+     * @return the quoted string
+     * @throws NullPointerException if {@code text} is {@code null}
      */
     public static String quote(String text) {
         Objects.requireNonNull(text, "text");
@@ -59,7 +60,7 @@ public final class SafeTensorsException extends IOException {
                 : quoted.append("... (").append(text.length()).append(" chars)").toString();
     }
 
-    /** Prints a shape for a message, the first dimensions only. */
+    /** Formats a shape for a message, shortened if it has many dimensions. */
     static String quote(List<Long> shape) {
         return shape.size() <= QUOTED_DIMENSIONS
                 ? shape.toString()

@@ -14,15 +14,27 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * A safetensors file open for reading. Opening reads and checks the header alone, so its cost depends on the number of
- * tensors and not on their size; data is read when asked for, through a buffer of 64 KiB, and needs no memory but the
- * destination.
+ * A safetensors file that is open for reading.
  *
- * <p>The bytes of a tensor are read as they are: the bits of NaNs are kept. The file must not change while it is open:
- * that it has become shorter is noticed where bytes are missing, that it was overwritten is not.
+ * <pre>{@code
+ * try (SafeTensorsFile file = SafeTensorsFile.open(Path.of("model.safetensors"))) {
+ *     TensorInfo tensor = file.tensors().get("fc1.weight");
+ *     float[] weights = new float[Math.toIntExact(tensor.elementCount())];
+ *     file.readFloats("fc1.weight", weights, 0);
+ * }
+ * }</pre>
  *
- * <p>Safe for use by several threads at once, which may read at the same time. As with every {@link FileChannel},
- * interrupting a thread that reads closes the file; the read throws an {@link java.io.InterruptedIOException} then. The message of every {@link IOException} names the file.
+ * <p>{@link #open} reads and checks the header only, so its time depends on the number of tensors and not on their
+ * size. The read methods read data through a buffer of 64 KiB into the destination. Values are preserved to the bit,
+ * including NaNs.
+ *
+ * <p>The file must not change while it is open. A read fails if the file has become too short; other changes are not
+ * detected.
+ *
+ * <p>The message of every {@link IOException} names the file.
+ *
+ * <p>Safe for use by several threads, which can read at the same time. As with every {@link FileChannel}, interrupting
+ * a thread that reads closes the file, and the read throws an {@link java.io.InterruptedIOException}.
  */
 public final class SafeTensorsFile implements AutoCloseable {
     // A multiple of every whole element size, so that no element is split between two chunks.
@@ -52,19 +64,20 @@ public final class SafeTensorsFile implements AutoCloseable {
     }
 
     /**
-     * Opens a file and checks its whole header, but reads none of its data.
+     * Opens a file and checks its header. It does not read any tensor.
      *
      * @param file the file
-     * @return the open file, to be closed by the caller
-     * @throws SafeTensorsException if the file is not a valid safetensors file. Of one that PyTorch, NumPy or HDF5
-     *     wrote the message says so, and which lines of Python convert it
+     * @return the open file, which the caller must close
+     * @throws NullPointerException if {@code file} is {@code null}
+     * @throws SafeTensorsException if the file is not a valid safetensors file. If it was written by PyTorch, NumPy or
+     *     HDF5, the message contains Python code that converts it
      * @throws IOException if the file cannot be opened or read, or is not a regular file
      */
     public static SafeTensorsFile open(Path file) throws IOException {
         return open(Objects.requireNonNull(file, "file").toString(), FileErrors.openToRead(file));
     }
 
-    /** Takes over the channel: closes it if the file is refused. */
+    /** Opens a channel, and closes it if that fails. */
     static SafeTensorsFile open(String description, FileChannel channel) throws IOException {
         try {
             return new SafeTensorsFile(description, channel);
@@ -79,48 +92,49 @@ public final class SafeTensorsFile implements AutoCloseable {
     }
 
     /**
-     * The file's free-form metadata.
+     * Returns the metadata of the file.
      *
-     * @return the strings under {@code __metadata__} in the header's order, unmodifiable; empty if there are none
+     * @return the strings under {@code __metadata__} in the order of the header, unmodifiable; empty if there are none
      */
     public Map<String, String> metadata() {
         return header.metadata();
     }
 
     /**
-     * The file's tensors.
+     * Returns the descriptions of the tensors.
      *
-     * @return the tensors by name in the order of their data, unmodifiable
+     * @return the tensors by name, in the order of their data, unmodifiable
      */
     public Map<String, TensorInfo> tensors() {
         return header.tensors();
     }
 
     /**
-     * The size of the file when it was opened.
+     * Returns the size that the file had when it was opened.
      *
-     * @return bytes, the header and its length included
+     * @return the size in bytes, including the header
      */
     public long size() {
         return size;
     }
 
     /**
-     * Where the data section begins.
+     * Returns the position of the data section, which extends to the end of the file.
      *
-     * @return the position of its first byte in the file, at least 10; it ends where the file ends
+     * @return the position of its first byte in the file, at least 10
      */
     public long dataStart() {
         return dataStart;
     }
 
     /**
-     * Reads a whole tensor of dtype F32, F16 or BF16. A float holds every number of the two narrower types exactly.
+     * Reads a whole tensor of dtype F32, F16 or BF16. A float represents all values of F16 and BF16 exactly.
      *
-     * @param name the tensor's name
-     * @param destination takes the elements in C order; what it holds is undefined after an exception
-     * @param offset index in {@code destination} of the first element, 0 to {@code destination.length} less the
-     *     tensor's element count
+     * @param name the name of the tensor
+     * @param destination receives the elements in C order; its content is undefined after an exception
+     * @param offset the index in {@code destination} of the first element, 0 to {@code destination.length} minus the
+     *     number of elements
+     * @throws NullPointerException if an argument is {@code null}
      * @throws IllegalArgumentException if there is no such tensor, its dtype is another, or it does not fit
      * @throws SafeTensorsException if the file has become shorter since it was opened
      * @throws IOException if reading fails
@@ -136,11 +150,12 @@ public final class SafeTensorsFile implements AutoCloseable {
      * Reads consecutive elements of a tensor of dtype F32, F16 or BF16; otherwise as {@link #readFloats(String,
      * float[], int)}.
      *
-     * @param name the tensor's name
-     * @param first index in the tensor, flat and in C order, of the first element to read, 0 to its element count
-     * @param destination takes the elements; what it holds is undefined after an exception
-     * @param offset index in {@code destination} of the first element, 0 to {@code destination.length - count}
-     * @param count how many elements to read, 0 to the tensor's element count less {@code first}
+     * @param name the name of the tensor
+     * @param first the index of the first element to read, in C order, 0 to the number of elements
+     * @param destination receives the elements; its content is undefined after an exception
+     * @param offset the index in {@code destination} of the first element, 0 to {@code destination.length - count}
+     * @param count the number of elements to read, 0 to the number of elements minus {@code first}
+     * @throws NullPointerException if an argument is {@code null}
      * @throws IllegalArgumentException if there is no such tensor, its dtype is another, or an argument is out of its
      *     range
      * @throws SafeTensorsException if the file has become shorter since it was opened
@@ -172,7 +187,7 @@ public final class SafeTensorsFile implements AutoCloseable {
         }
     }
 
-    /** Makes a float of the bits of a narrower number. */
+    /** Converts the bits of a 16-bit floating point number to a float. */
     @FunctionalInterface
     private interface Widening {
         float widened(short bits);
@@ -181,10 +196,11 @@ public final class SafeTensorsFile implements AutoCloseable {
     /**
      * Reads a whole tensor of dtype F64.
      *
-     * @param name the tensor's name
-     * @param destination takes the elements in C order; what it holds is undefined after an exception
-     * @param offset index in {@code destination} of the first element, 0 to {@code destination.length} less the
-     *     tensor's element count
+     * @param name the name of the tensor
+     * @param destination receives the elements in C order; its content is undefined after an exception
+     * @param offset the index in {@code destination} of the first element, 0 to {@code destination.length} minus the
+     *     number of elements
+     * @throws NullPointerException if an argument is {@code null}
      * @throws IllegalArgumentException if there is no such tensor, its dtype is another, or it does not fit
      * @throws SafeTensorsException if the file has become shorter since it was opened
      * @throws IOException if reading fails
@@ -199,11 +215,12 @@ public final class SafeTensorsFile implements AutoCloseable {
     /**
      * Reads consecutive elements of a tensor of dtype F64.
      *
-     * @param name the tensor's name
-     * @param first index in the tensor, flat and in C order, of the first element to read, 0 to its element count
-     * @param destination takes the elements; what it holds is undefined after an exception
-     * @param offset index in {@code destination} of the first element, 0 to {@code destination.length - count}
-     * @param count how many elements to read, 0 to the tensor's element count less {@code first}
+     * @param name the name of the tensor
+     * @param first the index of the first element to read, in C order, 0 to the number of elements
+     * @param destination receives the elements; its content is undefined after an exception
+     * @param offset the index in {@code destination} of the first element, 0 to {@code destination.length - count}
+     * @param count the number of elements to read, 0 to the number of elements minus {@code first}
+     * @throws NullPointerException if an argument is {@code null}
      * @throws IllegalArgumentException if there is no such tensor, its dtype is another, or an argument is out of its
      *     range
      * @throws SafeTensorsException if the file has become shorter since it was opened
@@ -226,13 +243,14 @@ public final class SafeTensorsFile implements AutoCloseable {
     }
 
     /**
-     * Reads the bytes of a whole tensor as they are in the file: little-endian, and of any dtype. For a dtype of one
-     * byte (BOOL, U8, I8) they are the elements; that a BOOL is 0 or 1 is not checked.
+     * Reads the bytes of a whole tensor of any dtype. They are little-endian, as in the file. Values of dtype BOOL are
+     * not checked to be 0 or 1.
      *
-     * @param name the tensor's name
-     * @param destination takes the bytes; what it holds is undefined after an exception
-     * @param offset index in {@code destination} of the first byte, 0 to {@code destination.length} less the tensor's
-     *     length in bytes
+     * @param name the name of the tensor
+     * @param destination receives the bytes; its content is undefined after an exception
+     * @param offset the index in {@code destination} of the first byte, 0 to {@code destination.length} minus the
+     *     length of the tensor in bytes
+     * @throws NullPointerException if an argument is {@code null}
      * @throws IllegalArgumentException if there is no such tensor or it does not fit
      * @throws SafeTensorsException if the file has become shorter since it was opened
      * @throws IOException if reading fails
@@ -246,34 +264,36 @@ public final class SafeTensorsFile implements AutoCloseable {
     }
 
     /**
-     * Hands on all bytes of the data section, in order.
+     * Passes all bytes of the data section to a sink, in order.
      *
-     * @param sink takes the bytes
+     * @param sink receives the bytes
+     * @throws NullPointerException if {@code sink} is {@code null}
      * @throws SafeTensorsException if the file has become shorter since it was opened
-     * @throws IOException if reading fails, or the sink does
+     * @throws IOException if reading fails or the sink throws it
      */
     public void copyDataTo(ByteSink sink) throws IOException {
         copyTo(dataStart, size, sink);
     }
 
     /**
-     * Hands on the bytes of a part of the file, in order. From 0 to {@link #size()} is the whole file, with the header
-     * and its length.
+     * Passes the bytes of a part of the file to a sink, in order. The range from 0 to {@link #size()} is the whole
+     * file, including the header.
      *
-     * @param begin position of the first byte in the file, 0 to {@code end}
-     * @param end position after the last byte, {@code begin} to {@link #size()}
-     * @param sink takes the bytes
+     * @param begin the position of the first byte in the file, 0 to {@code end}
+     * @param end the position after the last byte, {@code begin} to {@link #size()}
+     * @param sink receives the bytes
+     * @throws NullPointerException if {@code sink} is {@code null}
      * @throws IllegalArgumentException if {@code begin} or {@code end} is out of its range
      * @throws SafeTensorsException if the file has become shorter since it was opened
-     * @throws IOException if reading fails, or the sink does
+     * @throws IOException if reading fails or the sink throws it
      */
     public void copyTo(long begin, long end, ByteSink sink) throws IOException {
         Objects.requireNonNull(sink, "sink");
         if (begin < 0 || begin > end || end > size) {
             throw new IllegalArgumentException(
-                    "begin is " + begin + " and end is " + end + ", allowed is 0 <= begin <= end <= " + size);
+                    "begin is " + begin + " and end is " + end + "; they must satisfy 0 <= begin <= end <= " + size);
         }
-        // One buffer for each call, rather than one for the file, lets threads read at the same time.
+        // Each call has its own buffer, so that threads can read at the same time.
         ByteBuffer chunk = ByteBuffer.allocate((int) Math.min(CHUNK_BYTES, end - begin));
         for (long at = begin; at < end; at += CHUNK_BYTES) {
             chunk.clear().limit((int) Math.min(CHUNK_BYTES, end - at));
@@ -282,7 +302,7 @@ public final class SafeTensorsFile implements AutoCloseable {
         }
     }
 
-    /** Closes the file; a read after that fails. Closing twice does nothing. */
+    /** Closes the file. Later reads fail. Closing it again does nothing. */
     @Override
     public void close() throws IOException {
         channel.close();
@@ -298,16 +318,16 @@ public final class SafeTensorsFile implements AutoCloseable {
 
     private int readHeaderLength() throws IOException {
         if (size < Header.LENGTH_BYTES + MIN_HEADER_BYTES) {
-            throw new SafeTensorsException(description + ": the file has " + size + " bytes, allowed is "
+            throw new SafeTensorsException(description + ": the file has " + size + " bytes; it must have "
                     + (Header.LENGTH_BYTES + MIN_HEADER_BYTES) + " or more");
         }
         ByteBuffer bytes = ByteBuffer.allocate(Header.LENGTH_BYTES).order(ByteOrder.LITTLE_ENDIAN);
         readFully(bytes, 0);
         long length = bytes.getLong(0);
-        // Before anything of this length is allocated. A length from 2^63 up is negative here.
+        // Checked before a buffer of this length is allocated. A length of 2^63 or more is negative here.
         long max = Math.min(Header.MAX_BYTES, size - Header.LENGTH_BYTES);
         if (length < MIN_HEADER_BYTES || length > Header.MAX_BYTES) {
-            // The first bytes of other formats are no length that a header may have.
+            // The first bytes of the other known formats are out of range as a header length.
             ByteBuffer first = ByteBuffer.allocate((int) Math.min(ForeignFormat.BYTES, size));
             readFully(first, 0);
             String foreign = ForeignFormat.describe(first.array());
@@ -317,8 +337,8 @@ public final class SafeTensorsFile implements AutoCloseable {
         }
         if (length < MIN_HEADER_BYTES || length > max) {
             throw new SafeTensorsException(description + ": the header length at byte 0 is "
-                    + Long.toUnsignedString(length) + ", allowed is " + MIN_HEADER_BYTES + " to " + max
-                    + " in a file of " + size + " bytes");
+                    + Long.toUnsignedString(length) + "; it must be in [" + MIN_HEADER_BYTES + ", " + max
+                    + "] in a file of " + size + " bytes");
         }
         return (int) length;
     }
@@ -333,7 +353,7 @@ public final class SafeTensorsFile implements AutoCloseable {
                 throw FileErrors.of(description, "cannot be read at byte " + at, e);
             }
             if (count <= 0) {
-                throw new SafeTensorsException(description + ": the file ends at byte " + at + ", it had " + size
+                throw new SafeTensorsException(description + ": the file ends at byte " + at + "; it had " + size
                         + " bytes when it was opened");
             }
             at += count;
@@ -344,7 +364,7 @@ public final class SafeTensorsFile implements AutoCloseable {
         TensorInfo tensor = tensors().get(Objects.requireNonNull(name, "name"));
         if (tensor == null) {
             throw new IllegalArgumentException("name is " + SafeTensorsException.quote(name)
-                    + ", allowed are the names of the file's " + tensors().size() + " tensors");
+                    + "; it must be the name of one of the file's " + tensors().size() + " tensors");
         }
         return tensor;
     }
@@ -353,7 +373,7 @@ public final class SafeTensorsFile implements AutoCloseable {
         TensorInfo tensor = tensor(name);
         if (!List.of(allowed).contains(tensor.dtype())) {
             throw new IllegalArgumentException("name is " + SafeTensorsException.quote(name) + ", a tensor of dtype "
-                    + tensor.dtype() + ", allowed are " + List.of(allowed));
+                    + tensor.dtype() + "; its dtype must be one of " + List.of(allowed));
         }
         return tensor;
     }
@@ -361,24 +381,25 @@ public final class SafeTensorsFile implements AutoCloseable {
     private static void checkRange(TensorInfo tensor, long first, int count) {
         long elements = tensor.elementCount();
         if (first < 0 || first > elements) {
-            throw new IllegalArgumentException("first is " + first + ", allowed is 0 to " + elements
-                    + ", the element count of tensor " + SafeTensorsException.quote(tensor.name()));
+            throw new IllegalArgumentException("first is " + first + "; it must be in [0, " + elements
+                    + "], where the end is the number of elements of tensor "
+                    + SafeTensorsException.quote(tensor.name()));
         }
         if (count < 0 || count > elements - first) {
-            throw new IllegalArgumentException("count is " + count + ", allowed is 0 to " + (elements - first)
-                    + ", the elements of tensor " + SafeTensorsException.quote(tensor.name()) + " from " + first
+            throw new IllegalArgumentException("count is " + count + "; it must be in [0, " + (elements - first)
+                    + "], the elements of tensor " + SafeTensorsException.quote(tensor.name()) + " from " + first
                     + " on");
         }
     }
 
     private static int countThatFits(TensorInfo tensor, long count, int length, int offset) {
         if (count > length) {
-            throw new IllegalArgumentException("destination.length is " + length + ", allowed is " + count
+            throw new IllegalArgumentException("destination.length is " + length + "; it must be " + count
                     + " or more for tensor " + SafeTensorsException.quote(tensor.name()));
         }
         if (offset < 0 || offset > length - count) {
-            throw new IllegalArgumentException("offset is " + offset + ", allowed is 0 to " + (length - count)
-                    + " for tensor " + SafeTensorsException.quote(tensor.name()) + " and destination.length "
+            throw new IllegalArgumentException("offset is " + offset + "; it must be in [0, " + (length - count)
+                    + "] for tensor " + SafeTensorsException.quote(tensor.name()) + " and destination.length "
                     + length);
         }
         return (int) count;

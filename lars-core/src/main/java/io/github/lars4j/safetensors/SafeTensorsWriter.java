@@ -17,16 +17,26 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 
 /**
- * Writes safetensors files in one canonical form: the same tensors in the same order and the same metadata give the
- * same bytes, whatever the order in which the metadata was set.
+ * Writes safetensors files in a canonical form: the same tensors in the same order and the same metadata give the same
+ * bytes. The order in which metadata is set does not matter.
  *
- * <p>The metadata comes first, sorted by key (by UTF-16 code units); then the tensors by descending element size, and
- * those of one size in the order in which they were added. With the header padded to a multiple of 8 bytes this aligns
- * every tensor of whole-byte elements to its element size, as the reference implementation does and as readers that map
- * the file need. The header has no other white space.
+ * <pre>{@code
+ * SafeTensorsWriter writer = new SafeTensorsWriter();
+ * writer.metadata("format", "pt").floats("fc1.weight", List.of(512L, 784L), weights, 0);
+ * try (FileChannel channel = FileChannel.open(file, CREATE, WRITE, TRUNCATE_EXISTING)) {
+ *     writer.writeTo(channel);
+ * }
+ * }</pre>
  *
- * <p>Arrays are not copied, but read while writing: they must not change before {@link #writeTo} has returned. The bits
- * of NaNs are kept. Not safe for use by several threads at once.
+ * <p>The header contains the metadata first, sorted by key (by UTF-16 code units), and then the tensors, sorted by
+ * descending element size; tensors with the same element size stay in the order in which they were added. The header is
+ * padded with spaces to a multiple of 8 bytes and has no other white space. This aligns every tensor of whole-byte
+ * elements to its element size, which readers that map the file need, and which the reference implementation does too.
+ *
+ * <p>Arrays are not copied. They are read by {@link #writeTo} and must not change before it returns. The bits of NaNs
+ * are preserved.
+ *
+ * <p>Not safe for use by several threads.
  */
 public final class SafeTensorsWriter {
     // A multiple of every whole element size, so that no element is split between two chunks.
@@ -36,17 +46,18 @@ public final class SafeTensorsWriter {
     private final SortedMap<String, String> metadata = new TreeMap<>();
     private final Map<String, Entry> entries = new LinkedHashMap<>();
 
-    /** Creates a writer of a file with no tensors and no metadata. */
+    /** Creates a writer without tensors and metadata. */
     public SafeTensorsWriter() {}
 
     /**
-     * Sets a metadata entry, in place of one with the same key.
+     * Sets a metadata entry. It replaces an entry with the same key.
      *
      * @param key the key
      * @param value the value
      * @return this writer
-     * @throws IllegalArgumentException if the key or the value has a surrogate without its pair, which UTF-8 cannot
-     *     hold
+     * @throws NullPointerException if an argument is {@code null}
+     * @throws IllegalArgumentException if the key or the value contains an unpaired surrogate, which UTF-8 cannot
+     *     encode
      */
     public SafeTensorsWriter metadata(String key, String value) {
         metadata.put(requireEncodable("key", key), requireEncodable("value", value));
@@ -56,13 +67,15 @@ public final class SafeTensorsWriter {
     /**
      * Adds a tensor of dtype F32.
      *
-     * @param name its name, one that no other tensor has and not {@code __metadata__}
-     * @param shape the length of each dimension, outermost first, each at least 0; empty for a scalar
-     * @param data holds the elements in C order; as many as the product of the dimensions are written
-     * @param offset index in {@code data} of the first element, 0 to {@code data.length} less the element count
+     * @param name the name, unique in the file and not {@code __metadata__}
+     * @param shape the dimensions, outermost first, each 0 or more; empty for a scalar
+     * @param data the array that contains the elements in C order
+     * @param offset the index in {@code data} of the first element, 0 to {@code data.length} minus the number of
+     *     elements
      * @return this writer
-     * @throws IllegalArgumentException if the name is taken or cannot be written, a dimension is negative, or the data
-     *     does not hold as many elements
+     * @throws NullPointerException if an argument or a dimension is {@code null}
+     * @throws IllegalArgumentException if the name is in use or contains an unpaired surrogate, if a dimension is
+     *     negative, or if {@code data} is too short
      */
     public SafeTensorsWriter floats(String name, List<Long> shape, float[] data, int offset) {
         return add(
@@ -79,13 +92,15 @@ public final class SafeTensorsWriter {
     /**
      * Adds a tensor of dtype F64.
      *
-     * @param name its name, one that no other tensor has and not {@code __metadata__}
-     * @param shape the length of each dimension, outermost first, each at least 0; empty for a scalar
-     * @param data holds the elements in C order; as many as the product of the dimensions are written
-     * @param offset index in {@code data} of the first element, 0 to {@code data.length} less the element count
+     * @param name the name, unique in the file and not {@code __metadata__}
+     * @param shape the dimensions, outermost first, each 0 or more; empty for a scalar
+     * @param data the array that contains the elements in C order
+     * @param offset the index in {@code data} of the first element, 0 to {@code data.length} minus the number of
+     *     elements
      * @return this writer
-     * @throws IllegalArgumentException if the name is taken or cannot be written, a dimension is negative, or the data
-     *     does not hold as many elements
+     * @throws NullPointerException if an argument or a dimension is {@code null}
+     * @throws IllegalArgumentException if the name is in use or contains an unpaired surrogate, if a dimension is
+     *     negative, or if {@code data} is too short
      */
     public SafeTensorsWriter doubles(String name, List<Long> shape, double[] data, int offset) {
         return add(
@@ -100,16 +115,17 @@ public final class SafeTensorsWriter {
     }
 
     /**
-     * Adds a tensor of any dtype from its bytes as they are to be in the file: little-endian, in C order.
+     * Adds a tensor of any dtype from its bytes: little-endian, in C order, as they will be in the file.
      *
-     * @param name its name, one that no other tensor has and not {@code __metadata__}
+     * @param name the name, unique in the file and not {@code __metadata__}
      * @param dtype the elements' type
-     * @param shape the length of each dimension, outermost first, each at least 0; empty for a scalar
-     * @param data holds the bytes; as many as shape and dtype take are written
-     * @param offset index in {@code data} of the first byte, 0 to {@code data.length} less the length in bytes
+     * @param shape the dimensions, outermost first, each 0 or more; empty for a scalar
+     * @param data the array that contains the bytes of the tensor
+     * @param offset the index in {@code data} of the first byte, 0 to {@code data.length} minus the length in bytes
      * @return this writer
-     * @throws IllegalArgumentException if the name is taken or cannot be written, a dimension is negative, the shape
-     *     takes no whole number of bytes, or the data does not hold as many
+     * @throws NullPointerException if an argument or a dimension is {@code null}
+     * @throws IllegalArgumentException if the name is in use or contains an unpaired surrogate, if a dimension is
+     *     negative, if the size of the tensor is not a whole number of bytes, or if {@code data} is too short
      */
     public SafeTensorsWriter bytes(String name, Dtype dtype, List<Long> shape, byte[] data, int offset) {
         return add(
@@ -123,10 +139,10 @@ public final class SafeTensorsWriter {
     }
 
     /**
-     * The length of the file.
+     * Returns the size of the file.
      *
-     * @return how many bytes {@link #writeTo} writes, at least 16
-     * @throws IllegalStateException if the header is longer than the 100 000 000 bytes that readers accept
+     * @return the number of bytes that {@link #writeTo} writes, at least 16
+     * @throws IllegalStateException if the header is longer than 100,000,000 bytes, the maximum of the format
      */
     public long size() {
         List<Entry> ordered = inDataOrder();
@@ -138,13 +154,14 @@ public final class SafeTensorsWriter {
     }
 
     /**
-     * Writes the file, from the channel's position on. What the channel has taken is undefined after an exception from
-     * it. The writer can write the same file again, or more tensors can be added.
+     * Writes the file to a channel, from the channel's current position on. After an exception from the channel it is
+     * undefined how much was written. The writer can be used again afterwards, also with more tensors.
      *
-     * @param channel takes the bytes, as many at a time as it likes; must be in blocking mode. It stays open
-     * @throws IllegalStateException if the header is longer than the 100 000 000 bytes that readers accept; nothing has
-     *     been written then
-     * @throws IOException if the channel fails, or takes no bytes at all
+     * @param channel receives the bytes; must be in blocking mode. It stays open
+     * @throws NullPointerException if {@code channel} is {@code null}
+     * @throws IllegalStateException if the header is longer than 100,000,000 bytes, the maximum of the format; nothing
+     *     has been written then
+     * @throws IOException if the channel fails, or a write to it writes no bytes
      */
     public void writeTo(WritableByteChannel channel) throws IOException {
         Objects.requireNonNull(channel, "channel");
@@ -167,19 +184,19 @@ public final class SafeTensorsWriter {
         requireEncodable("name", name);
         if (name.equals(Header.METADATA_KEY) || entries.containsKey(name)) {
             throw new IllegalArgumentException("name is " + SafeTensorsException.quote(name)
-                    + ", allowed is one that no tensor has yet, and not \"" + Header.METADATA_KEY + "\"");
+                    + "; it must be a name that no other tensor has, and not \"" + Header.METADATA_KEY + "\"");
         }
         Objects.requireNonNull(dtype, "dtype");
         List<Long> copy = TensorInfo.copyOf(shape);
         long bytes = TensorInfo.byteLength(name, dtype, copy);
         long count = bytes / unitBytes;
         if (count > length) {
-            throw new IllegalArgumentException("data.length is " + length + ", allowed is " + count
+            throw new IllegalArgumentException("data.length is " + length + "; it must be " + count
                     + " or more for tensor " + SafeTensorsException.quote(name));
         }
         if (offset < 0 || offset > length - count) {
-            throw new IllegalArgumentException("offset is " + offset + ", allowed is 0 to " + (length - count)
-                    + " for tensor " + SafeTensorsException.quote(name) + " and data.length " + length);
+            throw new IllegalArgumentException("offset is " + offset + "; it must be in [0, " + (length - count)
+                    + "] for tensor " + SafeTensorsException.quote(name) + " and data.length " + length);
         }
         entries.put(name, new Entry(name, dtype, copy, bytes, source));
         return this;
@@ -225,16 +242,16 @@ public final class SafeTensorsWriter {
         }
         byte[] compact = json.toString().getBytes(StandardCharsets.UTF_8);
         if (compact.length > Header.MAX_BYTES) {
-            throw new IllegalStateException("the header has " + compact.length + " bytes, allowed is 2 to "
-                    + Header.MAX_BYTES + ": fewer tensors, shorter names or less metadata");
+            throw new IllegalStateException("the header has " + compact.length + " bytes; it must have at most "
+                    + Header.MAX_BYTES + ": use fewer tensors, shorter names or less metadata");
         }
-        // The limit is a multiple of the alignment, so padding does not pass it.
+        // The limit is a multiple of the alignment, so padding cannot exceed it.
         byte[] header = Arrays.copyOf(compact, Math.ceilDiv(compact.length, ALIGNMENT) * ALIGNMENT);
         Arrays.fill(header, compact.length, header.length, (byte) ' ');
         return header;
     }
 
-    /** Quotes a string with the shortest escapes, and only where JSON demands one. */
+    /** Appends a string in quotes. Escapes only the characters that JSON requires, in the shortest form. */
     private static StringBuilder appendString(StringBuilder json, String text) {
         json.append('"');
         for (int i = 0; i < text.length(); i++) {
@@ -269,34 +286,34 @@ public final class SafeTensorsWriter {
 
     private static void writeFully(WritableByteChannel channel, ByteBuffer bytes) throws IOException {
         while (bytes.hasRemaining()) {
-            // Without this a channel that is full, or not blocking, would be asked for ever.
+            // Otherwise this would loop forever on a channel that is not in blocking mode.
             if (channel.write(bytes) <= 0) {
                 throw new IOException("the channel took 0 of " + bytes.remaining()
-                        + " bytes, allowed is 1 or more: it must be in blocking mode");
+                        + " bytes; it must take 1 or more, that is, be in blocking mode");
             }
         }
     }
 
     private static String requireEncodable(String argument, String text) {
-        // An encoder refuses surrogates without their pair; String.getBytes would write '?' in their place.
+        // An encoder refuses unpaired surrogates; String.getBytes would replace them by '?'.
         if (!StandardCharsets.UTF_8.newEncoder().canEncode(Objects.requireNonNull(text, argument))) {
             throw new IllegalArgumentException(argument + " is " + SafeTensorsException.quote(text)
-                    + ", allowed are strings without lone surrogates");
+                    + "; it must not contain an unpaired surrogate");
         }
         return text;
     }
 
     /**
-     * A tensor to be written.
+     * A tensor to write.
      *
-     * @param byteLength the bytes that {@code shape} and {@code dtype} take
+     * @param byteLength its size in bytes, computed from {@code shape} and {@code dtype}
      */
     private record Entry(String name, Dtype dtype, List<Long> shape, long byteLength, Source source) {}
 
-    /** Where a tensor's bytes come from. */
+    /** The source of a tensor's bytes. */
     @FunctionalInterface
     private interface Source {
-        /** Fills the chunk, whose position stays, with the bytes from {@code firstByte} of the tensor on. */
+        /** Fills the chunk with the tensor's bytes from {@code firstByte} on, without changing its position. */
         void copy(long firstByte, ByteBuffer chunk);
     }
 }

@@ -5,53 +5,52 @@ import java.util.List;
 import java.util.Objects;
 
 /**
- * What a header says of one tensor. Immutable, so safe to share between threads.
+ * The description of one tensor in a header. Immutable and safe for use by several threads.
  *
- * @param name the tensor's name, any string but {@code __metadata__}, unique in its file
- * @param dtype the elements' type
- * @param shape the length of each dimension, outermost first, each at least 0; empty for a scalar. An immutable copy of
- *     what was given
- * @param begin position of the tensor's first byte, in bytes from the start of the data section, at least 0
- * @param end position after the tensor's last byte, in bytes from the start of the data section; {@code end - begin} is
- *     exactly what {@code shape} and {@code dtype} take
+ * @param name the name, unique in its file and not {@code __metadata__}
+ * @param dtype the type of the elements
+ * @param shape the dimensions, outermost first, each 0 or more; empty for a scalar. The list is copied
+ * @param begin the position of the first byte, in bytes from the start of the data section, 0 or more
+ * @param end the position after the last byte, in bytes from the start of the data section; {@code end - begin} is the
+ *     size of the tensor in bytes
  */
 public record TensorInfo(String name, Dtype dtype, List<Long> shape, long begin, long end) {
 
     /**
-     * Creates a description whose parts agree with one another.
+     * Checks the values.
      *
-     * @throws NullPointerException if an argument, or a dimension, is {@code null}
-     * @throws IllegalArgumentException if the name is {@code __metadata__}, a dimension is negative, the size in bits
-     *     of {@code shape} and {@code dtype} overflows a long or is no whole number of bytes, {@code begin} is not in 0
-     *     to {@code end}, or {@code end - begin} is not the size in bytes
+     * @throws NullPointerException if an argument or a dimension is {@code null}
+     * @throws IllegalArgumentException if the name is {@code __metadata__}, if a dimension is negative, if the size of
+     *     the tensor in bits exceeds {@link Long#MAX_VALUE} or is not a whole number of bytes, if {@code begin} is not
+     *     in 0 to {@code end}, or if {@code end - begin} is not the size in bytes
      */
     public TensorInfo {
         Objects.requireNonNull(name, "name");
         Objects.requireNonNull(dtype, "dtype");
         shape = copyOf(shape);
         if (name.equals(Header.METADATA_KEY)) {
-            throw new IllegalArgumentException(
-                    "name is \"" + Header.METADATA_KEY + "\", allowed is any other: it is that of the metadata");
+            throw new IllegalArgumentException("name is \"" + Header.METADATA_KEY
+                    + "\"; it must be another, because this is the key of the metadata");
         }
         long bytes = byteLength(name, dtype, shape);
         if (begin < 0 || begin > end) {
             throw new IllegalArgumentException("tensor " + SafeTensorsException.quote(name) + ": data_offsets is ["
-                    + begin + ", " + end + "], allowed is 0 <= begin <= end");
+                    + begin + ", " + end + "]; it must satisfy 0 <= begin <= end");
         }
         if (end - begin != bytes) {
             throw new IllegalArgumentException("tensor " + SafeTensorsException.quote(name) + ": data_offsets ["
-                    + begin + ", " + end + "] span " + (end - begin) + " bytes, shape "
+                    + begin + ", " + end + "] span " + (end - begin) + " bytes; shape "
                     + SafeTensorsException.quote(shape) + " of " + dtype + " takes exactly " + bytes);
         }
     }
 
     /**
-     * The number of elements.
+     * Returns the number of elements.
      *
      * @return the product of the dimensions, 1 for a scalar
      */
     public long elementCount() {
-        // The constructor has checked that this product, taken in this order, does not overflow.
+        // The constructor has checked that this product, computed in this order, does not overflow.
         long elements = 1;
         for (long dimension : shape) {
             elements *= dimension;
@@ -60,35 +59,35 @@ public record TensorInfo(String name, Dtype dtype, List<Long> shape, long begin,
     }
 
     /**
-     * The size of the data.
+     * Returns the size of the tensor in bytes.
      *
-     * @return {@code end - begin}, in bytes
+     * @return {@code end - begin}
      */
     public long byteLength() {
         return end - begin;
     }
 
-    /** Copies a shape; refuses {@code null} in it. */
+    /** Copies a shape and checks that no dimension is {@code null}. */
     static List<Long> copyOf(List<Long> shape) {
         List<Long> copy = new ArrayList<>(Objects.requireNonNull(shape, "shape"));
         int at = copy.indexOf(null);
         if (at >= 0) {
-            throw new NullPointerException("shape is null at " + at + ", allowed is 0 to " + Long.MAX_VALUE);
+            throw new NullPointerException("shape is null at " + at + "; it must be in [0, " + Long.MAX_VALUE + "]");
         }
         return List.copyOf(copy);
     }
 
-    /** The bytes that a tensor takes; refuses what {@link #TensorInfo} refuses of a shape. */
+    /** Returns the size of a tensor in bytes. Checks the shape as the constructor describes. */
     static long byteLength(String name, Dtype dtype, List<Long> shape) {
         long bits = 1;
         try {
-            // Dimensions first and left to right, as the reference multiplies: it refuses an overflow even where a
-            // later dimension of 0 would make the tensor empty.
+            // Multiplies the dimensions from left to right, as the reference implementation does: it refuses an
+            // overflow even if a later dimension of 0 makes the tensor empty.
             for (long dimension : shape) {
                 if (dimension < 0) {
                     throw new IllegalArgumentException("tensor " + SafeTensorsException.quote(name) + ": shape "
                             + SafeTensorsException.quote(shape) + " has dimension " + dimension
-                            + ", allowed is 0 to " + Long.MAX_VALUE);
+                            + "; it must be in [0, " + Long.MAX_VALUE + "]");
                 }
                 bits = Math.multiplyExact(bits, dimension);
             }
@@ -96,13 +95,13 @@ public record TensorInfo(String name, Dtype dtype, List<Long> shape, long begin,
         } catch (ArithmeticException e) {
             throw new IllegalArgumentException(
                     "tensor " + SafeTensorsException.quote(name) + ": shape " + SafeTensorsException.quote(shape)
-                            + " of " + dtype + " overflows, allowed are at most " + Long.MAX_VALUE + " bits",
+                            + " of " + dtype + " overflows; it must take at most " + Long.MAX_VALUE + " bits",
                     e);
         }
         if (bits % Byte.SIZE != 0) {
             throw new IllegalArgumentException("tensor " + SafeTensorsException.quote(name) + ": shape "
                     + SafeTensorsException.quote(shape) + " of " + dtype + " takes " + bits
-                    + " bits, allowed are multiples of 8");
+                    + " bits; it must take a multiple of 8");
         }
         return bits / Byte.SIZE;
     }

@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import org.junit.jupiter.api.Test;
 
-/** The edges of what is let through, and that it comes back as it was. */
+/** The limits of the allowed values; an allowed value is returned unchanged. */
 class ChecksTest {
 
     @Test

@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.github.lars4j.PlainLars;
+import io.github.lars4j.OracleLars;
 import io.github.lars4j.rule.Rule.Entry;
 import io.github.lars4j.rule.Rule.Ratio;
 import io.github.lars4j.rule.Rule.ZeroNorm;
@@ -13,10 +13,10 @@ import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
-/** The rule against its text. */
+/** Compares the rule with its definition. */
 class RuleTest {
 
-    /** Every rule that there is, with two ε. */
+    /** Returns every possible rule, with two values of ε. */
     public static List<Rule> allRules() {
         List<Rule> rules = new ArrayList<>();
         for (Ratio ratio : Ratio.values()) {
@@ -63,7 +63,7 @@ class RuleTest {
                     wg += w[e] * g[e];
                     dd += (g[e] + beta * w[e]) * (g[e] + beta * w[e]);
                 }
-                double[] expected = PlainLars.ratioAndDecay(rule, adapt, eta, beta, gamma, ww, gg, dd);
+                double[] expected = OracleLars.ratioAndDecay(rule, adapt, eta, beta, gamma, ww, gg, dd);
                 String what = rule + " adapt " + adapt + " decay " + beta + " rate " + gamma + " sums " + ww + " " + gg;
                 double ratio = rule.trustRatio(adapt, eta, beta, gamma, ww, gg, wg);
                 boolean close = Math.abs(expected[0] - ratio) <= 1e-12 * Math.abs(expected[0]);
@@ -109,7 +109,7 @@ class RuleTest {
 
     @Test
     void partsThatCancelGiveNoNaN() {
-        // g = -βw: the three parts cancel, and their rounding leaves a tiny negative number for some of these.
+        // g = -βw: the three parts cancel, and for some of these their rounding leaves a tiny negative number.
         Random random = new Random(2);
         for (int k = 0; k < 1000; k++) {
             double w = random.nextDouble();

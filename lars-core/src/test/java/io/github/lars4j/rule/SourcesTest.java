@@ -12,7 +12,7 @@ import io.github.lars4j.rule.Rule.ZeroNorm;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
-/** Implementations of which there are no recordings: their own formulas, in double, against the rules that claim them. */
+/** Compares the rules with other implementations that have no recordings, by their formulas in double. */
 class SourcesTest {
 
     private static final double TRUST = 0.01;
@@ -20,7 +20,7 @@ class SourcesTest {
     private static final double MOMENTUM = 0.9;
     private static final double[] RATES = {0.5, 1, 2, 1.5, 0.25};
 
-    /** A matrix, one so tiny that an ε matters, one that starts at zero, and a bias. */
+    /** A matrix, a matrix so small that ε matters, a matrix that starts at zero, and a bias. */
     private static final Layers LAYERS = Layers.builder()
             .addTensor("weight", 5, 3)
             .addTensor("tiny", 4, 2)
@@ -29,9 +29,9 @@ class SourcesTest {
             .treatOneDimensional(Treatment.PLAIN)
             .build();
 
-    /** One tensor of one of the implementations. */
+    /** The step of one implementation on one tensor. */
     private interface Source {
-        /** Steps weights and momentum; {@code v} is whatever that implementation keeps. */
+        /** Takes a step; {@code v} is the state of that implementation, such as its momentum buffer. */
         void step(boolean bias, boolean first, double[] w, double[] v, double[] g, double rate, boolean nesterov);
     }
 
@@ -96,7 +96,7 @@ class SourcesTest {
         return g;
     }
 
-    /** The most that a weight is apart after any step, relative to the norm of its layer. */
+    /** Returns the largest difference of a weight after any step, relative to the norm of its layer. */
     private static double apart(Source source, Lars.Builder builder, boolean nesterov) {
         float[] params = new float[(int) LAYERS.end()];
         Random random = new Random(9);

@@ -15,7 +15,7 @@ import java.util.zip.ZipEntry;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Files of other formats: what is said of them. The bytes are those of torch 2.13, NumPy 2.4 and h5py 3.16. */
+/** The messages for files of other formats. The bytes are from torch 2.13, NumPy 2.4 and h5py 3.16. */
 class ForeignFormatTest {
 
     @TempDir
@@ -43,7 +43,7 @@ class ForeignFormatTest {
         assertTrue(e.getMessage().contains("header length at byte 0"), e.getMessage());
     }
 
-    /** Of any length from {@code length} on: with zeros behind it. */
+    /** Returns the bytes, padded with zeros to {@code length}. */
     private static byte[] bytes(String hex, int length) {
         byte[] bytes = HexFormat.of().parseHex(hex);
         return Arrays.copyOf(bytes, Math.max(bytes.length, length));
@@ -70,7 +70,7 @@ class ForeignFormatTest {
                     "torch.load(",
                     "from safetensors.torch import save_file");
         }
-        // The older format: a pickle of a magic number first. And pickles of later protocols.
+        // The older format starts with a pickle of a magic number. Later pickle protocols follow.
         for (String pickle : List.of("80028a0a6cfc9c46f920", "80049528000000000000007d", "80059528000000000000007d")) {
             for (int length : new int[] {10, 300}) {
                 says(
@@ -79,7 +79,7 @@ class ForeignFormatTest {
                         "torch.load(");
             }
         }
-        // Too short to name its first entry.
+        // This archive is too short for the name of its first entry.
         says(bytes("504b0304140000000800", 10), "a zip archive, as torch.save writes (.pt, .pth, .bin)");
     }
 
@@ -100,7 +100,7 @@ class ForeignFormatTest {
         says(bytes("894844460d0a1a0a0000", 10), "an HDF5 file (.h5, .hdf5)", "import h5py");
     }
 
-    /** A file of this library's that was cut, or whose length is wrong, is not taken for another's. */
+    /** A truncated safetensors file, or one with a wrong length, is not mistaken for another format. */
     @Test
     void otherHeaderLengths() throws IOException {
         isNotTaken(bytes("8002000000000000", 20));
@@ -111,7 +111,7 @@ class ForeignFormatTest {
         isNotTaken(bytes("894844460d0a1a0b", 20));
         isNotTaken(bytes("504b0506ffffffff", 20));
         isNotTaken("this is text and nothing else".getBytes(StandardCharsets.UTF_8));
-        // A header of 640 bytes begins as a pickle does.
+        // The length of a header of 640 bytes has the same first bytes as a pickle.
         byte[] header = "{}".getBytes(StandardCharsets.UTF_8);
         byte[] padded = Arrays.copyOf(header, 640);
         Arrays.fill(padded, 2, 640, (byte) ' ');

@@ -3,7 +3,7 @@ package io.github.lars4j.safetensors;
 import java.nio.ByteBuffer;
 import java.nio.channels.WritableByteChannel;
 
-/** Takes nothing, and says so without an exception. */
+/** A channel that accepts no bytes and throws no exception. */
 public final class FullChannel implements WritableByteChannel {
 
     @Override

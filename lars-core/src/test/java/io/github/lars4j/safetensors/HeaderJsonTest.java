@@ -55,14 +55,17 @@ class HeaderJsonTest {
         assertEquals(Map.of("k", "v", "l", "w"), header.metadata());
     }
 
-    /** As some writers pad it; the reference's tests {@code test_whitespace_padded_header} and its leading twin. */
+    /**
+     * Some writers pad the header; the reference tests this in {@code test_whitespace_padded_header} and its
+     * counterpart.
+     */
     @Test
     void takesWhiteSpaceOnEitherSide() throws Exception {
         assertEquals(new Header(Map.of(), Map.of()), parse("{}\r \t\n"));
         assertEquals(new Header(Map.of(), Map.of()), parse("\t\n{}\r "));
     }
 
-    /** MLX writes it. */
+    /** MLX writes this. */
     @Test
     void takesNullForNoMetadata() throws Exception {
         assertEquals(new Header(Map.of(), Map.of()), parse("{\"__metadata__\":null}"));
@@ -107,7 +110,7 @@ class HeaderJsonTest {
     @Test
     void readsEveryDtypeThatItKnows() throws Exception {
         for (Dtype dtype : Dtype.values()) {
-            // 8 elements take as many bytes as one element has bits.
+            // 8 elements take as many bytes as one element takes bits.
             String offsets = "[0," + dtype.bitSize() + "]";
             TensorInfo tensor = parse("{" + entry("t", dtype.name(), "[8]", offsets) + "}")
                     .tensors()
@@ -159,14 +162,14 @@ class HeaderJsonTest {
         hostile.put("{\"a\":{\"dtype\":\"U8\",\"shape\":[1]}}", "no \"data_offsets\"");
         hostile.put("{\"a\":{\"dtype\":8,\"shape\":[1],\"data_offsets\":[0,1]}}", "a dtype, which is a string");
         hostile.put("{\"a\":[\"U8\",[1],[0,1]]}", "expected '{'");
-        // duplicates, at every level and in any spelling
-        hostile.put("{\"a\":" + U8 + ",\"a\":" + U8 + "}", "key \"a\" is there twice");
-        hostile.put("{\"a\":" + U8 + ",\"\\u0061\":" + U8 + "}", "key \"a\" is there twice");
-        hostile.put("{\"__metadata__\":{},\"__metadata__\":{}}", "key \"__metadata__\" is there twice");
-        hostile.put(metadata("\"k\":\"1\",\"k\":\"2\""), "key \"k\" is there twice");
-        hostile.put("{\"a\":{\"dtype\":\"U8\",\"dtype\":\"U8\"}}", "key \"dtype\" is there twice");
-        hostile.put("{\"a\":{\"shape\":[],\"shape\":[]}}", "key \"shape\" is there twice");
-        hostile.put("{\"a\":{\"data_offsets\":[],\"data_offsets\":[]}}", "key \"data_offsets\" is there twice");
+        // duplicates at every level, with and without escapes
+        hostile.put("{\"a\":" + U8 + ",\"a\":" + U8 + "}", "key \"a\" occurs twice");
+        hostile.put("{\"a\":" + U8 + ",\"\\u0061\":" + U8 + "}", "key \"a\" occurs twice");
+        hostile.put("{\"__metadata__\":{},\"__metadata__\":{}}", "key \"__metadata__\" occurs twice");
+        hostile.put(metadata("\"k\":\"1\",\"k\":\"2\""), "key \"k\" occurs twice");
+        hostile.put("{\"a\":{\"dtype\":\"U8\",\"dtype\":\"U8\"}}", "key \"dtype\" occurs twice");
+        hostile.put("{\"a\":{\"shape\":[],\"shape\":[]}}", "key \"shape\" occurs twice");
+        hostile.put("{\"a\":{\"data_offsets\":[],\"data_offsets\":[]}}", "key \"data_offsets\" occurs twice");
         // fields
         hostile.put("{\"a\":{\"strides\":[1]}}", "field is \"strides\"");
         hostile.put("{" + entry("a", "F128", "[1]", "[0,16]") + "}", "dtype is \"F128\"");
@@ -191,12 +194,12 @@ class HeaderJsonTest {
         hostile.put("{" + entry("a", "U8", "[NaN]", "[0,1]") + "}", "a dimension, a plain integer in 0 to");
         hostile.put("{" + entry("a", "U8", "[9223372036854775808]", "[0,1]") + "}", "a dimension is too large");
         hostile.put("{" + entry("a", "U8", "[1]", "[0,18446744073709551617]") + "}", "a data offset is too large");
-        // the tensor's parts against one another
+        // parts of a tensor that contradict each other
         hostile.put("{" + entry("a", "U8", "[1]", "[1,0]") + "}", "data_offsets is [1, 0]");
         hostile.put("{" + entry("a", "F32", "[2]", "[0,4]") + "}", "takes exactly 8");
         hostile.put("{" + entry("a", "F32", "[]", "[0,0]") + "}", "takes exactly 4");
         hostile.put("{" + entry("a", "F32", "[0]", "[0,4]") + "}", "takes exactly 0");
-        hostile.put("{" + entry("a", "F4", "[3]", "[0,2]") + "}", "takes 12 bits, allowed are multiples of 8");
+        hostile.put("{" + entry("a", "F4", "[3]", "[0,2]") + "}", "takes 12 bits; it must take a multiple of 8");
         hostile.put("{" + entry("a", "U8", "[4294967296,4294967296]", "[0,0]") + "}", "overflows");
         hostile.put("{" + entry("a", "F64", "[2305843009213693952]", "[0,0]") + "}", "overflows");
         hostile.put("{" + entry("a", "U8", "[4294967296,4294967296,0]", "[0,0]") + "}", "overflows");
@@ -207,8 +210,8 @@ class HeaderJsonTest {
         hostile.put("{\"__metadata__\":NULL}", "expected '{', found 'N'");
         hostile.put("{\"__metadata__\":[]}", "expected '{', found '['");
         hostile.put("{\"__metadata__\":\"\"}", "expected '{', found '\"'");
-        hostile.put("{\"__metadata__\":null,\"__metadata__\":{}}", "key \"__metadata__\" is there twice");
-        hostile.put("{\"__metadata__\":null,\"__metadata__\":null}", "key \"__metadata__\" is there twice");
+        hostile.put("{\"__metadata__\":null,\"__metadata__\":{}}", "key \"__metadata__\" occurs twice");
+        hostile.put("{\"__metadata__\":null,\"__metadata__\":null}", "key \"__metadata__\" occurs twice");
         hostile.put(metadata("\"k\":null"), "a metadata value, which is a string");
         hostile.put(metadata("\"k\":1"), "a metadata value, which is a string");
         hostile.put("{" + entry("a", "U8", "[[1]]", "[0,1]") + "}", "a dimension, a plain integer in 0 to");
@@ -228,7 +231,7 @@ class HeaderJsonTest {
         hostile.put("{\"a", "found the header's end");
         for (String lone : List.of(
                 "\\ud800", "\\udc00", "\\ud800\\ud800", "\\ud800\\u0041", "\\ud800A", "\\ud800\\n", "\\udc00\\ud800")) {
-            hostile.put(metadata("\"k\":\"" + lone + "\""), "a surrogate is alone");
+            hostile.put(metadata("\"k\":\"" + lone + "\""), "a surrogate is unpaired");
         }
         List<DynamicTest> tests = new ArrayList<>();
         hostile.forEach((json, message) -> tests.add(DynamicTest.dynamicTest(SafeTensorsException.quote(json), () -> {
@@ -246,20 +249,21 @@ class HeaderJsonTest {
         SafeTensorsException e = assertThrows(SafeTensorsException.class, () -> parse(json));
         assertTrue(
                 e.getMessage()
-                        .startsWith("header, at byte " + (8 + json.indexOf("\"F9\""))
-                                + " of the file: tensor \"conv.weight\": dtype is \"F9\", allowed are [BOOL, U8,"),
+                        .startsWith(
+                                "header, at byte " + (8 + json.indexOf("\"F9\""))
+                                        + " of the file: tensor \"conv.weight\": dtype is \"F9\"; it must be one of [BOOL, U8,"),
                 e.getMessage());
     }
 
     @Test
     void refusesWhatIsNotUtf8() {
         int[][] malformed = {
-            {0x80}, // a continuation without a start
-            {0xc3}, // a start without its continuation
+            {0x80}, // a continuation byte without a start byte
+            {0xc3}, // a start byte without its continuation
             {0xc0, 0x80}, // U+0000 in two bytes
-            {0xe0, 0x80, 0x80}, // and in three
+            {0xe0, 0x80, 0x80}, // U+0000 in three bytes
             {0xed, 0xa0, 0x80}, // a surrogate
-            {0xed, 0xa0, 0xbd, 0xed, 0xb8, 0x80}, // a pair of them
+            {0xed, 0xa0, 0xbd, 0xed, 0xb8, 0x80}, // a pair of surrogates
             {0xf4, 0x90, 0x80, 0x80}, // past U+10FFFF
             {0xf8, 0x88, 0x80, 0x80, 0x80},
             {0xff}
@@ -284,7 +288,7 @@ class HeaderJsonTest {
 
     @Test
     void takesLinearTimeForManyCollidingNames() {
-        // "Aa" and "BB" have the same hash code, so all of these names do.
+        // "Aa" and "BB" have the same hash code, and so have all of these names.
         StringBuilder json = new StringBuilder("{\"__metadata__\":{");
         int bits = 17;
         for (int i = 0; i < 1 << bits; i++) {

@@ -7,7 +7,7 @@ import java.util.Collections;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** What is said of a hostile file is short, one line, and nothing that a terminal would obey. */
+/** Messages about hostile files are short, have one line, and contain no control characters. */
 class MessagesTest {
 
     private static String quote(String text) {
@@ -42,7 +42,7 @@ class MessagesTest {
         IllegalArgumentException thrown =
                 assertThrows(IllegalArgumentException.class, () -> new TensorInfo("t", Dtype.F32, List.of(2L), 3, 10));
         assertEquals(
-                "tensor \"t\": data_offsets [3, 10] span 7 bytes, shape [2] of F32 takes exactly 8",
+                "tensor \"t\": data_offsets [3, 10] span 7 bytes; shape [2] of F32 takes exactly 8",
                 thrown.getMessage());
     }
 }

@@ -7,7 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Puts files together from a header's text and data, valid or not; knows nothing of the writer. */
+/** Builds files, valid or not, from the text of a header and data, without using the writer. */
 final class RawFiles {
     private RawFiles() {}
 
@@ -32,7 +32,7 @@ final class RawFiles {
         return SafeTensorsFile.open(Files.write(directory.resolve("f.safetensors"), content));
     }
 
-    /** A tensor's entry in a header. */
+    /** Returns the entry of a tensor in a header. */
     static String entry(String name, String dtype, String shape, String offsets) {
         return "\"" + name + "\":{\"dtype\":\"" + dtype + "\",\"shape\":" + shape + ",\"data_offsets\":" + offsets
                 + "}";

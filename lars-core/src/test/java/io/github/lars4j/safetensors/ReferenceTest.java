@@ -14,8 +14,8 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 
 /**
- * The files that the reference implementation's own tests read or refuse (safetensors 0.8.0, {@code tensor.rs}), and
- * others that were put to it. What is read by the one and not by the other is what the package says.
+ * Files from the tests of the reference implementation (safetensors 0.8.0, {@code tensor.rs}), and other files whose
+ * result there is known. The differences between the two readers are exactly those that the package documents.
  */
 class ReferenceTest {
 
@@ -127,7 +127,7 @@ class ReferenceTest {
         return files;
     }
 
-    /** What the reference reads and this reader does not, on purpose. */
+    /** Returns files that the reference accepts and this reader refuses on purpose. */
     private static Map<String, byte[]> refusedHereAlone() {
         Map<String, byte[]> files = new LinkedHashMap<>();
         files.put("a name twice", bytes("{" + A + "," + A + "}", 1));

@@ -14,7 +14,6 @@ import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.io.RandomAccessFile;
 import java.nio.channels.Channels;
-import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
@@ -22,7 +21,6 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
-import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
@@ -45,7 +43,9 @@ import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
 class SafeTensorsFileTest {
-    /** A metadata entry, tensors of three dtypes out of the data's order, an empty one, a scalar, and padding. */
+    /**
+     * A metadata entry, tensors of three dtypes in another order than their data, an empty one, a scalar, and padding.
+     */
     private static final byte[] SMALL = bytes(
             "{\"__metadata__\":{\"k\":\"v\\u00e9\"}," + entry("b", "BOOL", "[3]", "[24,27]") + ","
                     + entry("f", "F32", "[2,2]", "[8,24]") + "," + entry("d", "F64", "[]", "[0,8]") + ","
@@ -196,7 +196,7 @@ class SafeTensorsFileTest {
 
     @Test
     void readsTensorsLargerThanItsBuffer() throws Exception {
-        // 3 chunks and a bit, and not aligned to the element size.
+        // A little more than 3 chunks, and not aligned to the element size.
         int count = 3 * (1 << 14) + 7;
         int[] data = new int[1 + 4 * count];
         for (int i = 0; i < count; i++) {
@@ -235,7 +235,7 @@ class SafeTensorsFileTest {
         SafeTensorsException thrown =
                 assertThrows(SafeTensorsException.class, () -> SafeTensorsFile.open("f", channel));
         assertEquals(
-                "f: the file ends at byte 0, it had " + SMALL.length + " bytes when it was opened",
+                "f: the file ends at byte 0; it had " + SMALL.length + " bytes when it was opened",
                 thrown.getMessage());
         assertEquals(1, channel.closed);
     }
@@ -310,7 +310,7 @@ class SafeTensorsFileTest {
         }
     }
 
-    /** Every number of 16 bits, against what the formats say it is worth; so many that a chunk ends between. */
+    /** Checks the value of every 16-bit number against its format. They fill more than one chunk. */
     @Test
     void widensExactly() throws Exception {
         int count = 1 << 16;
@@ -348,21 +348,25 @@ class SafeTensorsFileTest {
     @Test
     void refusesBadArguments() throws Exception {
         try (SafeTensorsFile file = open(SMALL)) {
-            refuses("name is \"x\", allowed", () -> file.readFloats("x", new float[4], 0));
-            refuses("tensor of dtype F64, allowed are [F32, F16, BF16]", () -> file.readFloats("d", new float[4], 0));
-            refuses("tensor of dtype F32, allowed are [F64]", () -> file.readDoubles("f", new double[4], 0));
-            refuses("destination.length is 3, allowed is 4", () -> file.readFloats("f", new float[3], 0));
-            refuses("offset is 1, allowed is 0 to 0", () -> file.readFloats("f", new float[4], 1));
-            refuses("offset is -1, allowed is 0 to 1", () -> file.readFloats("f", new float[5], -1));
-            refuses("destination.length is 0, allowed is 1", () -> file.readDoubles("d", new double[0], 0));
-            refuses("offset is 2147483647, allowed", () -> file.readDoubles("d", new double[1], Integer.MAX_VALUE));
-            refuses("destination.length is 2, allowed is 3", () -> file.readBytes("b", new byte[2], 0));
-            refuses("first is -1, allowed is 0 to 4", () -> file.readFloats("f", -1, new float[4], 0, 0));
-            refuses("first is 5, allowed is 0 to 4", () -> file.readFloats("f", 5, new float[4], 0, 0));
-            refuses("count is -1, allowed is 0 to 3", () -> file.readFloats("f", 1, new float[4], 0, -1));
-            refuses("count is 4, allowed is 0 to 3", () -> file.readFloats("f", 1, new float[4], 0, 4));
-            refuses("offset is 4, allowed is 0 to 3", () -> file.readFloats("f", 1, new float[4], 4, 1));
-            refuses("count is 2, allowed is 0 to 1", () -> file.readDoubles("d", 0, new double[4], 0, 2));
+            refuses("name is \"x\"; it must be the name", () -> file.readFloats("x", new float[4], 0));
+            refuses(
+                    "tensor of dtype F64; its dtype must be one of [F32, F16, BF16]",
+                    () -> file.readFloats("d", new float[4], 0));
+            refuses(
+                    "tensor of dtype F32; its dtype must be one of [F64]",
+                    () -> file.readDoubles("f", new double[4], 0));
+            refuses("destination.length is 3; it must be 4", () -> file.readFloats("f", new float[3], 0));
+            refuses("offset is 1; it must be in [0, 0]", () -> file.readFloats("f", new float[4], 1));
+            refuses("offset is -1; it must be in [0, 1]", () -> file.readFloats("f", new float[5], -1));
+            refuses("destination.length is 0; it must be 1", () -> file.readDoubles("d", new double[0], 0));
+            refuses("offset is 2147483647; it must be", () -> file.readDoubles("d", new double[1], Integer.MAX_VALUE));
+            refuses("destination.length is 2; it must be 3", () -> file.readBytes("b", new byte[2], 0));
+            refuses("first is -1; it must be in [0, 4]", () -> file.readFloats("f", -1, new float[4], 0, 0));
+            refuses("first is 5; it must be in [0, 4]", () -> file.readFloats("f", 5, new float[4], 0, 0));
+            refuses("count is -1; it must be in [0, 3]", () -> file.readFloats("f", 1, new float[4], 0, -1));
+            refuses("count is 4; it must be in [0, 3]", () -> file.readFloats("f", 1, new float[4], 0, 4));
+            refuses("offset is 4; it must be in [0, 3]", () -> file.readFloats("f", 1, new float[4], 4, 1));
+            refuses("count is 2; it must be in [0, 1]", () -> file.readDoubles("d", 0, new double[4], 0, 2));
             assertThrows(NullPointerException.class, () -> file.readFloats(null, new float[4], 0));
         }
     }
@@ -435,7 +439,7 @@ class SafeTensorsFileTest {
         SafeTensorsFile.open(good).close();
     }
 
-    /** To open a pipe would wait for somebody who writes to it. */
+    /** Opening a pipe would block until another process writes to it. */
     @Test
     void refusesAPipeAndADeviceUnopened() throws Exception {
         Path pipe = directory.resolve("pipe");
@@ -453,24 +457,6 @@ class SafeTensorsFileTest {
         Files.setPosixFilePermissions(secret, Set.of());
         assumeTrue(!Files.isReadable(secret), "root reads everything");
         cannotBeOpened(AccessDeniedException.class, secret, ": no permission");
-    }
-
-    @Test
-    void namesTheFileAndTheReasonInWhateverTheJdkThrows() {
-        Map<IOException, String> thrown = new LinkedHashMap<>();
-        thrown.put(new AccessDeniedException("other"), "no permission");
-        thrown.put(new AccessDeniedException("other", null, "locked by its owner"), "locked by its owner");
-        thrown.put(new NoSuchFileException("other"), "there is no such file");
-        thrown.put(new FileSystemException("other", null, "Stale file handle"), "Stale file handle");
-        thrown.put(new NotDirectoryException("other"), "java.nio.file.NotDirectoryException: other");
-        thrown.put(new IOException("Input/output error"), "Input/output error");
-        thrown.put(new ClosedByInterruptException(), "the thread was interrupted");
-        thrown.put(new ClosedChannelException(), "it is closed");
-        thrown.forEach((e, reason) -> {
-            IOException named = FileErrors.of("f", "cannot be read", e);
-            assertEquals("f: cannot be read: " + reason, named.getMessage());
-            assertEquals(e, named.getCause());
-        });
     }
 
     @Test
@@ -503,7 +489,7 @@ class SafeTensorsFileTest {
             file.readFloats("t", (length >> 2) - 1, last, 0, 1);
             assertArrayEquals(new float[] {0, 1}, last);
             refuses(
-                    "destination.length is 1, allowed is " + (length >> 2),
+                    "destination.length is 1; it must be " + (length >> 2),
                     () -> file.readFloats("t", new float[1], 0));
         }
     }
@@ -512,46 +498,46 @@ class SafeTensorsFileTest {
     Stream<DynamicTest> refusesHostileFiles() {
         byte[] empty = "{}".getBytes(StandardCharsets.UTF_8);
         Map<String, byte[]> hostile = new LinkedHashMap<>();
-        hostile.put("has 0 bytes, allowed is 10 or more", new byte[0]);
-        hostile.put("has 8 bytes, allowed is 10 or more", new byte[8]);
-        hostile.put("has 9 bytes, allowed is 10 or more", bytes(1, new byte[] {'{'}));
-        hostile.put("length at byte 0 is 0, allowed is 2 to 2 ", bytes(0, empty));
-        hostile.put("length at byte 0 is 1, allowed is 2 to 2 ", bytes(1, empty));
-        hostile.put("length at byte 0 is 3, allowed is 2 to 2 ", bytes(3, empty));
-        hostile.put("length at byte 0 is 2147483648, ", bytes(1L << 31, empty));
-        hostile.put("length at byte 0 is 4294967298, ", bytes((1L << 32) + 2, empty));
-        hostile.put("length at byte 0 is 9223372036854775807, ", bytes(Long.MAX_VALUE, empty));
-        hostile.put("length at byte 0 is 9223372036854775808, ", bytes(1L << 63, empty));
-        hostile.put("length at byte 0 is 18446744073709551615, ", bytes(-1, empty));
-        hostile.put("length at byte 0 is 18446744073709551608, ", bytes(-8, empty));
-        hostile.put("has 1 bytes, allowed are exactly the 0 bytes", bytes("{}", 0));
+        hostile.put("has 0 bytes; it must have 10 or more", new byte[0]);
+        hostile.put("has 8 bytes; it must have 10 or more", new byte[8]);
+        hostile.put("has 9 bytes; it must have 10 or more", bytes(1, new byte[] {'{'}));
+        hostile.put("length at byte 0 is 0; it must be in [2, 2] ", bytes(0, empty));
+        hostile.put("length at byte 0 is 1; it must be in [2, 2] ", bytes(1, empty));
+        hostile.put("length at byte 0 is 3; it must be in [2, 2] ", bytes(3, empty));
+        hostile.put("length at byte 0 is 2147483648; ", bytes(1L << 31, empty));
+        hostile.put("length at byte 0 is 4294967298; ", bytes((1L << 32) + 2, empty));
+        hostile.put("length at byte 0 is 9223372036854775807; ", bytes(Long.MAX_VALUE, empty));
+        hostile.put("length at byte 0 is 9223372036854775808; ", bytes(1L << 63, empty));
+        hostile.put("length at byte 0 is 18446744073709551615; ", bytes(-1, empty));
+        hostile.put("length at byte 0 is 18446744073709551608; ", bytes(-8, empty));
+        hostile.put("has 1 bytes; it must have exactly the 0 bytes", bytes("{}", 0));
         hostile.put("at byte 8 of the file", bytes("[]"));
         String a = entry("a", "U8", "[2]", "[0,2]");
-        hostile.put("has 3 bytes, allowed are exactly the 2 bytes", bytes("{" + a + "}", 1, 2, 3));
-        hostile.put("allowed is end in 0 to 1", bytes("{" + a + "}", 1));
+        hostile.put("has 3 bytes; it must have exactly the 2 bytes", bytes("{" + a + "}", 1, 2, 3));
+        hostile.put("it must end at or before 1", bytes("{" + a + "}", 1));
         hostile.put(
-                "\"b\": data_offsets is [1, 3], allowed is begin 2, where the tensors before it end (overlap)",
+                "\"b\": data_offsets is [1, 3]; it must begin at 2, where the tensors before it end (overlap)",
                 bytes("{" + a + "," + entry("b", "U8", "[2]", "[1,3]") + "}", 1, 2, 3));
         hostile.put(
-                "\"b\": data_offsets is [0, 2], allowed is begin 2,",
+                "\"b\": data_offsets is [0, 2]; it must begin at 2,",
                 bytes("{" + a + "," + entry("b", "U8", "[2]", "[0,2]") + "}", 1, 2));
         hostile.put(
-                "\"b\": data_offsets is [3, 4], allowed is begin 2, where the tensors before it end (gap)",
+                "\"b\": data_offsets is [3, 4]; it must begin at 2, where the tensors before it end (gap)",
                 bytes("{" + a + "," + entry("b", "U8", "[1]", "[3,4]") + "}", 1, 2, 3, 4));
         hostile.put(
-                "\"c\": data_offsets is [1, 2], allowed is begin 0, where the tensors before it end (gap)",
+                "\"c\": data_offsets is [1, 2]; it must begin at 0, where the tensors before it end (gap)",
                 bytes("{" + entry("c", "U8", "[1]", "[1,2]") + "}", 1, 2));
         hostile.put(
-                "\"e\": data_offsets is [1, 1], allowed is begin 2, where the tensors before it end (overlap)",
+                "\"e\": data_offsets is [1, 1]; it must begin at 2, where the tensors before it end (overlap)",
                 bytes("{" + a + "," + entry("e", "U8", "[0]", "[1,1]") + "}", 1, 2));
         hostile.put(
-                "data_offsets is [5, 5], allowed is end in 0 to 2",
+                "data_offsets is [5, 5]; it must end at or before 2",
                 bytes("{" + a + "," + entry("e", "U8", "[0]", "[5,5]") + "}", 1, 2));
         hostile.put("data_offsets is [2, 0]", bytes("{" + entry("a", "U8", "[2]", "[2,0]") + "}", 1, 2));
         hostile.put("span 2 bytes", bytes("{" + entry("a", "U8", "[3]", "[0,2]") + "}", 1, 2));
         hostile.put("overflows", bytes("{" + entry("a", "F32", "[9223372036854775807,3]", "[0,4]") + "}", 1, 2, 3, 4));
         hostile.put("dtype is \"X\"", bytes("{" + entry("a", "X", "[2]", "[0,2]") + "}", 1, 2));
-        hostile.put("is there twice", bytes("{" + a + "," + a + "}", 1, 2));
+        hostile.put("occurs twice", bytes("{" + a + "," + a + "}", 1, 2));
         List<DynamicTest> tests = new ArrayList<>();
         hostile.forEach((message, content) -> tests.add(DynamicTest.dynamicTest(message, () -> {
             SafeTensorsException e = assertThrows(SafeTensorsException.class, () -> open(content));
@@ -569,7 +555,7 @@ class SafeTensorsFileTest {
             sparse.setLength(1L << 32);
         }
         SafeTensorsException e = assertThrows(SafeTensorsException.class, () -> SafeTensorsFile.open(path));
-        assertTrue(e.getMessage().contains("is 100000001, allowed is 2 to 100000000"), e.getMessage());
+        assertTrue(e.getMessage().contains("is 100000001; it must be in [2, 100000000]"), e.getMessage());
     }
 
     @Test
@@ -586,7 +572,7 @@ class SafeTensorsFileTest {
         for (int bit = 0; bit < 8 * SMALL.length; bit++) {
             byte[] content = SMALL.clone();
             content[bit / 8] ^= (byte) (1 << bit % 8);
-            // In memory: 3 000 files need not go through the disk.
+            // The 3000 files are kept in memory, not on the disk.
             try (SafeTensorsFile file = SafeTensorsFile.open("f", new TricklingChannel(content, 1 << 20))) {
                 long covered = 0;
                 for (TensorInfo tensor : file.tensors().values()) {

@@ -86,7 +86,7 @@ class SafeTensorsWriterTest {
             List<byte[]> contents = new ArrayList<>();
             for (int t = random.nextInt(6); t > 0; t--) {
                 Dtype dtype = Dtype.values()[random.nextInt(Dtype.values().length)];
-                // The last dimension makes whole bytes of the packed types.
+                // The last dimension makes the packed types fill whole bytes.
                 List<Long> shape = List.of((long) random.nextInt(4), 1L + random.nextInt(3), 4L);
                 long elements = shape.get(0) * shape.get(1) * shape.get(2);
                 String name = t + randomString(random);
@@ -210,23 +210,25 @@ class SafeTensorsWriterTest {
     void refusesBadArguments() {
         SafeTensorsWriter writer = new SafeTensorsWriter().floats("t", List.of(1L), new float[1], 0);
         float[] four = new float[4];
-        refuses("name is \"t\", allowed", () -> writer.floats("t", List.of(1L), four, 0));
-        refuses("name is \"__metadata__\", allowed", () -> writer.floats("__metadata__", List.of(1L), four, 0));
-        refuses("name is \"\\ud800\", allowed", () -> writer.floats("\ud800", List.of(1L), four, 0));
-        refuses("key is \"\\udc00\", allowed", () -> writer.metadata("\udc00", ""));
-        refuses("value is \"\\ud800a\", allowed", () -> writer.metadata("", "\ud800a"));
-        refuses("data.length is 4, allowed is 5", () -> writer.floats("u", List.of(5L), four, 0));
-        refuses("data.length is 4, allowed is 5", () -> writer.doubles("u", List.of(5L), new double[4], 0));
-        refuses("data.length is 7, allowed is 8", () -> writer.bytes("u", Dtype.I64, List.of(), new byte[7], 0));
-        refuses("offset is 1, allowed is 0 to 0", () -> writer.floats("u", List.of(4L), four, 1));
-        refuses("offset is -1, allowed is 0 to 4", () -> writer.floats("u", List.of(0L), four, -1));
-        refuses("dimension -1, allowed is 0 to", () -> writer.floats("u", List.of(-1L, -1L), four, 0));
+        refuses("name is \"t\"; it must be a name that", () -> writer.floats("t", List.of(1L), four, 0));
+        refuses(
+                "name is \"__metadata__\"; it must be a name that",
+                () -> writer.floats("__metadata__", List.of(1L), four, 0));
+        refuses("name is \"\\ud800\"; it must not contain", () -> writer.floats("\ud800", List.of(1L), four, 0));
+        refuses("key is \"\\udc00\"; it must not contain", () -> writer.metadata("\udc00", ""));
+        refuses("value is \"\\ud800a\"; it must not contain", () -> writer.metadata("", "\ud800a"));
+        refuses("data.length is 4; it must be 5", () -> writer.floats("u", List.of(5L), four, 0));
+        refuses("data.length is 4; it must be 5", () -> writer.doubles("u", List.of(5L), new double[4], 0));
+        refuses("data.length is 7; it must be 8", () -> writer.bytes("u", Dtype.I64, List.of(), new byte[7], 0));
+        refuses("offset is 1; it must be in [0, 0]", () -> writer.floats("u", List.of(4L), four, 1));
+        refuses("offset is -1; it must be in [0, 4]", () -> writer.floats("u", List.of(0L), four, -1));
+        refuses("dimension -1; it must be in [0, ", () -> writer.floats("u", List.of(-1L, -1L), four, 0));
         refuses("overflows", () -> writer.floats("u", List.of(1L << 32, 1L << 32), four, 0));
-        refuses("allowed are multiples of 8", () -> writer.bytes("u", Dtype.F4, List.of(1L), new byte[4], 0));
+        refuses("it must take a multiple of 8", () -> writer.bytes("u", Dtype.F4, List.of(1L), new byte[4], 0));
         assertThrows(NullPointerException.class, () -> writer.floats(null, List.of(1L), four, 0));
         assertThrows(NullPointerException.class, () -> writer.floats("u", null, four, 0));
         assertThrows(NullPointerException.class, () -> writer.metadata("k", null));
-        assertEquals(8 + 56 + 4, writer.size(), "a refused tensor leaves nothing behind");
+        assertEquals(8 + 56 + 4, writer.size(), "a refused tensor is not added");
     }
 
     private static void refuses(String message, Executable call) {
@@ -236,11 +238,11 @@ class SafeTensorsWriterTest {
 
     @Test
     void refusesAHeaderThatNoReaderTakes() {
-        // {"__metadata__":{"k":"..."}} is 25 bytes without the value.
+        // {"__metadata__":{"k":"..."}} has 25 bytes without the value.
         SafeTensorsWriter writer = new SafeTensorsWriter().metadata("k", "x".repeat(100_000_000 - 25 + 1));
         TricklingChannel channel = new TricklingChannel(new byte[0], 1 << 20);
         IllegalStateException e = assertThrows(IllegalStateException.class, () -> writer.writeTo(channel));
-        assertTrue(e.getMessage().contains("has 100000001 bytes, allowed is 2 to 100000000"), e.getMessage());
+        assertTrue(e.getMessage().contains("has 100000001 bytes; it must have at most 100000000"), e.getMessage());
         assertEquals(0, channel.size());
     }
 }

@@ -9,12 +9,12 @@ import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.WritableByteChannel;
 import java.util.Arrays;
 
-/** A file in memory that gives and takes at most a few bytes at a time. */
+/** A file in memory that reads and writes at most a few bytes at a time. */
 final class TricklingChannel extends FileChannel {
     private byte[] content;
     private final int mostBytes;
     int closed;
-    /** Thrown on closing; {@code null} for nothing. */
+    /** The exception that close throws; {@code null} for none. */
     IOException onClose;
 
     TricklingChannel(byte[] content, int mostBytes) {

@@ -7,7 +7,7 @@ import io.github.lars4j.LayerSums;
 import io.github.lars4j.Layers;
 import io.github.lars4j.OnBadGradient;
 import io.github.lars4j.StepReport;
-import io.github.lars4j.internal.kernel.KernelChoice;
+import io.github.lars4j.internal.kernel.KernelWish;
 import io.github.lars4j.rule.Dialects;
 import io.github.lars4j.rule.Hyperparameters;
 import java.lang.management.ManagementFactory;
@@ -132,7 +132,7 @@ public class StepBenchmark {
         @Override
         void setUp() {
             super.setUp();
-            System.setProperty(KernelChoice.KERNELS_PROPERTY, kernels);
+            System.setProperty(KernelWish.PROPERTY, kernels);
             vector = !kernels.equals("scalar");
             try (Lars lars = builder().build()) {
                 say(lars.kernels());

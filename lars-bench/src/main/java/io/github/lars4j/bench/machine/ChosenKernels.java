@@ -1,7 +1,7 @@
 package io.github.lars4j.bench.machine;
 
 import io.github.lars4j.Lars;
-import io.github.lars4j.internal.kernel.KernelChoice;
+import io.github.lars4j.internal.kernel.KernelWish;
 
 /** Builds optimizers that run on chosen kernels from their first step, whatever the system property says. */
 public final class ChosenKernels {
@@ -15,15 +15,15 @@ public final class ChosenKernels {
      * @throws IllegalStateException if those kernels cannot run in this JVM; the message says why
      */
     public static Lars build(Lars.Builder builder, String kernels) {
-        String before = System.getProperty(KernelChoice.KERNELS_PROPERTY);
-        System.setProperty(KernelChoice.KERNELS_PROPERTY, kernels);
+        String before = System.getProperty(KernelWish.PROPERTY);
+        System.setProperty(KernelWish.PROPERTY, kernels);
         try {
             return builder.build();
         } finally {
             if (before == null) {
-                System.clearProperty(KernelChoice.KERNELS_PROPERTY);
+                System.clearProperty(KernelWish.PROPERTY);
             } else {
-                System.setProperty(KernelChoice.KERNELS_PROPERTY, before);
+                System.setProperty(KernelWish.PROPERTY, before);
             }
         }
     }

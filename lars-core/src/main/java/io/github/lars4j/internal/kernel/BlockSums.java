@@ -1,8 +1,8 @@
 package io.github.lars4j.internal.kernel;
 
 /**
- * The sums of every block of a layout, before they are folded into those of its layers. Where those of a block are is
- * for the caller to say. Different threads may write different blocks at once.
+ * The sums of every block of a layout, before they are folded into the sums of its layers. The caller chooses the array
+ * index of each block. Different threads may write the sums of different blocks at the same time.
  */
 public final class BlockSums {
     /** Sums of w². */
@@ -13,9 +13,9 @@ public final class BlockSums {
     public final double[] products;
 
     /**
-     * Sums that are all 0.
+     * Creates sums that are all 0.
      *
-     * @param places length of the arrays: at least the number of blocks
+     * @param places the length of the arrays, at least the number of blocks
      */
     public BlockSums(int places) {
         weights = new double[places];

@@ -3,67 +3,57 @@ package io.github.lars4j.internal.kernel;
 /**
  * Which kernels to use, and why.
  *
- * @param vector whether the vector kernels; the scalar ones otherwise
- * @param waits whether the choice is for now only, until the trial has ended
- * @param reason why, in words for the user
+ * @param vector {@code true} for the vector kernels, {@code false} for the scalar kernels
+ * @param waits whether the choice is provisional, until the trial has ended
+ * @param reason the reason, as the user reads it
  */
 public record KernelChoice(boolean vector, boolean waits, String reason) {
 
-    /** The property that asks for kernels: {@code auto} (the default), {@code scalar} or {@code vector}. */
-    public static final String KERNELS_PROPERTY = "lars4j.kernels";
-
-    /** The wish that leaves the choice to the library; not setting the property means the same. */
-    static final String AUTO = "auto";
-
-    static final String SCALAR = "scalar";
-    static final String VECTOR = "vector";
-
-    /** The property that sets the width of vectors in bits: 128, 256 or 512; for tests. */
+    /** The system property that sets the vector width in bits, 128, 256 or 512; meant for tests. */
     public static final String BITS_PROPERTY = "lars4j.vectorBits";
 
-    /** How the vector kernels have done against the scalar ones on scratch arrays. */
+    /** The result of timing the vector kernels against the scalar kernels on scratch arrays. */
     public enum Trial {
-        /** Not known yet. */
+        /** The trial has not ended. */
         PENDING,
-        /** Seen to be faster. */
+        /** The vector kernels were faster. */
         FASTER,
-        /** Not seen to be faster for as long as was tried. */
+        /** The vector kernels were not faster within the time of the trial. */
         SLOWER
     }
 
     /**
-     * What the choice depends on.
+     * The facts that the choice depends on.
      *
-     * @param wish value of the property; {@link #AUTO} where it is not set
-     * @param module whether module {@code jdk.incubator.vector} is there
-     * @param linkError why the vector kernels do not link against it; {@code null} where they do, or where it is not
-     *     there
-     * @param jvm name of the JVM, as in {@code java.vm.name}
-     * @param mode how the JVM runs, as in {@code java.vm.info}
+     * @param wish the kernels that the user asks for
+     * @param module whether module {@code jdk.incubator.vector} is present
+     * @param linkError why the vector kernels do not link against that module; {@code null} if they link, or if the
+     *     module is absent
+     * @param jvm the name of the JVM, the value of {@code java.vm.name}
+     * @param mode the mode of the JVM, the value of {@code java.vm.info}
      */
-    public record Facts(String wish, boolean module, String linkError, String jvm, String mode) {}
+    public record Facts(KernelWish wish, boolean module, String linkError, String jvm, String mode) {}
 
     /**
-     * Chooses. A pure function.
+     * Chooses the kernels. This is a pure function.
      *
-     * @param trial how the vector kernels have done
-     * @throws IllegalArgumentException if the wish is none of the three
-     * @throws IllegalStateException if the wish is {@code vector} and cannot be met
+     * @param facts the facts of this JVM
+     * @param trial the result of the trial so far
+     * @return the choice
+     * @throws IllegalStateException if the user asks for the vector kernels and they cannot run
      */
     public static KernelChoice from(Facts facts, Trial trial) {
         String obstacle = obstacle(facts);
-        return switch (facts.wish()) {
-            case SCALAR -> scalar("asked for by -D" + KERNELS_PROPERTY + "=scalar");
+        String by = facts.wish().by();
+        return switch (facts.wish().kernels()) {
+            case SCALAR -> scalar("asked for by " + by);
             case VECTOR -> {
                 if (obstacle != null) {
-                    throw new IllegalStateException("-D" + KERNELS_PROPERTY + "=vector cannot be met: " + obstacle);
+                    throw new IllegalStateException(by + " cannot be met: " + obstacle);
                 }
-                yield vector("asked for by -D" + KERNELS_PROPERTY + "=vector");
+                yield vector("asked for by " + by);
             }
             case AUTO -> obstacle != null ? scalar(obstacle) : automatic(facts, trial);
-            default ->
-                throw new IllegalArgumentException(
-                        "-D" + KERNELS_PROPERTY + " is \"" + facts.wish() + "\"; it must be auto, scalar or vector");
         };
     }
 
@@ -76,7 +66,8 @@ public record KernelChoice(boolean vector, boolean waits, String reason) {
     }
 
     private static KernelChoice automatic(Facts facts, Trial trial) {
-        // Without C2 every vector is an object, and the kernels are up to 140 times slower than the scalar ones.
+        // Without C2 every vector is an object, which makes the vector kernels up to 140 times slower than the scalar
+        // kernels.
         if (!facts.jvm().contains("OpenJDK") && !facts.jvm().contains("HotSpot")) {
             return scalar("the JVM is " + facts.jvm() + "; only HotSpot's C2 is known to compile vectors");
         }
@@ -92,7 +83,7 @@ public record KernelChoice(boolean vector, boolean waits, String reason) {
 
     private static String obstacle(Facts facts) {
         if (!facts.module()) {
-            return "module jdk.incubator.vector is not there; add --add-modules jdk.incubator.vector to the java command";
+            return "module jdk.incubator.vector is missing; add --add-modules jdk.incubator.vector to the java command";
         }
         if (facts.linkError() != null) {
             return "the vector kernels do not fit this JDK's jdk.incubator.vector: " + facts.linkError();
@@ -101,10 +92,10 @@ public record KernelChoice(boolean vector, boolean waits, String reason) {
     }
 
     /**
-     * The width asked for.
+     * Returns the vector width that {@link #BITS_PROPERTY} asks for.
      *
-     * @return bits; 0 where nothing is asked for
-     * @throws IllegalArgumentException if it is none of the three
+     * @return the width in bits, or 0 if the property is not set
+     * @throws IllegalArgumentException if the property is not 128, 256 or 512
      */
     static int vectorBits() {
         String bits = System.getProperty(BITS_PROPERTY);

@@ -6,18 +6,21 @@ import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 
 /**
- * Gathers the facts of this JVM, has {@link KernelChoice} choose, and hands out the kernels that were chosen. Where the
- * choice waits for {@link KernelTrial}, that runs in a daemon thread, once in a JVM, and steps go over when it has
- * ended.
+ * The source of an optimizer's kernels: it gathers the facts of this JVM and lets {@link KernelChoice} choose. If the
+ * choice depends on the {@link KernelTrial}, the trial runs once per JVM in a daemon thread; until it has ended, steps
+ * use the scalar kernels.
  */
 public final class KernelSource {
 
     private static final Logger LOGGER = System.getLogger("io.github.lars4j");
 
+    /** The wish whose choice depends on the trial. */
+    private static final KernelWish AUTO = new KernelWish(KernelWish.Wanted.AUTO, "the library");
+
     private static String lastLogged = "";
     private static boolean trialStarted;
 
-    /** What the trial came to; {@code null} until it has ended. */
+    /** The choice after the trial; {@code null} until the trial has ended. */
     private static volatile KernelChoice tried;
 
     private volatile KernelChoice choice;
@@ -27,21 +30,22 @@ public final class KernelSource {
     }
 
     /**
-     * The kernels for this JVM and its properties. Logs one line where nobody asked for the scalar kernels and it must
-     * be they, and does not repeat it.
+     * Returns a source for this JVM and a wish. If the scalar kernels are chosen although the user did not ask for
+     * them, this logs the reason in one line, and does not repeat the line.
      *
-     * @throws IllegalArgumentException if a property has a value that it cannot have
-     * @throws IllegalStateException if the vector kernels are asked for and cannot run
+     * @param wish the kernels that the user asks for
+     * @return the source
+     * @throws IllegalArgumentException if {@link KernelChoice#BITS_PROPERTY} is not 128, 256 or 512
+     * @throws IllegalStateException if the user asks for the vector kernels and they cannot run
      */
-    public static KernelSource open() {
-        String wish = System.getProperty(KernelChoice.KERNELS_PROPERTY, KernelChoice.AUTO);
+    public static KernelSource open(KernelWish wish) {
         boolean module = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
         if (module) {
             KernelChoice.vectorBits();
         }
-        // Linking takes tens of milliseconds: the trial's thread finds out, but where the vector kernels are insisted
-        // on.
-        String linkError = module && wish.equals(KernelChoice.VECTOR) ? KernelTrial.linkError() : null;
+        // Linking takes tens of milliseconds, so it is left to the trial's thread unless the vector kernels are
+        // required.
+        String linkError = module && wish.kernels() == KernelWish.Wanted.VECTOR ? KernelTrial.linkError() : null;
         KernelChoice choice = KernelChoice.from(facts(wish, module, linkError), Trial.PENDING);
         if (choice.waits()) {
             startTrial();
@@ -51,7 +55,7 @@ public final class KernelSource {
         return new KernelSource(choice);
     }
 
-    private static Facts facts(String wish, boolean module, String linkError) {
+    private static Facts facts(KernelWish wish, boolean module, String linkError) {
         return new Facts(
                 wish, module, linkError, System.getProperty("java.vm.name"), System.getProperty("java.vm.info"));
     }
@@ -64,9 +68,8 @@ public final class KernelSource {
         Thread thread = new Thread(
                 () -> {
                     Trial verdict = KernelTrial.run();
-                    KernelChoice choice =
-                            KernelChoice.from(facts(KernelChoice.AUTO, true, KernelTrial.linkError()), verdict);
-                    log(KernelChoice.AUTO, choice);
+                    KernelChoice choice = KernelChoice.from(facts(AUTO, true, KernelTrial.linkError()), verdict);
+                    log(AUTO, choice);
                     tried = choice;
                 },
                 "lars4j-kernel-trial");
@@ -74,20 +77,22 @@ public final class KernelSource {
         thread.start();
     }
 
-    private static synchronized void log(String wish, KernelChoice choice) {
+    private static synchronized void log(KernelWish wish, KernelChoice choice) {
         String line = describe(choice);
-        if (!wish.equals(KernelChoice.SCALAR) && !choice.vector() && !line.equals(lastLogged)) {
+        if (wish.kernels() != KernelWish.Wanted.SCALAR && !choice.vector() && !line.equals(lastLogged)) {
             lastLogged = line;
             LOGGER.log(Level.INFO, line);
         }
     }
 
-    /** The kernels for the step that begins now. */
+    /** Returns the kernels for a step that begins now. */
     public Kernels kernels() {
         return choice().vector() ? VectorKernels.INSTANCE : ScalarKernels.INSTANCE;
     }
 
-    /** Name and vector width of the kernels for a step that would begin now, and why these, in one line. */
+    /**
+     * Returns one line with the kernels for a step that begins now, their vector width, and the reason for the choice.
+     */
     public String describe() {
         return describe(choice());
     }

@@ -4,80 +4,83 @@ import io.github.lars4j.internal.kernel.KernelChoice.Trial;
 import java.util.Arrays;
 
 /**
- * Tries the vector kernels against the scalar ones on scratch arrays. Until C2 has compiled them they are far slower
- * than the scalar ones, and on some machines they stay so; since both give the same bits, steps can begin on the scalar
- * kernels and go over when this has seen the others to be faster.
+ * Times the vector kernels against the scalar kernels on scratch arrays. The vector kernels are far slower than the
+ * scalar kernels until C2 has compiled them, and on some machines they stay slower. Since both give the same bits,
+ * steps start on the scalar kernels and switch once the trial has found the vector kernels to be faster.
  */
 final class KernelTrial {
 
     /**
-     * A block with a tail, and a small layer without one: C2 leaves out what it has not seen, and whoever comes there
-     * first would wait for the interpreter.
+     * The lengths to run: a block with a tail, and a small layer without a tail. C2 does not compile branches that have
+     * never been taken, so the first step to take one would fall back to the interpreter.
      */
     private static final int[] LENGTHS = {Stripes.BLOCK - 5, Stripes.STRIPES};
 
     /** The number of kernels in {@link Kernels}. */
     private static final int KERNELS = 5;
 
-    /** Runs of which the fastest counts: one is not enough on a machine that does other things too. */
+    /** The number of runs of which the fastest counts; a single run is too noisy on a busy machine. */
     private static final int RUNS = 5;
 
-    /** Rounds in a row that the vector kernels have to win. */
+    /** The number of consecutive rounds that the vector kernels have to win. */
     private static final int WINS = 2;
 
     /**
-     * How much slower a single kernel may be, while all together are faster: some scalar ones are vectorised by the JIT
-     * and just as fast, so that noise decides.
+     * How many times slower a single vector kernel may be if all kernels together are faster. The JIT vectorises some
+     * of the scalar kernels, so that both are equally fast and noise decides which one wins.
      */
     private static final double SLACK = 1.25;
 
-    /** Time that is spent at most, in nanoseconds; C2 takes a tenth of it where nothing else keeps it busy. */
+    /** The maximum time that the trial spends on work, in nanoseconds; an idle C2 needs a tenth of it. */
     private static final long BUDGET = 3_000_000_000L;
 
     /**
-     * Milliseconds before the trial begins: until then C2 has the trainer's first steps to compile, scalar kernels
-     * among them, and the trial would stand in their way (seen: 1000 short steps took 230 ms instead of 140).
+     * The delay before the trial begins, in milliseconds. At first C2 is busy compiling the trainer's first steps and
+     * their scalar kernels, which the trial would slow down (measured: 1000 short steps took 230 ms instead of 140 ms).
      */
     private static final long DELAY = 300;
 
-    /** Work between two rests, in nanoseconds. */
+    /** The minimum work between two rests, in nanoseconds. */
     private static final long SLICE = 2_000_000;
 
-    /** What the trial needs of a machine. */
+    /** The operations that the trial needs from a machine. */
     interface Machine {
-        /** Runs a kernel once, the vector one or the scalar one, and returns the nanoseconds that it took. */
+        /** Runs the vector or the scalar version of a kernel once and returns the time it took, in nanoseconds. */
         long time(boolean vector, int kernel);
 
-        /** Time that goes by, in nanoseconds. */
+        /** Returns the current time in nanoseconds, as {@link System#nanoTime} does. */
         long nanoTime();
 
-        /** Does nothing for so many milliseconds; false where it was interrupted. */
+        /** Sleeps; returns {@code false} if the thread is interrupted. */
         boolean rest(long millis);
     }
 
     private KernelTrial() {}
 
-    /** Runs the trial, which takes some tenths of a second, and seconds where the vector kernels do not win. */
+    /** Runs the trial. This takes some tenths of a second, or several seconds if the vector kernels do not win. */
     static Trial run() {
         Here here = new Here();
         if (!here.rest(DELAY) || linkError() != null) {
             return Trial.SLOWER;
         }
-        // A lone processor is the trainer's too.
+        // A single processor is shared with the trainer.
         return decide(here, Runtime.getRuntime().availableProcessors() > 1 ? 1 : 9);
     }
 
-    /** Why the vector kernels do not link against this JDK; {@code null} where they do. The module must be there. */
+    /**
+     * Returns why the vector kernels do not link against this JDK, or {@code null} if they link. The module must be
+     * present.
+     */
     static String linkError() {
         return Linkage.ERROR;
     }
 
-    /** Found out once: a class that failed to initialize does not say why a second time. */
+    /** Holds the result of linking once: a class that failed to initialize gives its reason only the first time. */
     private static final class Linkage {
 
         static final String ERROR = error();
 
-        /** Runs every kernel, because a method links what it calls only when it comes to it. */
+        /** Runs every kernel, because the JVM links a call when it is first executed. */
         private static String error() {
             Here once = new Here();
             try {
@@ -92,9 +95,10 @@ final class KernelTrial {
     }
 
     /**
-     * The trial itself.
+     * Decides the trial on a machine.
      *
-     * @param rest how long to rest after a slice of work, as a multiple of it
+     * @param rest how long to rest after a slice of work, as a multiple of the time of that slice
+     * @return {@link Trial#FASTER} or {@link Trial#SLOWER}
      */
     static Trial decide(Machine machine, int rest) {
         int wins = 0;
@@ -138,7 +142,7 @@ final class KernelTrial {
         return fastest;
     }
 
-    /** This machine, and scratch arrays. */
+    /** This machine, with scratch arrays for the kernels. */
     static final class Here implements Machine {
 
         private final float[] weights = new float[Stripes.BLOCK];
@@ -175,14 +179,14 @@ final class KernelTrial {
             }
         }
 
-        /** Runs one kernel. */
+        /** Runs one kernel on every length. */
         void run(Kernels kernels, int kernel) {
             for (int length : LENGTHS) {
                 run(kernels, kernel, length);
             }
         }
 
-        /** Runs one kernel, with coefficients that leave the weights where they are. */
+        /** Runs one kernel with coefficients that do not change the weights. */
         private void run(Kernels kernels, int kernel, int length) {
             switch (kernel) {
                 case 0 -> kernels.measure(weights, gradients, 0, length, scratch, sums, 0);

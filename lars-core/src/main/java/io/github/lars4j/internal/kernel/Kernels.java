@@ -1,37 +1,38 @@
 package io.github.lars4j.internal.kernel;
 
 /**
- * The array code of a LARS step: one block of one layer at a time.
+ * The array code of a LARS step. Every method works on one block of one layer.
  *
- * <p>Two implementations, {@link ScalarKernels} (the reference, and the fallback) and {@link VectorKernels} (SIMD).
- * Given the same arguments they write the same bits, any NaN counting as equal to any NaN.
+ * <p>There are two implementations, {@link ScalarKernels} (the reference and the fallback) and {@link VectorKernels}
+ * (SIMD). Given the same arguments, both write the same bits, where all NaNs count as equal.
  *
- * <p><b>The summation order is the contract.</b> A sum is taken in double, in which the square of a float and the
- * product of two floats are exact. Within a block, element {@code i} goes to stripe {@code i mod 16}; every stripe
- * starts at +0.0; {@link Stripes#fold} adds the stripes up in one fixed tree. There is no unordered reduction, and no
- * fused multiply-add where it could change a bit, so every vector width and every machine gives the same sum.
+ * <p><b>The order of summation is part of the contract.</b> Sums are taken in double, in which the square of a float
+ * and the product of two floats are exact. Within a block, element {@code i} is added to stripe {@code i mod 16}. Every
+ * stripe starts at +0.0, and {@link Stripes#fold} adds the stripes in one fixed tree. No reduction is unordered, and a
+ * fused multiply-add is used only where it cannot change a bit, so that every vector width and every machine gives the
+ * same sum.
  *
- * <p>The methods trust their arguments: ranges are checked once a step by the caller, who also makes sure that the
- * arrays are distinct. Implementations hold no state and may be used by several threads at once, each with its own
+ * <p>The methods do not check their arguments: the caller checks the ranges once per step and makes sure that the
+ * arrays are distinct. Implementations have no state; several threads may use them at the same time, each with its own
  * scratch.
  */
 public sealed interface Kernels permits ScalarKernels, VectorKernels {
 
     /**
-     * Sums of one block of two arrays, taken in one read of both.
+     * Computes the three sums of one block in a single read of both arrays.
      *
      * @param weights read at {@code [from, from + length)}
      * @param gradients read at the same place
-     * @param from index of the block's first element
-     * @param length elements in the block, 0 to {@link Stripes#BLOCK}
+     * @param from the index of the block's first element
+     * @param length the number of elements in the block, 0 to {@link Stripes#BLOCK}
      * @param scratch {@link Stripes#SCRATCH} elements of working space, overwritten
      * @param sums receives the sums of w², g² and w·g at {@code [block]} of its three arrays
-     * @param block where the block's sums are in them
+     * @param block the index of the block's sums in those arrays
      */
     void measure(float[] weights, float[] gradients, int from, int length, double[] scratch, BlockSums sums, int block);
 
     /**
-     * The sum of squares of one block of one array; the same bits as {@link #measure} gives for it.
+     * Returns the sum of squares of one block of one array, with the same bits as {@link #measure} computes.
      *
      * @param values read at {@code [from, from + length)}
      * @param scratch as for {@link #measure}
@@ -40,17 +41,17 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
     double squares(float[] values, int from, int length, double[] scratch);
 
     /**
-     * The update of one block, with momentum: {@code p = A g + B w;  v = M v + p;  w = w - (P p + V v)}, each operation
-     * rounded to float, in this order.
+     * Updates one block with momentum: {@code p = A g + B w;  v = M v + p;  w = w - (P p + V v)}, in this order, with
+     * each operation rounded to float.
      *
      * @param weights read and written at {@code [from, from + length)}
      * @param gradients read at the same place
      * @param momentum read and written at the same place
-     * @param a A, what a gradient counts on its way in
-     * @param b B, what a weight counts on its way in (its decay)
-     * @param m M, what is kept of the momentum
-     * @param p P, what the incoming term counts on its way out (zero without Nesterov)
-     * @param v V, what the momentum counts on its way out
+     * @param a A, the factor of the gradient in p
+     * @param b B, the factor of the weight in p (weight decay)
+     * @param m M, the factor of the old momentum in the new momentum
+     * @param p P, the factor of p in the update of the weight (0 without Nesterov)
+     * @param v V, the factor of the new momentum in the update of the weight
      */
     void update(
             float[] weights,
@@ -65,8 +66,8 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
             float v);
 
     /**
-     * As {@link #update(float[], float[], float[], int, int, float, float, float, float, float)}, and then {@link
-     * #squares} of the weights written.
+     * Updates one block as {@link #update(float[], float[], float[], int, int, float, float, float, float, float)}
+     * does, and returns the {@link #squares} of the new weights.
      *
      * @param scratch as for {@link #measure}
      * @return the sum of squares of the new weights
@@ -88,7 +89,7 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
     }
 
     /**
-     * The update of one block without momentum: {@code w = w - P (A g + B w)}. No buffer is touched.
+     * Updates one block without momentum: {@code w = w - P (A g + B w)}.
      *
      * @param weights read and written at {@code [from, from + length)}
      * @param gradients read at the same place

@@ -2,7 +2,10 @@ package io.github.lars4j.internal.kernel;
 
 import static io.github.lars4j.internal.kernel.Stripes.STRIPES;
 
-/** {@link Kernels} in plain Java: what the sums and the update mean. The JIT vectorises the updates, never the sums. */
+/**
+ * {@link Kernels} in plain Java: the reference for the sums and the updates. The JIT vectorises the updates, but never
+ * the sums.
+ */
 public final class ScalarKernels implements Kernels {
 
     public static final ScalarKernels INSTANCE = new ScalarKernels();

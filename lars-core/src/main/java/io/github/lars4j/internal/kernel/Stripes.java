@@ -1,24 +1,24 @@
 package io.github.lars4j.internal.kernel;
 
-/** The fixed order in which sums are taken; see {@link Kernels}. */
+/** The fixed order of summation; see {@link Kernels}. */
 public final class Stripes {
 
-    /** Stripes of a block: two accumulators of the widest vector there is, eight doubles. */
+    /** The number of stripes of a block: two accumulators of the widest vector, which has eight doubles. */
     static final int STRIPES = 16;
 
-    /** Working space of one {@link Kernels#measure}: the stripes of three sums. */
+    /** The length of the working space of {@link Kernels#measure}: the stripes of three sums. */
     public static final int SCRATCH = 3 * STRIPES;
 
     /**
-     * Elements of a block, the unit of summation and of work; a multiple of {@link #STRIPES}. Only a layer's last block
-     * is shorter. Large enough to hide the cost of folding, small enough that a block's weights, gradient and momentum
-     * stay in the L1 or L2 cache of every current core.
+     * The number of elements of a block, which is the unit of summation and of work; a multiple of {@link #STRIPES}.
+     * Only the last block of a layer is shorter. A block is large enough to hide the cost of folding, and small enough
+     * for its weights, gradient and momentum to stay in the L1 or L2 cache of every current core.
      */
     public static final int BLOCK = 4096;
 
     private Stripes() {}
 
-    /** Adds the last elements of a block to the stripes of its three sums; {@code from} belongs to the first stripe. */
+    /** Adds the last elements of a block to the stripes of its three sums; element {@code from} goes to stripe 0. */
     static void addTail(float[] weights, float[] gradients, int from, int to, double[] stripes) {
         for (int i = from; i < to; i++) {
             int s = (i - from) % STRIPES;
@@ -30,7 +30,7 @@ public final class Stripes {
         }
     }
 
-    /** Adds the squares of the last elements of a block to its stripes. */
+    /** Adds the squares of the last elements of a block to its stripes; element {@code from} goes to stripe 0. */
     static void addTail(float[] values, int from, int to, double[] stripes) {
         for (int i = from; i < to; i++) {
             double x = values[i];
@@ -38,7 +38,7 @@ public final class Stripes {
         }
     }
 
-    /** Adds up the 16 stripes at {@code stripes[at…]} in a fixed tree, half upon half, overwriting them. */
+    /** Adds the 16 stripes at {@code stripes[at…]} in a fixed tree, one half to the other, and overwrites them. */
     static double fold(double[] stripes, int at) {
         for (int i = at; i < at + STRIPES / 2; i++) {
             stripes[i] += stripes[i + STRIPES / 2];
@@ -46,16 +46,16 @@ public final class Stripes {
         return foldHalf(stripes, at);
     }
 
-    /** The rest of {@link #fold}: the 8 sums of its first level are at {@code half[at…]}. */
+    /** Completes {@link #fold} after its first level, whose 8 sums are at {@code half[at…]}. */
     static double foldHalf(double[] half, int at) {
         return ((half[at] + half[at + 4]) + (half[at + 2] + half[at + 6]))
                 + ((half[at + 1] + half[at + 5]) + (half[at + 3] + half[at + 7]));
     }
 
     /**
-     * Adds up {@code blocks[from, from + count)} pairwise by index, overwriting them.
+     * Adds {@code blocks[from, from + count)} pairwise by index and overwrites them.
      *
-     * @return the sum; 0 for no blocks
+     * @return the sum, or 0 if {@code count} is 0
      */
     public static double foldBlocks(double[] blocks, int from, int count) {
         if (count == 0) {

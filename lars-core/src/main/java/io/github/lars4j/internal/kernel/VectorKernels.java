@@ -9,50 +9,57 @@ import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * {@link Kernels} by SIMD. The only class that knows {@code jdk.incubator.vector}: it is loaded only where that module
- * is there.
+ * {@link Kernels} with SIMD. This is the only class that uses {@code jdk.incubator.vector}; it is loaded only if that
+ * module is present.
  *
- * <p>A fused multiply-add stands in the sums alone. There it changes no bit: the product of two floats is exact in
- * double, so there is nothing to round before the addition. It is a quarter faster from cache.
+ * <p>Only the sums use fused multiply-add. It changes no bit there, because the product of two floats is exact in
+ * double and needs no rounding before the addition. From cache it is a quarter faster.
  *
- * <p>No vector crosses a method of our own, not even a private one: where C2 takes a call for rare it does not inline
- * it, and each vector that crosses becomes an object (seen: 15 times slower). The API's own methods are always inlined.
+ * <p>No method of this class takes or returns a vector, not even a private one. C2 does not inline a call that it
+ * considers rare, and then every vector that is passed becomes an object (measured: 15 times slower). C2 always inlines
+ * the methods of the vector API.
  */
 public final class VectorKernels implements Kernels {
 
     public static final VectorKernels INSTANCE = new VectorKernels();
 
-    /** Sums are taken in this species; the update in floats of the same width. */
+    /** The species of the sums. The updates use floats of the same width. */
     private static final VectorSpecies<Double> DOUBLES =
             VectorSpecies.of(double.class, VectorShape.forBitSize(chosenBits()));
 
     private static final VectorSpecies<Float> FLOATS = VectorSpecies.of(float.class, DOUBLES.vectorShape());
-    /** As many floats as {@link #DOUBLES} has lanes: loading half a vector and widening it beats widening halves. */
+    /**
+     * As many floats as {@link #DOUBLES} has lanes. Loading half a vector and widening it is faster than loading a
+     * whole vector and widening its halves.
+     */
     private static final VectorSpecies<Float> HALF =
             VectorSpecies.of(float.class, VectorShape.forBitSize(DOUBLES.vectorBitSize() / 2));
 
     private static final int LANES = DOUBLES.length();
     /**
-     * Two accumulators a sum are in flight at once; narrow vectors go over the block, then in cache, more than once.
+     * The number of stripes that one read of a block sums up: each sum has two accumulators. Narrow vectors read the
+     * block several times, from the second time on from cache.
      */
     private static final int GROUP = 2 * LANES;
 
     /**
-     * Elements that one turn of a sum's loop takes. Left to itself, C2 unrolls a smaller body eight times and loads out
-     * of order, which the hardware's prefetcher does not follow (seen: from memory twice as slow).
+     * The number of elements that one iteration of a sum's loop adds. C2 unrolls a smaller body eight times and
+     * reorders its loads, which the hardware's prefetcher does not follow (measured: twice as slow from memory).
      */
     private static final int STEP = 2 * STRIPES;
 
     private VectorKernels() {}
 
     /**
-     * The width asked for, else the hardware's; the stripes leave room for no more than 512 bits and no less than 128.
+     * Returns the width that the user asks for, else the preferred width of the hardware, limited to 128 to 512 bits,
+     * which are the widths that the stripes support.
      */
     private static int chosenBits() {
         int asked = KernelChoice.vectorBits();
         return asked != 0 ? asked : Math.clamp(DoubleVector.SPECIES_PREFERRED.vectorBitSize(), 128, 512);
     }
 
+    /** Returns the vector width, in bits. */
     public static int bits() {
         return DOUBLES.vectorBitSize();
     }
@@ -116,8 +123,8 @@ public final class VectorKernels implements Kernels {
                 wg1 = w1.fma(g1, wg1);
             }
             if (GROUP == STRIPES && end == from + length) {
-                // Folding takes most of a small layer's time. Without a tail, its first level is an addition of
-                // vectors.
+                // Folding takes most of the time of a small layer. Without a tail, the first level of the fold is an
+                // addition of vectors.
                 ww0.add(ww1).intoArray(scratch, 0);
                 gg0.add(gg1).intoArray(scratch, STRIPES);
                 wg0.add(wg1).intoArray(scratch, 2 * STRIPES);
@@ -180,8 +187,8 @@ public final class VectorKernels implements Kernels {
             float v) {
         int lanes = FLOATS.length();
         int whole = from + (length & -(4 * lanes));
-        // Everything is loaded before anything is stored: a store that lies just ahead of a load modulo 4 KiB, as it
-        // does in arrays allocated one after the other, holds the load up.
+        // All loads come before the first store: a load is delayed by an earlier store to an address just before its
+        // own modulo 4 KiB, which is common in arrays that are allocated one after the other.
         for (int i = from; i < whole; i += 4 * lanes) {
             FloatVector w0 = FloatVector.fromArray(FLOATS, weights, i);
             FloatVector w1 = FloatVector.fromArray(FLOATS, weights, i + lanes);
@@ -243,7 +250,7 @@ public final class VectorKernels implements Kernels {
             float v,
             double[] scratch) {
         if (GROUP < STRIPES) {
-            // Narrow vectors go over a block more than once, which an update cannot.
+            // Narrow vectors read a block several times, but an update must run only once.
             return Kernels.super.updateAndSquare(weights, gradients, momentum, from, length, a, b, m, p, v, scratch);
         }
         int whole = from + (length & -STEP);

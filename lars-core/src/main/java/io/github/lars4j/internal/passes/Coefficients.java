@@ -4,21 +4,22 @@ import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.rule.Rule;
 
 /**
- * What pass 2 multiplies by, for every layer: {@code p = A g + B w;  v = M v + p;  w = w - (P p + V v)}, and without
- * momentum {@code w = w - P p}. Computed in double, rounded to float once. Internal: may change at any time.
+ * The coefficients of the update of every layer: {@code p = A g + B w;  v = M v + p;  w = w - (P p + V v)}, and without
+ * momentum {@code w = w - P p}. They are computed in double and rounded to float once.
  */
 public final class Coefficients {
-    /** A: gradient into the momentum. */
+    /** A: the factor of the gradient in p. */
     public final float[] a;
-    /** B: weight decay into the momentum. */
+    /** B: the factor of the weight in p (weight decay). */
     public final float[] b;
-    /** M: momentum that is kept. */
+    /** M: the factor of the old momentum in the new momentum. */
     public final float[] m;
-    /** P: incoming term out to the weights. */
+    /** P: the factor of p in the update of the weight. */
     public final float[] p;
-    /** V: momentum out to the weights. */
+    /** V: the factor of the new momentum in the update of the weight. */
     public final float[] v;
 
+    /** Creates the coefficients of so many layers, all 0. */
     public Coefficients(int layers) {
         a = new float[layers];
         b = new float[layers];
@@ -30,15 +31,15 @@ public final class Coefficients {
     /**
      * Sets a layer's coefficients.
      *
-     * @param layer index of the layer
+     * @param layer the index of the layer
      * @param hyper the hyperparameters
-     * @param decay β that takes part, as from {@link Rule#effectiveDecay}
-     * @param ratio r, as from {@link Rule#trustRatio}
-     * @param learningRate γ of this layer
-     * @param gradientScale s, what the gradient in memory is multiplied by
-     * @param first whether this is the layer's first step, which is not dampened; without momentum none is
-     * @param correction what the learning rate's change multiplies the momentum by; 1 for none
-     * @return whether all of them are finite
+     * @param decay the weight decay of this layer, the result of {@link Rule#effectiveDecay}
+     * @param ratio the trust ratio, the result of {@link Rule#trustRatio}
+     * @param learningRate the learning rate of this layer
+     * @param gradientScale the factor of the gradient in memory
+     * @param first whether this is the layer's first step, in which the gradient is not dampened
+     * @param correction the factor of the old momentum after a change of the learning rate; 1 if there is none
+     * @return whether all coefficients are finite as floats
      */
     public boolean set(
             int layer,
@@ -50,7 +51,7 @@ public final class Coefficients {
             boolean first,
             double correction) {
         Rule.Entry entry = hyper.rule().entry();
-        // Dampening acts on the way into the buffer: without momentum there is none.
+        // Dampening scales what is added to the momentum buffer: without momentum there is nothing to dampen.
         boolean dampened = !first && hyper.momentum() != 0;
         double in = (dampened ? 1 - hyper.dampening() : 1) * entry.in(learningRate, ratio);
         double out = entry.out(learningRate, ratio);

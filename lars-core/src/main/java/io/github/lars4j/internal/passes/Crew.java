@@ -4,46 +4,47 @@ import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * The threads that share a pass: the caller and as many daemon threads as are wanted beside it. They wait between
- * passes, at first awake, then parked. One caller at a time.
+ * The threads that share the work of a pass: the calling thread, which is thread 0, and daemon threads, the workers.
+ * Between passes the workers first spin and then park. Not safe for use by several callers at the same time.
  */
 public final class Crew implements AutoCloseable {
 
-    /** A piece of work of which each thread does its own share. */
+    /** Work that is divided into one share for each thread. */
     public interface Task {
         /**
-         * Whether a thread has a share. Asked by the caller, of every other thread before any begins; those without are
-         * not woken.
+         * Returns whether a worker has a share. The calling thread asks this for every worker before the work begins;
+         * workers without a share are not woken.
          */
         default boolean hasShare(int thread) {
             return true;
         }
 
-        /** Does the share of thread {@code thread}, 0 for the caller. Allocates nothing. */
+        /** Does the share of a thread, 0 for the calling thread. Must not allocate. */
         void run(int thread);
     }
 
     /**
-     * Bytes from what one thread writes to what another does: two cache lines, since processors fetch them in pairs.
+     * The distance in bytes between data that different threads write: two cache lines, since processors fetch cache
+     * lines in pairs.
      */
     public static final int APART = 128;
 
-    /** What a worker is told: to wait, to do its share, to end. */
+    /** The commands to a worker: wait, do your share, end. */
     private static final int WAIT = 0;
 
     private static final int WORK = 1;
     private static final int END = 2;
 
     /**
-     * CallGuard of waiting awake before a thread parks: some tens of microseconds, longer than the rule takes between two
-     * passes, far shorter than a trainer takes between two steps.
+     * The number of spins before a thread parks. They take some tens of microseconds, which is longer than the rule
+     * needs between two passes, and far shorter than a trainer needs between two steps.
      */
     private static final int SPINS = 20_000;
 
     private final Thread[] workers;
-    /** Which workers have a share of this round. */
+    /** Whether a worker has a share in the current run. */
     private final boolean[] wanted;
-    /** At the {@link #place} of a worker, what it is told; at the caller's, how many workers are busy. */
+    /** At the {@link #place} of a worker, its command; at the place of thread 0, the number of busy workers. */
     private final AtomicIntegerArray told;
 
     private final int spins;
@@ -53,10 +54,10 @@ public final class Crew implements AutoCloseable {
     private volatile Throwable failure;
 
     /**
-     * Starts the threads. If one cannot be started, those before it have ended when the exception arrives.
+     * Starts the workers. If one of them cannot be started, the others have ended when this throws.
      *
-     * @param threads threads that share the work, the caller counted in: at least 1
-     * @throws OutOfMemoryError if the system gives no more threads
+     * @param threads the number of threads that share the work, including the calling thread, at least 1
+     * @throws OutOfMemoryError if the system cannot start another thread
      */
     public Crew(int threads) {
         workers = new Thread[threads - 1];
@@ -77,15 +78,17 @@ public final class Crew implements AutoCloseable {
         }
     }
 
-    /** Where a thread's number is in {@link #told}; 0 is the caller. */
+    /** Returns the index of a thread in {@link #told}. */
     static int place(int thread) {
         return (thread + 1) * (APART / Integer.BYTES);
     }
 
     /**
-     * Has every thread with a share do it, and the caller its own in any case; returns when all have.
+     * Runs a task on the calling thread and on every worker that has a share, and waits until all of them have
+     * finished.
      *
-     * @throws RuntimeException or an {@link Error}: what the first thread to fail threw; all have finished by then
+     * @throws RuntimeException or {@link Error}, whatever the first thread to fail threw, after all threads have
+     *     finished
      */
     public void run(Task task) {
         int busy = 0;
@@ -125,7 +128,10 @@ public final class Crew implements AutoCloseable {
         }
     }
 
-    /** Does shares until told to end. What it waits by is in local variables: the caller writes this object's fields. */
+    /**
+     * Does the shares of a worker until it is told to end. The loop reads local variables only, because the calling
+     * thread writes to the cache lines of this object's fields.
+     */
     private void work(int thread) {
         AtomicIntegerArray told = this.told;
         int spins = this.spins;
@@ -167,7 +173,7 @@ public final class Crew implements AutoCloseable {
         }
     }
 
-    /** Ends the daemon threads and waits until they have ended. Not while {@link #run} runs. */
+    /** Ends the workers and waits until they have ended. Must not be called during {@link #run}. */
     @Override
     public void close() {
         boolean interrupted = false;

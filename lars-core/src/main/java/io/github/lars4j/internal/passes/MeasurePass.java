@@ -4,16 +4,18 @@ import io.github.lars4j.internal.kernel.BlockSums;
 import io.github.lars4j.internal.kernel.Kernels;
 import io.github.lars4j.internal.kernel.Stripes;
 
-/** Pass 1: reads weights and gradients once and takes the sums. Writes none of the caller's arrays. */
+/**
+ * Pass 1: reads weights and gradients once and computes the sums of the layers. It does not change the caller's arrays.
+ */
 public final class MeasurePass implements Crew.Task {
 
-    /** What pass 1 reads of a layer. */
+    /** A layer is not read. Each layer has one of these four values. */
     public static final byte NOTHING = 0;
-    /** Σw² alone. */
+    /** The weights are read, for Σw². */
     public static final byte WEIGHTS = 1;
-    /** Σg² alone. */
+    /** The gradient is read, for Σg². */
     public static final byte GRADIENTS = 2;
-    /** All three sums. */
+    /** Both are read, for Σw², Σg² and Σw·g. */
     public static final byte BOTH = WEIGHTS | GRADIENTS;
 
     private final Plan plan;
@@ -33,10 +35,11 @@ public final class MeasurePass implements Crew.Task {
     }
 
     /**
-     * Measures a group's layers.
+     * Computes the sums of the layers of a group.
      *
-     * @param crew as many threads as the plan has
-     * @param reads what to read of each layer
+     * @param crew the threads, as many as the plan has
+     * @param reads for each layer {@link #NOTHING}, {@link #WEIGHTS}, {@link #GRADIENTS} or {@link #BOTH}
+     * @param group the index of the group
      */
     public void run(Crew crew, Kernels kernels, float[] weights, float[] gradients, byte[] reads, int group) {
         this.kernels = kernels;
@@ -80,8 +83,8 @@ public final class MeasurePass implements Crew.Task {
     }
 
     /**
-     * Measures blocks of a layer of which something is read, with what each block needs in local variables, as in
-     * {@link UpdatePass}.
+     * Measures blocks of a layer that is read. The values that every block needs are in local variables, for the reason
+     * that {@link UpdatePass} gives.
      */
     private void measure(int layer, int block, int end, double[] stripes) {
         Kernels kernels = this.kernels;
@@ -102,17 +105,21 @@ public final class MeasurePass implements Crew.Task {
         }
     }
 
-    /** Σw² of a layer whose weights were read; once for each run. */
+    /**
+     * Returns Σw² of a layer whose weights were read. Call this at most once per run, because it overwrites the sums.
+     */
     public double weights(int layer) {
         return plan.fold(blocks.weights, layer);
     }
 
-    /** Σg² of a layer whose gradient was read; once for each run. */
+    /**
+     * Returns Σg² of a layer whose gradient was read. Call this at most once per run, because it overwrites the sums.
+     */
     public double gradients(int layer) {
         return plan.fold(blocks.gradients, layer);
     }
 
-    /** Σw·g of a layer of which both were read; once for each run. */
+    /** Returns Σw·g of a layer that was read as {@link #BOTH}. Call this at most once per run, as above. */
     public double products(int layer) {
         return plan.fold(blocks.products, layer);
     }

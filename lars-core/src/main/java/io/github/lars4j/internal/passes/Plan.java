@@ -5,26 +5,27 @@ import java.util.Arrays;
 import java.util.Locale;
 
 /**
- * The order of work of one step, computed once from the layout: which blocks there are, which layers finish both passes
- * before the next begin, and which thread does which block.
+ * The order of the work of one step, computed once from the layout: how layers are divided into blocks, which layers
+ * form a group, and which thread processes which block. Immutable.
  *
- * <p>Layers are cut into blocks, numbered in layer order. Consecutive layers form a group: pass 1 goes over a whole
- * group, then the rule, then pass 2. A group's blocks are dealt out in one contiguous share to each thread, the same
- * share in both passes. The order changes time, never a bit of the result.
+ * <p>Layers are divided into blocks, numbered in layer order. Consecutive layers form a group: pass 1 processes a whole
+ * group, then the rule is applied, then pass 2 processes the group; then the next group begins. Each thread has one
+ * contiguous share of the blocks of a group, the same share in both passes. The plan affects the time of a step, but
+ * never a bit of its result.
  */
 public final class Plan {
 
     /**
      * How finely the work is divided.
      *
-     * @param group elements of a group for each thread, where a group need not hold everything
-     * @param share elements for which a further thread is woken
+     * @param group the maximum number of elements of a group, divided by the number of threads
+     * @param share the minimum number of elements in a share for which another thread is woken
      */
     public record Grain(int group, int share) {
 
         /**
-         * The weights and gradients of a group (1 MiB) are still in a core's L2 cache when pass 2 comes to them; a
-         * share is a few microseconds of work, more than waking a thread costs.
+         * The default. The weights and gradients of a group take 1 MiB per thread, and are still in a core's L2 cache
+         * when pass 2 reads them. A share takes a few microseconds, which is more than the cost of waking a thread.
          */
         public static final Grain USUAL = new Grain(1 << 17, 1 << 13);
     }
@@ -52,10 +53,12 @@ public final class Plan {
     /**
      * Plans the work on a layout.
      *
-     * @param offsets index of each layer's first element
-     * @param lengths elements of each layer
-     * @param allSumsFirst whether all sums are needed before the first write: then everything is one group
-     * @param threads threads that share the work, at least 1
+     * @param offsets the index of the first element of each layer
+     * @param lengths the number of elements of each layer
+     * @param allSumsFirst whether all sums are needed before the first write; then all layers form one group
+     * @param threads the number of threads that share the work, at least 1
+     * @param grain how finely the work is divided
+     * @return the plan
      */
     public static Plan of(int[] offsets, int[] lengths, boolean allSumsFirst, int threads, Grain grain) {
         int layers = offsets.length;
@@ -72,7 +75,7 @@ public final class Plan {
         return new Plan(threads, offsets.clone(), lengths.clone(), firstBlock, groups, shares);
     }
 
-    /** Consecutive layers while they stay within {@code most} elements together; a larger one is a group by itself. */
+    /** Forms groups of consecutive layers of at most {@code most} elements; a larger layer is a group of its own. */
     private static int[] groups(int[] lengths, long most) {
         int[] first = new int[lengths.length + 1];
         int groups = 0;
@@ -88,7 +91,9 @@ public final class Plan {
         return Arrays.copyOf(first, groups + 1);
     }
 
-    /** Cuts the blocks of layers {@code [first, last)} into contiguous shares of about equally many elements. */
+    /**
+     * Divides the blocks of layers {@code [first, last)} into contiguous shares with about the same number of elements.
+     */
     private static void share(
             int[] lengths, int[] firstBlock, int first, int last, int threads, int grain, int[] shares, int at) {
         long elements = 0;
@@ -111,7 +116,7 @@ public final class Plan {
         Arrays.fill(shares, at + thread + 1, at + threads, firstBlock[last]);
     }
 
-    /** The place of every block, and behind them the number of places. Shares of one group are apart. */
+    /** Computes the place of every block, followed by the number of places. The shares of a group are apart. */
     private static int[] places(int blocks, int threads, int[] shares) {
         int[] places = new int[blocks + 1];
         int gaps = 0;
@@ -128,33 +133,37 @@ public final class Plan {
         return places;
     }
 
+    /** Returns the number of threads. */
     public int threads() {
         return threads;
     }
 
+    /** Returns the number of layers. */
     public int layers() {
         return firstBlock.length - 1;
     }
 
+    /** Returns the number of blocks. */
     public int blocks() {
         return firstBlock[firstBlock.length - 1];
     }
 
+    /** Returns the number of groups. */
     public int groups() {
         return groupFirstLayer.length - 1;
     }
 
-    /** Index of a group's first layer; for {@code group == groups()} the number of layers. */
+    /** Returns the index of a group's first layer, or the number of layers if {@code group == groups()}. */
     public int groupFirstLayer(int group) {
         return groupFirstLayer[group];
     }
 
-    /** Index of a layer's first block; for {@code layer == layers()} the number of blocks. */
+    /** Returns the index of a layer's first block, or the number of blocks if {@code layer == layers()}. */
     public int firstBlock(int layer) {
         return firstBlock[layer];
     }
 
-    /** The layer that a block is part of. */
+    /** Returns the layer of a block. */
     int layer(int block) {
         int found = Arrays.binarySearch(firstBlock, block);
         int layer = found < 0 ? -found - 2 : found;
@@ -164,30 +173,30 @@ public final class Plan {
         return layer;
     }
 
-    /** Index of the first element of a block of a layer. */
+    /** Returns the index of the first element of a block of a layer. */
     int from(int layer, int block) {
         return offsets[layer] + (block - firstBlock[layer]) * Stripes.BLOCK;
     }
 
-    /** Index behind the last element of a block of a layer. */
+    /** Returns the index after the last element of a block of a layer. */
     int to(int layer, int block) {
         return Math.min(offsets[layer] + lengths[layer], from(layer, block) + Stripes.BLOCK);
     }
 
-    /** Number of places: the length of an array of sums. */
+    /** Returns the number of places, which is the length of an array of block sums. */
     int places() {
         return places[blocks()];
     }
 
     /**
-     * The place of a block in an array of sums. The blocks of a share have one place after the other; those that
-     * different threads write at the same time are {@link Crew#APART}.
+     * Returns the place of a block, which is the index of its sum in an array of block sums. The blocks of one share
+     * have consecutive places; places that different threads write at the same time are {@link Crew#APART} bytes apart.
      */
     int place(int block) {
         return places[block];
     }
 
-    /** Adds up the sums of a layer's blocks, at their places, in the order of the blocks, overwriting them. */
+    /** Adds the sums of a layer's blocks in the order of the blocks, and overwrites them. */
     double fold(double[] sums, int layer) {
         int first = firstBlock[layer];
         int blocks = firstBlock[layer + 1] - first;
@@ -198,22 +207,22 @@ public final class Plan {
         return Stripes.foldBlocks(sums, at, blocks);
     }
 
-    /** Working space of the kernels for each thread, {@link Crew#APART} from the next one's. */
+    /** Returns working space of the kernels for each thread, {@link Crew#APART} bytes apart. */
     double[][] scratch() {
         return new double[threads][Stripes.SCRATCH + APART];
     }
 
-    /** Index of the first block of a thread's share of a group. */
+    /** Returns the index of the first block of a thread's share of a group. */
     int shareFrom(int group, int thread) {
         return shares[group * threads + thread];
     }
 
-    /** Index behind the last block of a thread's share of a group. */
+    /** Returns the index after the last block of a thread's share of a group. */
     int shareTo(int group, int thread) {
         return shares[group * threads + thread + 1];
     }
 
-    /** One line a group: its layers, its blocks, and each thread's share of them. */
+    /** Returns a line of totals, and one line for each group with its layers and the share of each thread. */
     @Override
     public String toString() {
         StringBuilder text = new StringBuilder();

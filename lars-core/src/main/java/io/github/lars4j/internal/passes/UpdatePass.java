@@ -3,9 +3,7 @@ package io.github.lars4j.internal.passes;
 import io.github.lars4j.internal.kernel.Kernels;
 import io.github.lars4j.internal.kernel.Stripes;
 
-/**
- * Pass 2: reads weights, gradients and momentum once and writes weights and momentum once.
- */
+/** Pass 2: updates the layers. It reads weights, gradients and momentum once, and writes weights and momentum once. */
 public final class UpdatePass implements Crew.Task {
 
     private final Plan plan;
@@ -29,12 +27,13 @@ public final class UpdatePass implements Crew.Task {
     }
 
     /**
-     * Updates a group's layers.
+     * Updates the layers of a group.
      *
-     * @param crew as many threads as the plan has
-     * @param momentum the buffer; {@code null} where there is none
-     * @param updates which layers to write
-     * @param carry whether to take Σw² of what was written, block by block, while it is in cache
+     * @param crew the threads, as many as the plan has
+     * @param momentum the momentum buffer, or {@code null} if there is none
+     * @param updates whether to update each layer
+     * @param carry whether to compute Σw² of the new weights, block by block while they are in cache
+     * @param group the index of the group
      */
     public void run(
             Crew crew,
@@ -88,8 +87,9 @@ public final class UpdatePass implements Crew.Task {
     }
 
     /**
-     * Updates blocks of one layer. What each block needs is in local variables: the arrays stream through caches and
-     * TLB, and whatever else a block touches has to be fetched anew (seen: half as slow again from memory).
+     * Updates blocks of one layer. The values that every block needs are in local variables: the arrays stream through
+     * the caches and the TLB, so any other data that a block reads must be fetched again (measured: 50 % slower from
+     * memory).
      */
     private void update(int layer, int block, int end, double[] stripes) {
         Kernels kernels = this.kernels;
@@ -121,7 +121,10 @@ public final class UpdatePass implements Crew.Task {
         }
     }
 
-    /** Σw² of what was written of a layer; once for each run that carried. */
+    /**
+     * Returns Σw² of the new weights of a layer, after a run with {@code carry}. Call this at most once per run,
+     * because it overwrites the sums.
+     */
     public double squares(int layer) {
         return plan.fold(blockSquares, layer);
     }

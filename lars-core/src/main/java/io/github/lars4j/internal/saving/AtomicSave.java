@@ -11,28 +11,33 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Pattern;
 
 /**
- * Replaces a file as a whole: whenever the machine dies, the file is afterwards the one before or the new one, and the
- * new one if the call had returned.
+ * Replaces a file atomically: if the process or the machine dies, the path names either the old file or the new file,
+ * both complete. Once {@link #save} has returned, it names the new file.
  *
- * <p>The new one is written under a temporary name beside it and locked until it has the file's name. A process that is
- * killed leaves the temporary file and loses the lock, by which the next save of the same file knows that it may delete
- * it.
+ * <p>The new file is written under a temporary name in the same directory, and is locked until it is renamed. A process
+ * that is killed leaves its temporary file behind but loses the lock; the next save of the same file deletes a
+ * temporary file that nobody locks. Several threads and processes may save the same file at the same time.
  */
 public final class AtomicSave {
 
-    /** Writes what is to be in the file. */
+    /** The content of a file. */
     @FunctionalInterface
     public interface Content {
+        /**
+         * Writes the whole content.
+         *
+         * @throws IOException if the channel throws it
+         */
         void writeTo(WritableByteChannel channel) throws IOException;
     }
 
-    /** What the name of a temporary file has behind that of the file and a dot. */
+    /** The part of a temporary file's name that follows the name of the saved file and a dot. */
     private static final Pattern TEMPORARY =
             Pattern.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\\.lars4j\\.tmp");
 
     /**
-     * The names of temporary files that this process writes. Their locks say nothing to the process itself, and where
-     * locks are POSIX's it must not even open them: it would lose the lock when it closes them.
+     * The names of the temporary files that this process is writing. A lock does not exclude the process that holds it,
+     * and with POSIX locks the process must not even open such a file: closing it would release the lock.
      */
     private static final Set<String> OWN = ConcurrentHashMap.newKeySet();
 
@@ -48,10 +53,13 @@ public final class AtomicSave {
     }
 
     /**
-     * Saves. Where the file is a symbolic link, what it points to is replaced.
+     * Saves a file. If the path is a symbolic link, the file that it points to is replaced.
      *
-     * @throws IOException if anything fails, naming the file; it is the one before then, or, where the message says so,
-     *     the new one
+     * @param disk the file system
+     * @param file the file to create or replace; its directory must exist
+     * @param content the content of the new file
+     * @throws IOException if the file cannot be saved, with a message that names the file. The old file is then
+     *     unchanged, unless the message says that the file has been saved but may not survive a crash
      */
     public static void save(Disk disk, Path file, Content content) throws IOException {
         AtomicSave save = null;
@@ -64,14 +72,14 @@ public final class AtomicSave {
         } catch (IOException e) {
             String doing = save != null && save.replaced
                     ? "has been saved, but may not survive a crash of the machine"
-                    : "cannot be saved, and is as it was";
+                    : "cannot be saved and is unchanged";
             throw FileErrors.of(file.toString(), doing, e);
         }
     }
 
-    /** Replaces the file, unless another process takes the temporary one for abandoned before it is locked. */
+    /** Replaces the file, unless another process deletes the temporary file as abandoned before it is locked. */
     private void replace() throws IOException {
-        // A name of its own, in the same folder: two that save at once each move a whole file.
+        // The name is unique, so that two saves at the same time each rename a complete file.
         String name = target.getFileName() + "." + UUID.randomUUID() + ".lars4j.tmp";
         Path temporary = target.resolveSibling(name);
         OWN.add(name);
@@ -84,7 +92,7 @@ public final class AtomicSave {
                 if (hold != Disk.Hold.LOST) {
                     content.writeTo(output);
                     disk.takePermissions(temporary, target);
-                    // Before the move, which could otherwise reach the disk ahead of the bytes.
+                    // The content must be on the disk before the rename is.
                     output.force();
                     disk.replace(target, temporary);
                     replaced = true;
@@ -102,7 +110,10 @@ public final class AtomicSave {
         }
     }
 
-    /** Deletes what saves of this file have left that were killed. What cannot be deleted does no harm to this save. */
+    /**
+     * Deletes the temporary files that killed saves of this file have left. A failure to delete does not fail this
+     * save.
+     */
     private void deleteAbandoned() {
         List<Path> files;
         try {
@@ -119,7 +130,7 @@ public final class AtomicSave {
                 try {
                     disk.deleteAbandoned(file);
                 } catch (IOException e) {
-                    // For the next save to try.
+                    // The next save tries again.
                 }
             }
         }

@@ -15,15 +15,17 @@ import java.util.Locale;
 import java.util.zip.CRC32;
 
 /**
- * The sums that a checkpoint ends with: a tensor of two CRC-32, little-endian, the first over the file's bytes up to
- * the data, the second over all bytes before this tensor. At the end, so that they need not be known before the data is
- * written, and nothing is summed that holds them; two, so that a header can be trusted without reading the data.
+ * The checksums of a checkpoint. The last tensor of the file holds two CRC-32 values, little-endian: the first covers
+ * the bytes of the file up to the data section, the second covers all bytes before this tensor. The tensor comes last,
+ * so that the file can be written in one go and neither value covers itself. There are two values, so that the header
+ * can be checked without reading the data.
  *
- * <p>They are there for files that were torn, cut or have rotted, and see every flipped bit and every burst of up to
- * 32; against forgery no sum without a key would help. CRC-32, because Python's {@code zlib} has it.
+ * <p>The checksums detect truncated and damaged files: every flipped bit, and every burst of up to 32 bits. They do not
+ * protect against forgery, which no checksum without a key does. Python can compute CRC-32 with {@code zlib}.
  */
 public final class Checksum {
 
+    /** The name of the tensor that holds the checksums. */
     public static final String TENSOR = "lars4j.checksum";
 
     private static final int BYTES = 2 * Integer.BYTES;
@@ -31,12 +33,15 @@ public final class Checksum {
     private Checksum() {}
 
     /**
-     * Writes a file, and its sums.
+     * Writes a file and its checksums.
      *
-     * @param dataBytes the size of all tensors that the writer has
+     * @param writer the tensors of the file, to which this adds {@link #TENSOR}
+     * @param dataBytes the total size in bytes of the tensors of the writer, without {@link #TENSOR}
+     * @param channel the channel to write to
+     * @throws IOException if the channel throws it, or accepts no bytes
      */
     public static void write(SafeTensorsWriter writer, long dataBytes, WritableByteChannel channel) throws IOException {
-        // The smallest of dtypes, which the writer puts last. The channel puts the sums in these bytes' place.
+        // The writer puts the smallest dtype last. The channel replaces these bytes with the checksums.
         writer.bytes(TENSOR, Dtype.U8, List.of((long) BYTES), new byte[BYTES], 0);
         long end = writer.size() - BYTES;
         Summing summing = new Summing(channel, end - dataBytes, end);
@@ -50,20 +55,22 @@ public final class Checksum {
     }
 
     /**
-     * Checks the first sum, and so the header.
+     * Checks the header against its checksum.
      *
-     * @param path the file's, for messages
-     * @throws SafeTensorsException if it is not there or does not agree
+     * @param path the path of the file, for messages
+     * @throws SafeTensorsException if the checksum is missing or wrong
+     * @throws IOException if the file cannot be read
      */
     public static void verifyHeader(Path path, SafeTensorsFile file) throws IOException {
         verify(path, file, false);
     }
 
     /**
-     * Checks both sums, and so the whole file.
+     * Checks the whole file against both checksums.
      *
-     * @param path the file's, for messages
-     * @throws SafeTensorsException if they are not there or do not agree
+     * @param path the path of the file, for messages
+     * @throws SafeTensorsException if the checksums are missing or one of them is wrong
+     * @throws IOException if the file cannot be read
      */
     public static void verifyAll(Path path, SafeTensorsFile file) throws IOException {
         verify(path, file, true);
@@ -80,7 +87,7 @@ public final class Checksum {
                 || file.dataStart() + tensor.begin() != end) {
             throw new SafeTensorsException(path + ": tensor \"" + TENSOR + "\" is " + tensor.dtype() + " of "
                     + tensor.byteLength() + " bytes at " + tensor.begin() + "; it must be U8 of " + BYTES
-                    + " at the end");
+                    + " bytes at the end of the file");
         }
         byte[] bytes = new byte[BYTES];
         file.readBytes(TENSOR, bytes, 0);
@@ -97,12 +104,15 @@ public final class Checksum {
     private static void require(String what, int stored, CRC32 sum) throws SafeTensorsException {
         if (stored != (int) sum.getValue()) {
             throw new SafeTensorsException(String.format(
-                    Locale.ROOT, "%s is %08x, that of its content %08x: it is damaged", what, stored, (int)
+                    Locale.ROOT, "%s is %08x, but its content has %08x: the file is damaged", what, stored, (int)
                             sum.getValue()));
         }
     }
 
-    /** Sums what passes through to another channel, and keeps back the last bytes, in whose place the sums come. */
+    /**
+     * Computes the checksums of the bytes that it passes on to another channel. It does not pass on the last bytes,
+     * which the caller replaces with the checksums.
+     */
     private static final class Summing implements WritableByteChannel {
 
         private final WritableByteChannel target;

@@ -5,59 +5,67 @@ import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
 import java.util.List;
 
-/** What saving needs of a file system, and what it may rely on when the machine dies. */
+/**
+ * The file system operations that saving needs, and what each of them guarantees if the machine crashes. A method
+ * throws an {@link IOException} if its operation fails.
+ */
 public interface Disk {
 
     /**
-     * The file that is to be replaced where a name is saved to: behind symbolic links, absolute. It need not be there.
+     * Returns the absolute path of the file to replace when saving to a path, after following symbolic links. The file
+     * need not exist.
      *
-     * @throws IOException if it is there and is not a regular file, or its folder is not there
+     * @throws IOException if the file exists and is not a regular file, or its directory does not exist
      */
     Path target(Path file) throws IOException;
 
     /**
-     * A new, empty file; an error if there is one of this name. Neither its name nor its bytes survive a crash as yet.
+     * Creates an empty file and opens it for writing. Until they are forced, neither its name nor its content is
+     * guaranteed to survive a crash.
      *
-     * @param like where this file is there, nobody but the owner may read the new one for now
+     * @param like if this file exists and has permissions, only the owner may read and write the new file until {@link
+     *     #takePermissions}
+     * @throws IOException if the file exists already or cannot be created
      */
     Output create(Path file, Path like) throws IOException;
 
-    /** Gives a file the permissions of another, if that is there and the file system has permissions. */
+    /** Copies the permissions of one file to another, if the first exists and the file system has permissions. */
     void takePermissions(Path file, Path from) throws IOException;
 
-    /** Gives a file another's name, in place of that one: after a crash the name means the one or the other. */
+    /** Renames {@code by} to {@code file}, replacing it. After a crash the name refers to one of the two files. */
     void replace(Path file, Path by) throws IOException;
 
-    /** Makes the names in a folder survive a crash from now on. */
+    /** Forces the names in a directory to the disk: they survive a later crash. */
     void forceFolder(Path folder) throws IOException;
 
-    /** Deletes a file, if it is there. */
+    /** Deletes a file if it exists. */
     void delete(Path file) throws IOException;
 
-    /** What is in a folder. */
+    /** Returns the entries of a directory. */
     List<Path> list(Path folder) throws IOException;
 
-    /** Deletes a regular file if nobody holds it. It must not be one that this process is writing. */
+    /** Deletes a regular file if no process holds it. This process must not be writing that file. */
     void deleteAbandoned(Path file) throws IOException;
 
-    /** Whether a file is held. */
+    /** The result of {@link Output#hold}. */
     enum Hold {
+        /** The file is held. */
         HELD,
-        /** It has been deleted by {@link #deleteAbandoned}, or is about to be. */
+        /** {@link #deleteAbandoned} has deleted the file, or is about to delete it. */
         LOST,
-        /** The file system has no locks. */
+        /** The file system does not support locks. */
         UNSUPPORTED
     }
 
-    /** A file being written. */
+    /** A file that is open for writing. */
     interface Output extends WritableByteChannel {
-        /** Keeps {@link #deleteAbandoned} of all processes from deleting this file, until it is closed. */
+        /** Holds the file until it is closed, so that no process deletes it with {@link #deleteAbandoned}. */
         Hold hold();
 
-        /** Makes the bytes written so far survive a crash from now on. */
+        /** Forces the bytes written so far to the disk: they survive a later crash. */
         void force() throws IOException;
     }
 
-    /** The machine's. */
+    /** The file systems of this machine. */
     Disk REAL = new RealDisk();
 }

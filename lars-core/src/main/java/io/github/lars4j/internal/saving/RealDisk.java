@@ -25,10 +25,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 
-/** The machine's file systems. */
+/** The file systems of this machine. */
 final class RealDisk implements Disk {
 
-    /** As many as Linux follows. */
+    /** The maximum number of symbolic links to follow, the same as Linux has. */
     private static final int MOST_LINKS = 40;
 
     @Override
@@ -48,7 +48,7 @@ final class RealDisk implements Disk {
                 throw new NoSuchFileException(
                         target.toString(),
                         null,
-                        "there is no folder " + target.getParent() + ", and saving creates none");
+                        "folder " + target.getParent() + " does not exist; saving does not create it");
             }
             return target;
         }
@@ -73,7 +73,7 @@ final class RealDisk implements Disk {
             @Override
             public Hold hold() {
                 try {
-                    // One that had been deleted before it was locked can be locked all the same.
+                    // A file that was deleted before it was locked can still be locked.
                     return lock(channel) != null && Files.exists(file) ? Hold.HELD : Hold.LOST;
                 } catch (IOException e) {
                     return Hold.UNSUPPORTED;
@@ -102,18 +102,18 @@ final class RealDisk implements Disk {
         };
     }
 
-    /** {@code null} if it is held by somebody else. */
+    /** Locks a file; returns {@code null} if it is locked already. */
     private static FileLock lock(FileChannel channel) throws IOException {
         try {
-            // A byte that no file has: on Windows nobody else can read what is locked.
+            // This byte lies beyond the end of any file: on Windows, other processes cannot read locked bytes.
             return channel.tryLock(Long.MAX_VALUE - 1, 1, false);
         } catch (OverlappingFileLockException e) {
-            // By this process, in classes of this name from another class loader.
+            // This process holds it, through a copy of this class from another class loader.
             return null;
         }
     }
 
-    /** {@code null} where there is no such file, or it has none. */
+    /** Returns the permissions of a file, or {@code null} if it does not exist or has none. */
     private static Set<PosixFilePermission> permissions(Path file) throws IOException {
         PosixFileAttributeView view = Files.getFileAttributeView(file, PosixFileAttributeView.class);
         try {
@@ -126,7 +126,7 @@ final class RealDisk implements Disk {
     @Override
     public void takePermissions(Path file, Path from) throws IOException {
         Set<PosixFilePermission> permissions = permissions(from);
-        // Where all files have the same ones, setting them may be refused.
+        // Some file systems give all files the same permissions and refuse to set them.
         if (permissions != null && !permissions.equals(permissions(file))) {
             Files.setPosixFilePermissions(file, permissions);
         }
@@ -143,7 +143,7 @@ final class RealDisk implements Disk {
         try {
             channel = FileChannel.open(folder, StandardOpenOption.READ);
         } catch (AccessDeniedException e) {
-            // Windows opens no folders; what its moves need is up to it.
+            // Windows cannot open a directory as a file, and has no way to force one.
             return;
         }
         try (channel) {

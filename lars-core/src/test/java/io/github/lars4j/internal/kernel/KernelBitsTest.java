@@ -9,19 +9,19 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** Scalar and vector kernels give the bits of {@link KernelOracle}, and touch nothing but what is theirs. */
+/** Scalar and vector kernels give the bits of {@link KernelOracle}, and touch only the elements of their block. */
 @Tag("bits")
 class KernelBitsTest {
 
     private static final int BLOCK = 4096;
     private static final int OFFSETS = 18;
-    /** Elements behind the block that no kernel may read or write. */
+    /** The number of elements after the block, which no kernel may read or write. */
     private static final int GUARD = 40;
 
-    /** What lies around a block that is only read: a sum that reads it shows it. */
+    /** The value around a block that is only read: it changes any sum that includes it. */
     private static final float READ_CANARY = Float.NaN;
 
-    /** What lies around a block that is written: not a NaN, which arithmetic may leave as it is. */
+    /** The value around a block that is written: not NaN, which arithmetic may leave unchanged. */
     private static final float WRITE_CANARY = 1234.5f;
 
     private static final float[][] COEFFICIENTS = {
@@ -36,17 +36,17 @@ class KernelBitsTest {
         {1 / 3f, 1 / 7f, 1 / 11f, 1 / 13f, 1 / 17f},
     };
 
-    /** Blocks that were tried, by the kernels of one kind. */
+    /** The number of blocks tried. */
     private static int tried;
 
     @AfterAll
     static void count() {
         System.out.printf(
-                "%d blocks, scalar and by %d bits, each as the plain loop has it%n", tried, VectorKernels.bits());
+                "%d blocks, scalar and with %d bits, each with the bits of the oracle%n", tried, VectorKernels.bits());
     }
 
     private enum Kind {
-        /** Of like magnitude, so that another order of summation shows. */
+        /** Values of similar magnitude, so that another order of summation changes the sum. */
         MODERATE,
         ANY_FINITE,
         ONE_SPECIAL,
@@ -102,7 +102,7 @@ class KernelBitsTest {
             assertEquals(bits(expected), bits(Stripes.foldBlocks(folded, from, count)), "of " + count + " blocks");
             for (int i = 0; i < folded.length; i++) {
                 if (i < from || i >= from + count) {
-                    assertEquals(blocks[i], folded[i], "block " + i + ", which is another layer's");
+                    assertEquals(blocks[i], folded[i], "block " + i + ", which belongs to another layer");
                 }
             }
         }
@@ -174,7 +174,7 @@ class KernelBitsTest {
         void measure() {
             float[] w = weights.clone();
             float[] g = gradients.clone();
-            // The sums of other blocks, and scratch as another block left it.
+            // The sums have other blocks, and the scratch has the values of an earlier block.
             BlockSums sums = new BlockSums(3);
             kernels.measure(w, g, from, length, dirtyScratch(), sums, 1);
             same("Σw²", KernelOracle.products(weights, weights, from, length), sums.weights);
@@ -248,7 +248,7 @@ class KernelBitsTest {
             }
         }
 
-        /** Any NaN is equal to any. */
+        /** Asserts that the bits are equal; all NaNs count as equal. */
         private void same(String what, float[] expected, float[] actual) {
             for (int i = 0; i < actual.length; i++) {
                 if (Float.floatToIntBits(actual[i]) != Float.floatToIntBits(expected[i])) {

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@link ShortRun} in JVMs started in other ways: which kernels it ran on, that it said so once, and the same bits. */
+/** {@link ShortRun} in JVMs with other options: it uses the expected kernels, logs once, and gives the same bits. */
 @Tag("no-mutants")
 class KernelJvmTest {
 
@@ -38,23 +38,23 @@ class KernelJvmTest {
 
     @AfterAll
     static void count() {
-        System.out.printf("%d JVMs came to the same bits, %d refused what they cannot do%n", same, refused);
+        System.out.printf("%d JVMs gave the same bits, %d refused kernels that cannot run%n", same, refused);
     }
 
     @Test
     void withoutTheModule() throws Exception {
         Run run = run();
-        run.same("scalar kernels: module jdk.incubator.vector is not there;"
+        run.same("scalar kernels: module jdk.incubator.vector is missing;"
                 + " add --add-modules jdk.incubator.vector to the java command");
         run.logged(1);
         Run auto = run("-Dlars4j.kernels=auto");
         auto.same(run.kernels());
-        assertEquals(run.logged(), auto.logged(), "auto means what not setting it means");
+        assertEquals(run.logged(), auto.logged(), "auto is the default");
     }
 
     @Test
     void withTheModule() throws Exception {
-        // How the trial ends, and when, is for the machine to say.
+        // The result of the trial and its time depend on the machine.
         Run run = run(WITH_MODULE);
         assertTrue(run.kernels().contains(" tried"), run::toString);
         run.same(run.kernels());
@@ -100,7 +100,7 @@ class KernelJvmTest {
         scalarWith(patch("VectorShape", (code, element) -> {}));
     }
 
-    /** A kernel links what it calls when it comes to it, long after its class has been initialized. */
+    /** The JVM links a call in a kernel when it is first executed, long after the class has been initialized. */
     @Test
     void anotherIncubatorThatLacksWhatOneKernelCalls() throws Exception {
         scalarWith(patch("FloatVector", ClassTransform.dropping(KernelJvmTest::isMulByScalar)));
@@ -130,7 +130,7 @@ class KernelJvmTest {
         }
     }
 
-    /** Puts a class with parts left out in the place of one of the module's. */
+    /** Replaces a class of the module by a copy with parts removed. */
     private String patch(String name, ClassTransform transform) throws IOException {
         String path = "jdk/incubator/vector/" + name + ".class";
         Path file = temp.resolve(path);
@@ -159,7 +159,7 @@ class KernelJvmTest {
         Path err = temp.resolve("err");
         ProcessBuilder builder =
                 new ProcessBuilder(command).redirectOutput(out.toFile()).redirectError(err.toFile());
-        // What the environment adds to every JVM would change what is tested.
+        // Options from the environment would change what is tested.
         builder.environment().remove("JDK_JAVA_OPTIONS");
         builder.environment().remove("JAVA_TOOL_OPTIONS");
         int status = builder.start().waitFor();
@@ -193,7 +193,7 @@ class KernelJvmTest {
                     .orElse("");
         }
 
-        /** The lines of the library's logger, which the JDK's own handler writes to standard error. */
+        /** Returns the lines of the library's logger, which the JDK's default handler writes to standard error. */
         List<String> logged() {
             return err.lines().filter(line -> line.contains(" kernels: ")).toList();
         }

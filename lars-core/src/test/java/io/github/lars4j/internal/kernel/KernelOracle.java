@@ -1,8 +1,8 @@
 package io.github.lars4j.internal.kernel;
 
 /**
- * What the kernels must compute, stated in the plainest way and calling none of their code: the order of the sums as
- * the contract has it, and the update one rounding at a time.
+ * The oracle of the kernels, which calls none of their code: the sums in the order of the contract, and the update one
+ * rounding at a time.
  */
 public final class KernelOracle {
 
@@ -10,7 +10,7 @@ public final class KernelOracle {
 
     private KernelOracle() {}
 
-    /** Sum of {@code x·y} over one block: element i goes to stripe i mod 16. */
+    /** Returns the sum of {@code x·y} over one block: element i is added to stripe i mod 16. */
     public static double products(float[] x, float[] y, int from, int length) {
         double[] stripes = new double[STRIPES];
         for (int i = 0; i < length; i++) {
@@ -21,7 +21,8 @@ public final class KernelOracle {
     }
 
     /**
-     * The stripes that lie {@code step} apart from {@code first} on: each is added to the one half of all stripes away.
+     * Returns the sum of every {@code step}-th stripe from {@code first} on: each stripe is added to the one that is
+     * half of all stripes away.
      */
     private static double tree(double[] stripes, int first, int step) {
         return step == STRIPES
@@ -29,7 +30,10 @@ public final class KernelOracle {
                 : tree(stripes, first, 2 * step) + tree(stripes, first + step, 2 * step);
     }
 
-    /** Sum of a layer's blocks: a whole binary tree over as many as a power of two holds, plus that over the rest. */
+    /**
+     * Returns the sum of a layer's blocks: a full binary tree over the largest power of two, plus the tree over the
+     * rest.
+     */
     public static double pairwise(double[] blocks, int from, int count) {
         if (count <= 1) {
             return count == 0 ? 0 : blocks[from];
@@ -56,12 +60,14 @@ public final class KernelOracle {
         }
     }
 
-    /** The rounded product; a double holds the exact one, so nothing can be fused or rounded twice. */
+    /** Returns the rounded product. A double holds the exact product, so that nothing is fused or rounded twice. */
     private static float times(float x, float y) {
         return (float) ((double) x * (double) y);
     }
 
-    /** The rounded sum; a double has more than twice a float's digits, so its own rounding never shows. */
+    /**
+     * Returns the rounded sum. A double has more than twice the digits of a float, so that rounding twice is harmless.
+     */
     private static float plus(float x, float y) {
         return (float) ((double) x + (double) y);
     }

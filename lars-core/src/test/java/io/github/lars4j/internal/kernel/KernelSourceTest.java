@@ -8,11 +8,11 @@ import static org.junit.jupiter.api.Assertions.fail;
 import io.github.lars4j.Kernel;
 import org.junit.jupiter.api.Test;
 
-/** The kernels that are handed out, here; {@link KernelJvmTest} sees to other JVMs. */
+/** The kernels that {@link KernelSource} returns in this JVM; {@link KernelJvmTest} tests other JVMs. */
 class KernelSourceTest {
 
     private static KernelSource open(String kernels) {
-        return Kernel.with(kernels, KernelSource::open);
+        return Kernel.with(kernels, () -> KernelSource.open(KernelWish.ofProperty()));
     }
 
     @Test
@@ -41,7 +41,7 @@ class KernelSourceTest {
             }
             Thread.onSpinWait();
         }
-        // How it ends is for the machine to say.
+        // The result depends on the machine.
         boolean vector = source.kernels() == VectorKernels.INSTANCE;
         assertTrue(
                 source.describe()
@@ -52,6 +52,6 @@ class KernelSourceTest {
                 source::describe);
         KernelSource next = open("auto");
         assertEquals(source.describe(), next.describe(), "before a step has asked for kernels");
-        assertSame(source.kernels(), next.kernels(), "the next need not wait");
+        assertSame(source.kernels(), next.kernels(), "the next source has the result at once");
     }
 }

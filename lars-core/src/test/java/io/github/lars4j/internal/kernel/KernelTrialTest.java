@@ -10,25 +10,25 @@ import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** How the trial decides, on machines whose time is made up. */
+/** How the trial decides, on machines with simulated time. */
 class KernelTrialTest {
 
     private static final int KERNELS = 5;
     private static final int RUNS = 5;
-    /** Runs of one round: of each kernel of each kind. */
+    /** The number of runs in one round, over all kernels, scalar and vector. */
     private static final int ROUND = KERNELS * RUNS * 2;
 
     private static final long MICROSECOND = 1000;
     private static final long MILLISECOND = 1_000_000;
     private static final long SECOND = 1_000_000_000;
 
-    /** A machine on which time goes by in runs alone. */
+    /** A machine on which only runs take time. */
     private abstract static class MadeUp implements KernelTrial.Machine {
         final List<Long> rests = new ArrayList<>();
         int runs;
         long now = 123;
 
-        /** Nanoseconds that the run takes whose number is {@link #runs}. */
+        /** Returns the time of run number {@link #runs}, in nanoseconds. */
         abstract long cost(boolean vector, int kernel);
 
         @Override
@@ -56,7 +56,7 @@ class KernelTrialTest {
         }
     }
 
-    /** A machine on which each kernel takes the time given, the scalar ones {@code scalar}. */
+    /** Returns a machine on which every scalar kernel takes {@code scalar}, and each vector kernel its own time. */
     private static MadeUp machine(long scalar, long... vector) {
         return new MadeUp() {
             @Override
@@ -136,7 +136,7 @@ class KernelTrialTest {
     @Test
     void restsAfterEveryTwoMillisecondsOfWorkForAsLongOrAMultiple() {
         for (int rest : new int[] {1, 9}) {
-            // A round takes 0.4 ms, so that the fifth ends a slice exactly.
+            // A round takes 0.4 ms, so that the fifth round ends exactly at the end of a slice.
             long cost = 8 * MICROSECOND;
             MadeUp machine = machine(cost, cost, cost, cost, cost, cost);
             assertEquals(Trial.SLOWER, KernelTrial.decide(machine, rest));
@@ -183,8 +183,8 @@ class KernelTrialTest {
                 before = System.nanoTime();
                 long taken = here.time(vector, kernel);
                 assertTrue(taken > 0 && taken <= System.nanoTime() - before);
-                // All weights and gradients are 1, and the updates leave the weights as they are. First a block with a
-                // tail, then a small layer, which leaves its sums and moves its momentum a second time.
+                // All weights and gradients are 1, and the updates do not change the weights. A block with a tail comes
+                // first, then a small layer, whose sums remain and whose momentum is updated a second time.
                 int small = Stripes.STRIPES;
                 int tail = Stripes.BLOCK - 6;
                 assertEquals(kernel == 2 || kernel == 3 ? 0 : small, here.sums.weights[0]);
@@ -198,7 +198,7 @@ class KernelTrialTest {
         }
         before = System.nanoTime();
         assertTrue(here.rest(3));
-        assertTrue(System.nanoTime() - before >= 3 * MILLISECOND, "at least as long as it was to rest");
+        assertTrue(System.nanoTime() - before >= 3 * MILLISECOND, "the rest was too short");
         Thread.currentThread().interrupt();
         assertFalse(here.rest(1));
         assertFalse(Thread.interrupted());

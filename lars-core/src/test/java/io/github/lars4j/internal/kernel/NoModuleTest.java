@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * A JVM that was started without the module. The line that is logged is {@link KernelJvmTest}'s: it comes once a JVM.
+ * A JVM that was started without the module. {@link KernelJvmTest} tests the logged line, which appears once per JVM.
  */
 @Tag("no-module")
 class NoModuleTest {
@@ -27,7 +27,7 @@ class NoModuleTest {
         assertEquals(ShortRun.EXPECTED, ShortRun.hash());
         try (Lars lars = build()) {
             assertEquals(
-                    "scalar kernels: module jdk.incubator.vector is not there;"
+                    "scalar kernels: module jdk.incubator.vector is missing;"
                             + " add --add-modules jdk.incubator.vector to the java command",
                     lars.kernels());
         }
@@ -35,18 +35,18 @@ class NoModuleTest {
 
     @Test
     void refusesToBuildOnVectorKernels() {
-        String before = System.setProperty(KernelChoice.KERNELS_PROPERTY, "vector");
+        String before = System.setProperty(KernelWish.PROPERTY, "vector");
         try {
             assertEquals(
-                    "-Dlars4j.kernels=vector cannot be met: module jdk.incubator.vector is not there;"
+                    "-Dlars4j.kernels=vector cannot be met: module jdk.incubator.vector is missing;"
                             + " add --add-modules jdk.incubator.vector to the java command",
                     assertThrows(IllegalStateException.class, NoModuleTest::build)
                             .getMessage());
         } finally {
             if (before == null) {
-                System.clearProperty(KernelChoice.KERNELS_PROPERTY);
+                System.clearProperty(KernelWish.PROPERTY);
             } else {
-                System.setProperty(KernelChoice.KERNELS_PROPERTY, before);
+                System.setProperty(KernelWish.PROPERTY, before);
             }
         }
     }

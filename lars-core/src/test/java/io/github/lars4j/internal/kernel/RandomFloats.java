@@ -2,7 +2,7 @@ package io.github.lars4j.internal.kernel;
 
 import java.util.Random;
 
-/** Seeded floats of the kinds that arithmetic code stumbles over. */
+/** Random floats of the kinds that often break arithmetic code. */
 public final class RandomFloats {
 
     private static final float[] SPECIALS = {
@@ -23,7 +23,7 @@ public final class RandomFloats {
 
     private RandomFloats() {}
 
-    /** Any finite float, every exponent as likely as another. */
+    /** Returns any finite float; all exponents are equally likely. */
     public static float anyFinite(Random random) {
         while (true) {
             float value = Float.intBitsToFloat(random.nextInt());
@@ -33,13 +33,13 @@ public final class RandomFloats {
         }
     }
 
-    /** A float of magnitude about 2^exponent, subnormal where that is so small. */
+    /** Returns a float of magnitude about 2^exponent, which may be subnormal. */
     public static float near(Random random, int exponent) {
         float value = Math.scalb(1 + random.nextFloat(), exponent);
         return random.nextBoolean() ? value : -value;
     }
 
-    /** A special value. */
+    /** Returns a special value. */
     public static float special(Random random) {
         return SPECIALS[random.nextInt(SPECIALS.length)];
     }

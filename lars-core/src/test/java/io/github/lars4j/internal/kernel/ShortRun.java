@@ -12,25 +12,25 @@ import java.util.HexFormat;
 import java.util.Random;
 
 /**
- * A few steps on three layers, and the hash of all that came of them: the same on every JVM and with all kernels. Its
- * main method is for JVMs of the tests' own.
+ * A few steps on three layers, and the hash of their results, which is the same on every JVM and with all kernels.
+ * Tests run the main method in other JVMs.
  */
 final class ShortRun {
 
-    /** SHA-256 of weights, momentum, norms and ratios of every step. */
+    /** The SHA-256 of the weights, momentum, norms and ratios of every step. */
     static final String EXPECTED = "8ce47d857f249331bbb94fd3cead2a728c32f83489c1180bc57115e582585833";
 
     private ShortRun() {}
 
     /**
-     * Prints the hash of a run, and the kernels in use; with an argument, those that steps go over to in the end,
-     * though none is taken: within a minute.
+     * Prints the hash of a run and the kernels in use. With an argument, waits up to a minute for the end of the trial
+     * and prints the kernels that steps then use.
      */
     public static void main(String[] args) {
         System.out.println("hash " + hash());
         float[] weights = new float[1000 + 17 + 9000];
         float[] gradients = new float[1000 + 17 + 9000];
-        // Another optimizer, which is not to log again.
+        // A second optimizer must not log again.
         try (Lars lars = build(new float[1000 + 17 + 9000])) {
             lars.step(weights, gradients);
             long start = System.nanoTime();

@@ -20,10 +20,11 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * Bytes allocated by steps after the first, by the caller and by the optimizer's own threads.
+ * Steps after the first allocate nothing, neither on the calling thread nor on the optimizer's threads.
  *
- * <p>They are counted over windows of steps, and one window must be free of them. What the JVM itself allocates now and
- * then (it compiles, and takes back what it had compiled) spares most windows; what a step allocates spares none.
+ * <p>The bytes are counted over windows of steps, and at least one window must have none. The JVM itself allocates now
+ * and then, when it compiles or deoptimizes code, but not in every window; allocation by a step would appear in every
+ * window.
  */
 @Tag("no-mutants")
 class AllocationTest {
@@ -48,7 +49,9 @@ class AllocationTest {
         }
     }
 
-    /** Vectors are objects until C2 has compiled the kernels; that takes some windows, and then there are no more. */
+    /**
+     * Vectors are objects until C2 has compiled the kernels, which takes some windows. After that there are no objects.
+     */
     @Test
     void compiledVectorStepsAllocateNothing() {
         for (int parallelism : new int[] {1, 3}) {
@@ -105,7 +108,7 @@ class AllocationTest {
         }
     }
 
-    /** Bytes that these threads and the current one have allocated. */
+    /** Returns the bytes that these threads and the current thread have allocated. */
     private static long allocated(long[] ids) {
         long bytes = THREADS.getCurrentThreadAllocatedBytes();
         for (long id : ids) {
@@ -147,7 +150,7 @@ class AllocationTest {
         }
     }
 
-    /** The count itself: 16 bytes a step are seen, on this thread and on another. */
+    /** Tests the count itself: it sees 16 bytes per step on this thread and on another. */
     @Test
     void allocationsAreSeen() {
         assertTrue(THREADS.isThreadAllocatedMemoryEnabled());

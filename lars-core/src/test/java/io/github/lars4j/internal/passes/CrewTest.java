@@ -21,7 +21,7 @@ class CrewTest {
 
     private static final int[] SIZES = {1, 2, 3, 8};
 
-    /** Which thread did each share, in one round. */
+    /** Returns the thread that did each share in one round. */
     private static Thread[] threads(Crew crew, int size) {
         Thread[] threads = new Thread[size];
         crew.run(thread -> threads[thread] = Thread.currentThread());
@@ -70,7 +70,7 @@ class CrewTest {
                 .count();
     }
 
-    /** Whoever starts a thread may have given his own something that a new thread inherits, and that fails. */
+    /** Creating a thread may fail in an inheritable thread local of the creating thread. */
     @Test
     void threadsThatWereStartedEndWhereALaterOneCannotBe() {
         long before = liveWorkers();
@@ -99,13 +99,13 @@ class CrewTest {
         }
     }
 
-    /** A task of which some threads have a share. */
+    /** A task in which only some threads have a share. */
     private static final class Part implements Crew.Task {
 
         private final boolean[] shares;
         private final int[] rounds;
 
-        /** Counts each thread's rounds. */
+        /** Creates a task that counts the rounds of each thread. */
         Part(boolean[] shares, int[] rounds) {
             this.shares = shares;
             this.rounds = rounds;
@@ -122,7 +122,7 @@ class CrewTest {
         }
     }
 
-    /** Any set of threads after any other: each does the rounds in which it has a share, and no others. */
+    /** Any set of threads follows any other set: each thread does exactly the rounds in which it has a share. */
     @Test
     void onlyThreadsWithAShareDoARoundAndNoneMissesALaterOne() {
         int size = 4;
@@ -135,7 +135,7 @@ class CrewTest {
             for (int round = 0; round < 2000; round++) {
                 for (int thread = 0; thread < size; thread++) {
                     shares[thread] = random.nextBoolean();
-                    // The caller is there anyway.
+                    // The calling thread always takes part.
                     expected[thread] += thread == 0 || shares[thread] ? 1 : 0;
                 }
                 crew.run(part);
@@ -189,9 +189,9 @@ class CrewTest {
     }
 
     /**
-     * Which workers rounds wake, from thread 1 on. The JVM counts how often a thread has begun to wait; a worker that is
-     * woken in a round waits anew after it, and one that is not waits on, but may begin to once more for what woke it
-     * before.
+     * Returns which workers a round wakes, from thread 1 on. The JVM counts how often a thread has begun to wait. A
+     * worker that is woken in a round begins to wait again after it. A worker that is not woken keeps waiting, but may
+     * begin once more because of an earlier wake-up.
      */
     static String woken(Crew crew, int size, Runnable round) {
         Thread[] threads = threads(crew, size);
@@ -208,7 +208,7 @@ class CrewTest {
         return woken.toString();
     }
 
-    /** How often each worker has begun to wait, once all of them do. */
+    /** Waits until all workers wait; returns how often each has begun to wait. */
     private static long[] waits(Thread[] threads) {
         long[] waits = new long[threads.length];
         for (int t = 1; t < threads.length; t++) {
@@ -225,7 +225,9 @@ class CrewTest {
     @Test
     void whatDifferentThreadsWriteIsApart() {
         for (int thread = 0; thread < 8; thread++) {
-            assertTrue((Crew.place(thread) + 1) * Integer.BYTES > Crew.APART, "from what lies before the array");
+            assertTrue(
+                    (Crew.place(thread) + 1) * Integer.BYTES > Crew.APART,
+                    "the first place is too close to the data before the array");
             assertTrue((Crew.place(thread + 1) - Crew.place(thread)) * Integer.BYTES >= Crew.APART);
         }
     }
@@ -275,7 +277,7 @@ class CrewTest {
                         sneak(thrown);
                     }
                     await(throwing);
-                    // Long enough for a caller that does not wait to be back first.
+                    // This takes longer than a caller that does not wait.
                     for (int i = 0; i < 20_000; i++) {
                         Thread.onSpinWait();
                     }
@@ -317,7 +319,7 @@ class CrewTest {
 
     private static void everyRoundIsWhole(int rounds) {
         for (int size : new int[] {2, 8}) {
-            // Not atomic: a round must happen before the next in every thread, and all of it before the caller goes on.
+            // The counts are not atomic: a round must happen before the next round, and before the caller continues.
             int[] counts = new int[size];
             int[] sum = {0};
             try (Crew crew = new Crew(size)) {

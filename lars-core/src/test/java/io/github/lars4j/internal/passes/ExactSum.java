@@ -5,19 +5,19 @@ import java.util.Arrays;
 
 /**
  * Exact sums of products of floats. A product of two floats is an integer of at most 48 bits times 2^e with e at least
- * -298, so the sum is one integer in units of 2^-298, held in pieces of 32 bits whose carries wait until it is asked
- * for.
+ * -298. The sum is therefore an integer in units of 2^-298, held in pieces of 32 bits. Carries are propagated only when
+ * the sum is read.
  */
 final class ExactSum {
 
     private static final int DIGITS = 298;
-    /** 298 bits behind the point, 256 before it, and room for the carries. */
+    /** Room for 298 bits after the binary point, 256 bits before it, and the carries. */
     private static final int PIECES = 20;
 
-    /** Bits of a square root behind those of the least float. */
+    /** The number of bits of a square root below the last bit of the smallest float. */
     private static final int ROOT_DIGITS = 64;
 
-    /** A piece takes less than 2^32 at a time. */
+    /** The maximum number of terms: each adds less than 2^32 to a piece. */
     private static final int MOST_TERMS = 1 << 30;
 
     private final long[] positive = new long[PIECES];
@@ -54,12 +54,12 @@ final class ExactSum {
         return (bits & 0x7f80_0000) == 0 ? bits & 0x7f_ffff : bits & 0x7f_ffff | 0x80_0000;
     }
 
-    /** The exponent of the last bit, counted from that of the least float. */
+    /** Returns the exponent of the last bit, relative to the smallest float. */
     private static int exponent(int bits) {
         return Math.max((bits >>> 23 & 0xff) - 1, 0);
     }
 
-    /** The error of a sum, relative to the sum of the products' magnitudes; 0 where both are 0. */
+    /** Returns the error of a sum, relative to the sum of the magnitudes of the products; 0 if both are 0. */
     double relativeError(double sum) {
         BigInteger plus = total(positive);
         BigInteger minus = total(negative);
@@ -68,13 +68,14 @@ final class ExactSum {
     }
 
     /**
-     * How far a float is from the sum's square root, in units of the last place of the floats around that root.
+     * Returns the distance of a float from the square root of the sum, in units in the last place of the floats near
+     * it.
      *
      * @param norm finite, 0 or more
      */
     double ulpsFromRoot(float norm) {
         BigInteger sum = total(positive).subtract(total(negative));
-        // Both in units of 2^-149-64: the root is cut off far below a float's last place.
+        // Both are in units of 2^(-149-64): the root is truncated far below the last place of a float.
         BigInteger root = sum.shiftLeft(2 * ROOT_DIGITS).sqrt();
         BigInteger given = BigInteger.valueOf(mantissa(Float.floatToRawIntBits(norm)))
                 .shiftLeft(exponent(Float.floatToRawIntBits(norm)) + ROOT_DIGITS);
@@ -99,7 +100,7 @@ final class ExactSum {
         return new BigInteger(bytes);
     }
 
-    /** A double in units of 2^-298; it must be a whole number of them, as any sum of such is, however rounded. */
+    /** Returns a double in units of 2^-298. It must be a multiple of the unit, as every rounded sum of products is. */
     private static BigInteger units(double value) {
         if (!Double.isFinite(value)) {
             throw new AssertionError("the sum is " + value);
@@ -111,7 +112,7 @@ final class ExactSum {
         BigInteger magnitude = BigInteger.valueOf(mantissa);
         if (shift < 0 && mantissa != 0) {
             if (Long.numberOfTrailingZeros(mantissa) < -shift) {
-                throw new AssertionError("no sum of products of floats: " + value);
+                throw new AssertionError("not a sum of products of floats: " + value);
             }
             magnitude = magnitude.shiftRight(-shift);
         } else if (mantissa != 0) {

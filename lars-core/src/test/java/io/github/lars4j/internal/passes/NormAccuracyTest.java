@@ -11,7 +11,7 @@ import java.util.Random;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** The norms of a report, as a float, are the floats nearest to the exact norms but for the 15th digit of a tie. */
+/** The norms of a report, rounded to float, are the floats nearest to the exact norms, except for near-ties. */
 class NormAccuracyTest {
 
     private static final double MOST = 0.5000002;
@@ -31,8 +31,8 @@ class NormAccuracyTest {
     }
 
     /**
-     * Of random weights and random gradients of two layers, and of all gradients, with a scale that is a power of two;
-     * half of all are of a few elements, where ties are near.
+     * Checks the norms of random weights and gradients of two layers, and the norm of all gradients, with a scale that
+     * is a power of two. Half of the layers have only a few elements, so that near-ties occur.
      */
     private void norms(int steps) {
         Random random = new Random(12);
@@ -63,7 +63,7 @@ class NormAccuracyTest {
             }
         }
         System.out.printf("%d norms: at worst %.9f ulp, at most %.7f are allowed%n", checked, worst, MOST);
-        assertTrue(checked > 2 * steps, "too many that no float holds: " + checked);
+        assertTrue(checked > 2 * steps, "too few norms are finite floats: " + checked);
         assertTrue(worst <= MOST, () -> "worst " + worst);
     }
 

@@ -15,10 +15,10 @@ import org.junit.jupiter.api.Test;
 class PlanTest {
 
     private static final int BLOCK = 4096;
-    /** Elements that a group of one thread may hold. */
+    /** The maximum number of elements in a group with one thread. */
     private static final int GROUP = 131_072;
 
-    /** A plan of layers that lie one after the other, with a gap of 3 before each. */
+    /** Returns a plan of consecutive layers, with a gap of 3 elements before each. */
     private static Plan plan(boolean allSumsFirst, int threads, int... lengths) {
         return Plan.of(offsets(lengths), lengths, allSumsFirst, threads, Plan.Grain.USUAL);
     }
@@ -33,7 +33,7 @@ class PlanTest {
         return offsets;
     }
 
-    /** The first layer of every group, and the number of layers. */
+    /** Returns the first layer of every group, followed by the number of layers. */
     private static List<Integer> groups(Plan plan) {
         List<Integer> first = new ArrayList<>();
         for (int g = 0; g <= plan.groups(); g++) {
@@ -100,14 +100,14 @@ class PlanTest {
     void sharesAreAboutEqual() {
         assertEquals(List.of(16, 16), shares(plan(true, 2, 32 * BLOCK)));
         assertEquals(List.of(5, 6, 5), shares(plan(true, 3, 16 * BLOCK)));
-        assertEquals(List.of(2, 3), shares(plan(true, 2, 5 * BLOCK)), "the block in the middle is the latter's");
+        assertEquals(List.of(2, 3), shares(plan(true, 2, 5 * BLOCK)), "the middle block belongs to the second thread");
         assertEquals(List.of(2, 2, 0, 0), shares(plan(true, 4, 4 * BLOCK)), "two blocks are worth waking a thread");
         assertEquals(List.of(3, 0), shares(plan(true, 2, 3 * BLOCK)), "fewer are not");
         assertEquals(List.of(1, 0, 0, 0, 0), shares(plan(true, 5, 7)));
         int[] lengths = new int[32];
         Arrays.fill(lengths, BLOCK + 1);
         lengths[31] = 16 * BLOCK;
-        assertEquals(List.of(46, 32), shares(plan(true, 2, lengths)), "of elements, whatever the blocks hold");
+        assertEquals(List.of(46, 32), shares(plan(true, 2, lengths)), "shares are balanced by elements, not by blocks");
     }
 
     @Test
@@ -145,7 +145,7 @@ class PlanTest {
         }
     }
 
-    /** Blocks lie in layer order, whole but for a layer's last, and cover each layer. */
+    /** Blocks are in layer order and cover each layer; only a layer's last block may be short. */
     private static void checkBlocks(Plan plan, int[] offsets, int[] lengths) {
         assertEquals(0, plan.firstBlock(0));
         for (int layer = 0; layer < lengths.length; layer++) {
@@ -163,7 +163,10 @@ class PlanTest {
         assertEquals(plan.blocks(), plan.firstBlock(lengths.length));
     }
 
-    /** Blocks of one share have places in a row; those of other threads in its group are two cache lines away or more. */
+    /**
+     * Blocks of one share have consecutive places; those of other threads in the group are at least two cache lines
+     * away.
+     */
     private static void checkPlaces(Plan plan) {
         for (int g = 0; g < plan.groups(); g++) {
             int end = -1;
@@ -182,10 +185,10 @@ class PlanTest {
             }
         }
         assertEquals(plan.blocks() == 0 ? 0 : plan.place(plan.blocks() - 1) + 1, plan.places());
-        assertTrue(plan.threads() > 1 || plan.places() == plan.blocks(), "nothing is kept apart from itself");
+        assertTrue(plan.threads() > 1 || plan.places() == plan.blocks(), "a single thread needs no gaps");
     }
 
-    /** The fold over places is that over blocks without gaps. */
+    /** The fold over places equals the fold over blocks without gaps. */
     private static void checkFolds(Plan plan, Random random) {
         double[] blocks = random.doubles(plan.blocks()).toArray();
         double[] places = new double[plan.places()];
@@ -205,11 +208,11 @@ class PlanTest {
         double[][] scratch = plan(true, 3, 10 * BLOCK).scratch();
         assertEquals(3, scratch.length);
         for (double[] own : scratch) {
-            assertEquals(Stripes.SCRATCH + 16, own.length, "what the kernels write, and 128 bytes that nobody does");
+            assertEquals(Stripes.SCRATCH + 16, own.length, "the scratch of the kernels, and 128 unused bytes");
         }
     }
 
-    /** Groups follow each other, and so do the shares in each, from its first block to its last. */
+    /** Groups are consecutive, and the shares of a group are consecutive from its first block to its last. */
     private static void checkShares(Plan plan, int[] lengths) {
         assertEquals(0, plan.groupFirstLayer(0));
         assertEquals(lengths.length, plan.groupFirstLayer(plan.groups()));
@@ -242,6 +245,6 @@ class PlanTest {
         assertEquals(end - 1, plan.from(0, 1));
         assertEquals(end - 1, plan.to(0, 0));
         assertEquals(end, plan.to(0, 1));
-        assertTrue(plan.from(0, 1) + BLOCK > end, "the index with which a pass leaves its loop");
+        assertTrue(plan.from(0, 1) + BLOCK > end, "the index after the loop of a pass");
     }
 }

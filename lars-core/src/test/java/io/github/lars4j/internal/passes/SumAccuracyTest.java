@@ -11,8 +11,8 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * Pass 1's sums against exact ones. The error of Σw² and Σg² is relative to the sum, that of Σwg to Σ|wg|. The vector
- * kernels have the same bits as the scalar ones, which are taken here.
+ * Compares the sums of pass 1 with exact sums. The error of Σw² and Σg² is relative to the sum, the error of Σwg is
+ * relative to Σ|wg|. This uses the scalar kernels; the vector kernels give the same bits.
  */
 class SumAccuracyTest {
 
@@ -25,7 +25,7 @@ class SumAccuracyTest {
 
     private record Sums(double ww, double gg, double wg) {}
 
-    /** The sums that pass 1 takes of one layer, the first {@code length} elements of two arrays. */
+    /** Returns the sums of pass 1 for one layer, which is the first {@code length} elements of two arrays. */
     private static Sums measure(float[] weights, float[] gradients, int length) {
         Plan plan = Plan.of(new int[1], new int[] {length}, true, 1, Plan.Grain.USUAL);
         try (Crew crew = new Crew(1)) {
@@ -95,7 +95,7 @@ class SumAccuracyTest {
         }
     }
 
-    /** Makes the products of the second half those of the first, with the other sign. */
+    /** Makes the products of the second half the negatives of those of the first half. */
     private static void cancel(float[] weights, float[] gradients, int length) {
         for (int i = 0; i + length / 2 < length; i++) {
             weights[i + length / 2] = weights[i];
@@ -113,7 +113,7 @@ class SumAccuracyTest {
         passed("a million equal elements");
     }
 
-    /** Where a float accumulator gets stuck: 2^24 + 1 is no float. */
+    /** A float accumulator would stop growing here, because 2^24 + 1 is not a float. */
     @Test
     @Tag("slow")
     void layersWhereFloatsGetStuck() {
@@ -154,7 +154,7 @@ class SumAccuracyTest {
         passed("3e38 and 1.4e-45");
     }
 
-    /** The oracle itself, on sums that can be taken by hand. */
+    /** Tests the oracle itself, on sums that are easy to compute by hand. */
     @Test
     void theOracleIsExact() {
         ExactSum sum = new ExactSum();

@@ -7,13 +7,15 @@ import io.github.lars4j.internal.kernel.ScalarKernels;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
-/** Which threads the passes wake: those whose share has something to read, or to write. */
+/** The passes wake only the threads whose share has something to read or to write. */
 class WakingTest {
 
     private static final int THREADS = 4;
     private static final int BLOCK = 4096;
 
-    /** Three layers: two threads share the first, the third has the second and a block of the last, the fourth the rest. */
+    /**
+     * Three layers: two threads share the first, the third has the second and a block of the last, the fourth the rest.
+     */
     private static final int[] LENGTHS = {4 * BLOCK, BLOCK, 3 * BLOCK};
 
     private final Plan plan = plan(LENGTHS);

@@ -1,12 +1,11 @@
-package io.github.lars4j;
+package io.github.lars4j.internal.saving;
 
-import io.github.lars4j.internal.saving.Disk;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.List;
 
-/** Does what another disk does, but for what a test has it do otherwise. */
+/** Forwards every operation to another disk; tests override single operations. */
 class DelegatingDisk implements Disk {
 
     private final Disk disk;
@@ -55,7 +54,7 @@ class DelegatingDisk implements Disk {
         disk.deleteAbandoned(file);
     }
 
-    /** The same for a file being written. */
+    /** Forwards every operation to another output. */
     static class DelegatingOutput implements Output {
 
         private final Output output;

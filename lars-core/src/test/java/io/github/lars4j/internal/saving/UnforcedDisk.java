@@ -1,12 +1,12 @@
-package io.github.lars4j;
+package io.github.lars4j.internal.saving;
 
 import java.io.IOException;
 import java.nio.file.Path;
 
-/** The machine's, without its forces: for tests that save thousands of files and survive no crash. */
-final class UnforcedDisk extends DelegatingDisk {
+/** The real disk without forcing, for tests that save thousands of files and need not survive a crash. */
+public final class UnforcedDisk extends DelegatingDisk {
 
-    UnforcedDisk() {
+    public UnforcedDisk() {
         super(REAL);
     }
 

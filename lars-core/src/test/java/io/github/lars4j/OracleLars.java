@@ -7,10 +7,10 @@ import java.util.Arrays;
 import java.util.BitSet;
 
 /**
- * LARS as its papers and their users write it down: in double, a formula at a time. The oracle; of the main code it
- * uses the records that hold hyperparameters and layers, none that computes.
+ * The oracle: LARS in double, formula by formula as in the papers. It shares no computation with the main code, only
+ * the records for hyperparameters and layers.
  */
-public final class PlainLars {
+public final class OracleLars {
 
     /** Unit roundoff of a float. */
     static final double U = 0x1p-24;
@@ -21,20 +21,20 @@ public final class PlainLars {
     private final boolean[] begun;
     private final double[] lastRates;
 
-    /** Weights and momentum after the last step. */
+    /** The weights and the momentum after the last step. */
     double[] w;
 
     double[] v;
-    /** The most that float code may be off from them: each of at most eight roundings of each term, and underflow. */
+    /** The maximum error of float code against them: at most eight roundings of each term, and underflow. */
     double[] boundOfW;
 
     double[] boundOfV;
-    /** Trust ratio of each layer in the last step; NaN without a gradient. */
+    /** The trust ratio of each layer in the last step, or NaN if the layer had no gradient. */
     double[] ratios;
-    /** Layers that the last step left alone because a weight or a coefficient was not a finite float. */
+    /** Layers that the last step skipped because a weight or a coefficient was not a finite float. */
     boolean[] refused;
 
-    PlainLars(Layers layers, Hyperparameters hyper, double maxGradientNorm) {
+    OracleLars(Layers layers, Hyperparameters hyper, double maxGradientNorm) {
         this.layers = layers;
         this.hyper = hyper;
         this.maxGradientNorm = maxGradientNorm;
@@ -42,7 +42,7 @@ public final class PlainLars {
         this.lastRates = new double[layers.size()];
     }
 
-    /** Takes a step from the state given. */
+    /** Takes a step from the given state. */
     void step(float[] weights, float[] momentum, float[] gradients, double rate, double scale, BitSet missing) {
         int n = weights.length;
         w = new double[n];
@@ -108,7 +108,7 @@ public final class PlainLars {
             }
         }
         double mu = hyper.momentum();
-        // What is dampened is the way into a buffer that is there: none without momentum, none before the first step.
+        // Dampening applies to additions to a momentum buffer: not without momentum, and not in the first step.
         double damped = begun[i] && mu != 0 ? 1 - hyper.dampening() : 1;
         double kept =
                 hyper.momentumCorrection() && mu != 0 && begun[i] && lastRates[i] > 0 ? mu * gamma / lastRates[i] : mu;
@@ -136,10 +136,10 @@ public final class PlainLars {
     }
 
     /**
-     * The rule's text, once more.
+     * A second implementation of the rule, written from its text.
      *
      * @param dd ‖g + βw‖²
-     * @return r, and the β that takes part
+     * @return the trust ratio and the effective weight decay
      */
     public static double[] ratioAndDecay(
             Rule rule, boolean adapt, double eta, double beta, double gamma, double ww, double gg, double dd) {

@@ -1,4 +1,4 @@
-package io.github.lars4j;
+package io.github.lars4j.internal.saving;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -7,7 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import io.github.lars4j.internal.saving.Disk;
+import io.github.lars4j.ChildJvm;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InterruptedIOException;
@@ -21,18 +21,18 @@ import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Arrays;
 import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.CountDownLatch;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What a save does to the files that are there: links, permissions, what killed saves left, other saves' files. */
-class SavedFilesTest {
+/** How a save treats existing files: links, permissions, the remains of killed saves, and files of other saves. */
+class AtomicSaveTest {
 
     private static final String TEMPORARY = ".01234567-89ab-cdef-0123-456789abcdef.lars4j.tmp";
 
@@ -40,17 +40,31 @@ class SavedFilesTest {
     Path folder;
 
     private Path file;
-    private final float[] params = SampleRun.params();
-    private final Lars lars = SampleRun.builder(SampleRun.Kind.PAPER).build();
+    /** Of what is saved next. */
+    private int version;
 
     @BeforeEach
     void path() {
         file = folder.resolve("run.safetensors");
     }
 
-    @AfterEach
-    void close() {
-        lars.close();
+    /** Enough for several writes, and other bytes for each version. */
+    private static byte[] content(int version) {
+        byte[] content = new byte[3000];
+        Arrays.fill(content, (byte) version);
+        return content;
+    }
+
+    private static void save(Disk disk, Path file, int version) throws IOException {
+        ByteBuffer content = ByteBuffer.wrap(content(version));
+        AtomicSave.save(disk, file, channel -> {
+            for (int end = 1000; end <= 3000; end += 1000) {
+                content.limit(end);
+                while (content.hasRemaining()) {
+                    channel.write(content);
+                }
+            }
+        });
     }
 
     private List<String> names() throws IOException {
@@ -59,12 +73,8 @@ class SavedFilesTest {
         }
     }
 
-    private void assertHolds(Path saved) throws IOException {
-        float[] restored = new float[params.length];
-        try (Lars other = SampleRun.builder(SampleRun.Kind.PAPER).build()) {
-            Checkpoint.load(saved).restore(other, restored);
-            assertEquals(SampleRun.bits(lars, params), SampleRun.bits(other, restored));
-        }
+    private static void assertHolds(Path saved, int version) throws IOException {
+        assertArrayEquals(content(version), Files.readAllBytes(saved));
     }
 
     @Test
@@ -75,12 +85,12 @@ class SavedFilesTest {
         Files.createSymbolicLink(file, Path.of("between"));
         Path absolute = Files.createSymbolicLink(folder.resolve("absolute"), target.toAbsolutePath());
         for (Path link : List.of(file, between, absolute)) {
-            // The first time there is no target yet.
-            SampleRun.step(lars, params);
-            Checkpoint.save(link, lars, params);
+            // The first time, the target does not exist yet.
+            version++;
+            save(Disk.REAL, link, version);
             assertTrue(Files.isSymbolicLink(link));
-            assertHolds(target);
-            assertHolds(link);
+            assertHolds(target, version);
+            assertHolds(link, version);
         }
         assertEquals(List.of("absolute", "between", "elsewhere", "run.safetensors"), names());
         try (Stream<Path> files = Files.list(elsewhere)) {
@@ -98,7 +108,7 @@ class SavedFilesTest {
     @Test
     void keepsThePermissionsOfTheFileThatWasThere() throws IOException {
         assumeTrue(file.getFileSystem().supportedFileAttributeViews().contains("posix"));
-        Checkpoint.save(file, lars, params);
+        save(Disk.REAL, file, version);
         Files.createFile(folder.resolve("usual"));
         assertEquals(
                 Files.getPosixFilePermissions(folder.resolve("usual")),
@@ -106,7 +116,7 @@ class SavedFilesTest {
                 "those of any new file");
         for (String mode : List.of("rw-rw-rw-", "rw-------", "r--r--r--", "rwxr-x--x")) {
             Files.setPosixFilePermissions(file, PosixFilePermissions.fromString(mode));
-            Checkpoint.save(file, lars, params);
+            save(Disk.REAL, file, version);
             assertEquals(mode, PosixFilePermissions.toString(Files.getPosixFilePermissions(file)));
         }
     }
@@ -114,7 +124,7 @@ class SavedFilesTest {
     @Test
     void letsNobodyElseReadAPrivateFileWhileItIsWritten() throws IOException {
         assumeTrue(file.getFileSystem().supportedFileAttributeViews().contains("posix"));
-        Checkpoint.save(file, lars, params);
+        save(Disk.REAL, file, version);
         Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
         atTheFirstWrite(temporary ->
                 assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(temporary))));
@@ -122,8 +132,8 @@ class SavedFilesTest {
 
     private <T extends IOException> T assertRefused(Class<T> type, Path saved, String... parts) throws IOException {
         List<String> before = names();
-        T e = assertThrows(type, () -> Checkpoint.save(saved, lars, params));
-        assertTrue(e.getMessage().startsWith(saved + ": cannot be saved, and is as it was: "), e.getMessage());
+        T e = assertThrows(type, () -> save(Disk.REAL, saved, version));
+        assertTrue(e.getMessage().startsWith(saved + ": cannot be saved and is unchanged: "), e.getMessage());
         for (String part : parts) {
             assertTrue(e.getMessage().contains(part), e.getMessage());
         }
@@ -137,7 +147,7 @@ class SavedFilesTest {
         assertRefused(FileSystemException.class, file, "it is a folder; it must be a file");
         assertRefused(FileSystemException.class, folder.resolve(".."), "it is a folder");
         assertRefused(FileSystemException.class, folder.getRoot(), "it is a folder");
-        // Not a device of the machine: a save that were not refused would replace it.
+        // This does not use a real device, which a save would replace if it were not refused.
         Path pipe = folder.resolve("pipe");
         assumeTrue(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor() == 0);
         assertRefused(FileSystemException.class, pipe, "it is a pipe, a socket or a device; it must be a file");
@@ -152,14 +162,14 @@ class SavedFilesTest {
         assertRefused(
                 NoSuchFileException.class,
                 absent.resolve("f"),
-                "there is no folder " + absent + ", and saving creates none");
+                "folder " + absent + " does not exist; saving does not create it");
         Files.createFile(file);
         IOException e = assertRefused(FileSystemException.class, file.resolve("f"));
         assertTrue(e.getMessage().contains("directory"), e.getMessage());
         assertThrows(NotDirectoryException.class, () -> Disk.REAL.list(file));
     }
 
-    /** Each is left alone by a save of {@link #file}: by its name, or because it is no file. */
+    /** A save of {@link #file} leaves these alone, because of their names or because they are not regular files. */
     private static final List<String> OTHERS = List.of(
             "run.safetensors.tmp",
             "run.safetensors.01234567-89ab-cdef-0123-456789abcdef.tmp",
@@ -181,12 +191,12 @@ class SavedFilesTest {
         }
         String thatIsAFolder = "run.safetensors." + UUID.randomUUID() + ".lars4j.tmp";
         Files.createDirectory(folder.resolve(thatIsAFolder));
-        Checkpoint.save(file, lars, params);
+        save(Disk.REAL, file, version);
         List<String> expected = Stream.concat(OTHERS.stream(), Stream.of("run.safetensors", thatIsAFolder))
                 .sorted()
                 .toList();
         assertEquals(expected, names());
-        assertHolds(file);
+        assertHolds(file, version);
     }
 
     @Test
@@ -203,7 +213,7 @@ class SavedFilesTest {
                 super.deleteAbandoned(abandoned);
             }
         };
-        Checkpoint.save(disk, file, lars, params);
+        save(disk, file, version);
         assertEquals(List.of("run.safetensors", stays.getFileName().toString()), names());
         disk = new DelegatingDisk(Disk.REAL) {
             @Override
@@ -211,7 +221,7 @@ class SavedFilesTest {
                 throw new IOException("no");
             }
         };
-        Checkpoint.save(disk, file, lars, params);
+        save(disk, file, version);
         assertEquals(2, names().size());
     }
 
@@ -229,9 +239,9 @@ class SavedFilesTest {
                 };
             }
         };
-        Checkpoint.save(disk, file, lars, params);
+        save(disk, file, version);
         assertEquals(2, names().size());
-        // Whatever tryLock throws counts as no locks.
+        // If tryLock throws, the file system counts as having no locks.
         Disk.Output closed = Disk.REAL.create(folder.resolve("closed"), file);
         closed.close();
         assertEquals(Disk.Hold.UNSUPPORTED, closed.hold());
@@ -239,24 +249,24 @@ class SavedFilesTest {
 
     @Test
     void leavesAFileThatIsLocked() throws IOException {
-        // By this process, but not by a save that it knows of: as where another class loader has the library too.
+        // This process holds the lock, but not through a save that this class knows of, as with two class loaders.
         Path held = Files.createFile(folder.resolve("run.safetensors" + TEMPORARY));
         try (FileChannel channel = FileChannel.open(held, StandardOpenOption.WRITE)) {
             channel.lock();
-            Checkpoint.save(file, lars, params);
+            save(Disk.REAL, file, version);
             assertTrue(Files.exists(held));
         }
-        Checkpoint.save(file, lars, params);
+        save(Disk.REAL, file, version);
         assertEquals(List.of("run.safetensors"), names());
     }
 
-    /** What is to be done in the middle of a save. */
+    /** An action in the middle of a save. */
     @FunctionalInterface
     private interface Act {
         void on(Path temporary) throws IOException;
     }
 
-    /** Saves, and acts in the middle of it. */
+    /** Saves and runs an action in the middle of the save. */
     private void atTheFirstWrite(Act act) throws IOException {
         boolean[] done = {false};
         Disk disk = new DelegatingDisk(Disk.REAL) {
@@ -274,26 +284,22 @@ class SavedFilesTest {
                 };
             }
         };
-        Checkpoint.save(disk, file, lars, params);
+        save(disk, file, version);
         assertTrue(done[0]);
     }
 
     @Test
     void twoSavesOfOneProcessDoEachOtherNoHarm() throws IOException {
-        float[] others = SampleRun.params();
-        try (Lars other = SampleRun.builder(SampleRun.Kind.PAPER).build()) {
-            SampleRun.run(other, others, 7);
-            atTheFirstWrite(temporary -> {
-                Checkpoint.save(file, other, others);
-                assertEquals(7, Checkpoint.load(file).step());
-                assertTrue(Files.exists(temporary));
-            });
-        }
-        assertHolds(file);
+        atTheFirstWrite(temporary -> {
+            save(Disk.REAL, file, 7);
+            assertHolds(file, 7);
+            assertTrue(Files.exists(temporary));
+        });
+        assertHolds(file, version);
         assertEquals(List.of("run.safetensors"), names());
     }
 
-    /** Another process may find the file after it was created and before it is locked, and take it for abandoned. */
+    /** Another process deletes the file as abandoned after it was created and before it is locked. */
     @Test
     void beginsAnewIfItsFileWasDeletedBeforeItWasLocked() throws IOException {
         int[] created = {0};
@@ -307,13 +313,13 @@ class SavedFilesTest {
                 return output;
             }
         };
-        Checkpoint.save(disk, file, lars, params);
+        save(disk, file, version);
         assertEquals(3, created[0]);
-        assertHolds(file);
+        assertHolds(file, version);
         assertEquals(List.of("run.safetensors"), names());
     }
 
-    /** The same, a moment earlier: that process has locked the file, and not yet deleted it. */
+    /** The same a moment earlier: the other process has locked the file, but not yet deleted it. */
     @Test
     void beginsAnewIfItsFileIsLockedByAnother() throws IOException {
         int[] created = {0};
@@ -329,42 +335,41 @@ class SavedFilesTest {
                 return output;
             }
         };
-        Checkpoint.save(disk, file, lars, params);
+        save(disk, file, version);
         other[0].close();
         assertEquals(2, created[0]);
-        assertHolds(file);
-        Checkpoint.save(file, lars, params);
+        assertHolds(file, version);
+        save(Disk.REAL, file, version);
         assertEquals(List.of("run.safetensors"), names());
     }
 
     @Test
-    void aThreadThatIsInterruptedKeepsTheOldFileAndItsOptimizer() throws IOException {
-        Checkpoint.save(file, lars, params);
+    void aThreadThatIsInterruptedKeepsTheOldFile() throws IOException {
+        save(Disk.REAL, file, version);
         byte[] before = Files.readAllBytes(file);
-        SampleRun.step(lars, params);
+        version++;
         Thread.currentThread().interrupt();
-        InterruptedIOException early =
-                assertThrows(InterruptedIOException.class, () -> Checkpoint.save(file, lars, params));
+        InterruptedIOException early = assertThrows(InterruptedIOException.class, () -> save(Disk.REAL, file, version));
         assertTrue(Thread.interrupted(), "the thread stays interrupted");
         InterruptedIOException late = assertThrows(
                 InterruptedIOException.class,
                 () -> atTheFirstWrite(temporary -> Thread.currentThread().interrupt()));
         assertTrue(Thread.interrupted());
         for (InterruptedIOException e : List.of(early, late)) {
-            assertEquals(file + ": cannot be saved, and is as it was: the thread was interrupted", e.getMessage());
+            assertEquals(file + ": cannot be saved and is unchanged: the thread was interrupted", e.getMessage());
             assertTrue(e.getCause() instanceof ClosedByInterruptException);
         }
         assertArrayEquals(before, Files.readAllBytes(file));
         assertEquals(List.of("run.safetensors"), names());
-        SampleRun.step(lars, params);
-        Checkpoint.save(file, lars, params);
-        assertHolds(file);
+        version++;
+        save(Disk.REAL, file, version);
+        assertHolds(file, version);
     }
 
     @Test
     void anInterruptAfterTheMoveIsToldApart() throws IOException {
-        Checkpoint.save(file, lars, params);
-        SampleRun.step(lars, params);
+        save(Disk.REAL, file, version);
+        version++;
         Disk disk = new DelegatingDisk(Disk.REAL) {
             @Override
             public void forceFolder(Path forced) throws IOException {
@@ -372,13 +377,12 @@ class SavedFilesTest {
                 super.forceFolder(forced);
             }
         };
-        InterruptedIOException e =
-                assertThrows(InterruptedIOException.class, () -> Checkpoint.save(disk, file, lars, params));
+        InterruptedIOException e = assertThrows(InterruptedIOException.class, () -> save(disk, file, version));
         assertTrue(Thread.interrupted());
         assertEquals(
                 file + ": has been saved, but may not survive a crash of the machine: the thread was interrupted",
                 e.getMessage());
-        assertHolds(file);
+        assertHolds(file, version);
         assertEquals(List.of("run.safetensors"), names());
     }
 
@@ -395,12 +399,12 @@ class SavedFilesTest {
                 };
             }
         };
-        IOException e = assertThrows(IOException.class, () -> Checkpoint.save(disk, file, lars, params));
-        assertEquals(file + ": cannot be saved, and is as it was: No space left on device", e.getMessage());
+        IOException e = assertThrows(IOException.class, () -> save(disk, file, version));
+        assertEquals(file + ": cannot be saved and is unchanged: No space left on device", e.getMessage());
         assertEquals(List.of(), names());
     }
 
-    /** A hundred saves of one file at once, all in the middle. Says so, and goes on when it is told to. */
+    /** Runs a hundred saves of one file at once and stops all of them in the middle, until it is told to continue. */
     static final class Saving {
 
         private Saving() {}
@@ -428,10 +432,9 @@ class SavedFilesTest {
                 }
             };
             for (int i = 0; i < saves; i++) {
-                Lars lars = SampleRun.builder(SampleRun.Kind.PAPER).build();
                 Thread thread = new Thread(() -> {
                     try {
-                        Checkpoint.save(disk, file, lars, SampleRun.params());
+                        save(disk, file, 0);
                         System.out.println("saved");
                     } catch (IOException e) {
                         System.out.println(e);
@@ -463,16 +466,16 @@ class SavedFilesTest {
         try (BufferedReader output = process.inputReader()) {
             assertEquals("in the middle", output.readLine());
             assertEquals(100, names().size());
-            Checkpoint.save(file, lars, params);
+            save(Disk.REAL, file, version);
             assertEquals(101, names().size(), "they are held");
             process.toHandle().destroyForcibly();
             process.waitFor();
         }
         assertEquals(101, names().size());
-        SampleRun.step(lars, params);
-        Checkpoint.save(file, lars, params);
+        version++;
+        save(Disk.REAL, file, version);
         assertEquals(List.of("run.safetensors"), names());
-        assertHolds(file);
+        assertHolds(file, version);
     }
 
     @Test
@@ -481,14 +484,15 @@ class SavedFilesTest {
         Process process = saving(1);
         try (BufferedReader output = process.inputReader()) {
             assertEquals("in the middle", output.readLine());
-            SampleRun.run(lars, params, 3);
-            Checkpoint.save(file, lars, params);
-            assertEquals(3, Checkpoint.load(file).step());
+            version = 3;
+            save(Disk.REAL, file, version);
+            assertHolds(file, 3);
             process.getOutputStream().close();
             assertEquals("saved", output.readLine());
         }
         assertEquals(0, process.waitFor());
-        assertEquals(0, Checkpoint.load(file).step(), "the last to move is the one that is there");
+        // The last to move is the one that is there.
+        assertHolds(file, 0);
         assertEquals(List.of("run.safetensors"), names());
     }
 }

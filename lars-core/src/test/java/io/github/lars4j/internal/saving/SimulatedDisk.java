@@ -1,6 +1,5 @@
-package io.github.lars4j;
+package io.github.lars4j.internal.saving;
 
-import io.github.lars4j.internal.saving.Disk;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
@@ -14,33 +13,34 @@ import java.util.Random;
 import java.util.Set;
 
 /**
- * A disk in memory that dies or fails when told to. What was not forced is at its mercy then: of each write, any part
- * may be there or not, whatever came before or after it; and so may each change of a name, though never half of one.
+ * A disk in memory that crashes or fails at a planned operation. After a crash, any part of each write that was not
+ * forced may be lost, independently of other writes. Each change of a name that was not forced may be lost, but only as
+ * a whole.
  */
-final class SimulatedDisk implements Disk {
+public final class SimulatedDisk implements Disk {
 
-    /** The machine is off: nothing after this happens. */
-    static final class Crash extends Error {
+    /** The machine has crashed: no later operation has an effect. */
+    public static final class Crash extends Error {
         private static final long serialVersionUID = 1L;
     }
 
-    enum Fault {
-        /** The machine dies before, in the middle of, or right after the operation. */
+    public enum Fault {
+        /** The machine crashes before, during or right after the operation. */
         CRASH,
-        /** The operation fails, having done nothing or a part. */
+        /** The operation fails after doing nothing or a part of its work. */
         ERROR,
-        /** This write and all later ones find the disk full, after a part. */
+        /** The disk is full: this write and all later writes fail after a part. */
         FULL
     }
 
     private static final class Inode {
         byte[] forced = {};
         byte[] now = {};
-        /** Begin and end of each write that was not forced. */
+        /** The begin and end of each write that was not forced. */
         final List<int[]> unforced = new ArrayList<>();
     }
 
-    /** A change of names: {@code removed}, if there, is gone, and {@code name}, if given, means {@code inode}. */
+    /** A change of names: removes {@code removed}, and lets {@code name} refer to {@code inode}; either may be null. */
     private record Change(Path removed, Path name, Inode inode) {
         void apply(Map<Path, Inode> names) {
             names.remove(removed);
@@ -61,32 +61,32 @@ final class SimulatedDisk implements Disk {
     private int faultAt;
     private boolean full;
     private boolean dead;
-    /** Operations so far. */
-    int operations;
+    /** The number of operations so far. */
+    public int operations;
 
-    SimulatedDisk(long seed) {
+    public SimulatedDisk(long seed) {
         random = new Random(seed);
     }
 
-    /** Plans a fault at an operation, the first being 0. */
-    void plan(Fault fault, int operation) {
+    /** Plans a fault at an operation; the first operation is 0. */
+    public void plan(Fault fault, int operation) {
         this.fault = fault;
         this.faultAt = operation;
         operations = 0;
     }
 
-    /** What a file holds, {@code null} where there is none. */
-    byte[] content(Path file) {
+    /** Returns the content of a file, or {@code null} if it does not exist. */
+    public byte[] content(Path file) {
         Inode inode = names.get(file);
         return inode == null ? null : inode.now.clone();
     }
 
-    int files() {
+    public int files() {
         return names.size();
     }
 
-    /** The machine dies, and comes up again with what has survived. */
-    void crash() {
+    /** Crashes the machine and restarts it with what has survived. */
+    public void crash() {
         held.clear();
         names.clear();
         names.putAll(forcedNames);
@@ -114,7 +114,7 @@ final class SimulatedDisk implements Disk {
                 if (kind == 0 || (kind == 1 && random.nextBoolean())) {
                     System.arraycopy(inode.now, begin, survived, begin, end - begin);
                 } else if (kind == 2) {
-                    // Blocks that were given to the file and never written hold anything.
+                    // Blocks that were allocated but never written have any content.
                     for (int i = begin; i < end; i++) {
                         survived[i] = (byte) random.nextInt();
                     }
@@ -126,7 +126,7 @@ final class SimulatedDisk implements Disk {
         inode.unforced.clear();
     }
 
-    /** Returns whether the operation is to be cut short by an error; throws if that is at its beginning. */
+    /** Returns whether the operation fails part of the way; throws if it fails at its beginning. */
     private boolean fails() throws IOException {
         if (dead) {
             throw new Crash();
@@ -164,14 +164,14 @@ final class SimulatedDisk implements Disk {
         unforced.add(change);
     }
 
-    /** Without links. */
+    /** This disk has no links. */
     @Override
     public Path target(Path file) throws IOException {
         finish(fails());
         return file;
     }
 
-    /** Without permissions. */
+    /** This disk has no permissions. */
     @Override
     public void takePermissions(Path file, Path from) throws IOException {
         finish(fails());
@@ -230,7 +230,7 @@ final class SimulatedDisk implements Disk {
             @Override
             public void force() throws IOException {
                 boolean failing = fails();
-                // One that fails has done something or nothing, and nobody knows.
+                // A failed operation may have had its effect or not.
                 if (!failing || random.nextBoolean()) {
                     inode.forced = inode.now.clone();
                     inode.unforced.clear();
@@ -255,10 +255,10 @@ final class SimulatedDisk implements Disk {
     public void replace(Path file, Path by) throws IOException {
         boolean failing = fails();
         if (!names.containsKey(by)) {
-            throw new IOException(by + " is not there");
+            throw new IOException(by + " does not exist");
         }
         if (failing && fault == Fault.ERROR) {
-            // A move that failed has not moved.
+            // A move that fails has no effect.
             finish(true);
         }
         change(new Change(by, file, names.get(by)));

@@ -1,0 +1,190 @@
+package io.github.lars4j;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.StringWriter;
+import java.net.URI;
+import java.net.URL;
+import java.net.URLClassLoader;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Pattern;
+import javax.tools.JavaCompiler;
+import javax.tools.JavaFileObject;
+import javax.tools.SimpleJavaFileObject;
+import javax.tools.ToolProvider;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The Java in the documents compiles as it is printed, and the trainer that the README begins with trains. */
+@Tag("no-mutants")
+class ReadmeTest {
+
+    private static final Path ROOT = Path.of("..");
+    private static final List<String> DOCUMENTS = List.of("README.md", "docs/pytorch-state.md", "docs/recording.md");
+    private static final Pattern BLOCK = Pattern.compile("^```java\n(.*?)^```$", Pattern.MULTILINE | Pattern.DOTALL);
+
+    /**
+     * What a block needs around it to compile.
+     *
+     * @param begins how the block begins
+     * @param parameters the variables that it uses without declaring them, as a method's parameters
+     * @param members the methods and types that it uses without declaring them
+     */
+    private record Frame(String begins, String parameters, String members) {}
+
+    private static final String GRADIENTS =
+            "static float[] gradients(long step, float[] weights) { return weights.clone(); }";
+
+    /** The README's first example. Its loss is ‖w‖² / 2, whose gradient is w, and falls with every step. */
+    private static final Frame TRAINER = new Frame("Layers layers = Layers.builder()", "", """
+            record Batch(int number) {}
+
+            static final List<Batch> batches = List.of(new Batch(0), new Batch(1), new Batch(2), new Batch(3));
+            public static final List<Double> losses = new ArrayList<>();
+
+            static float[] initialWeights() {
+                float[] weights = new float[512 * 784 + 512 + 10 * 512 + 10];
+                Arrays.fill(weights, 0.5f);
+                return weights;
+            }
+
+            static void backward(float[] weights, Batch batch, float[] gradients) {
+                double loss = 0;
+                for (int i = 0; i < weights.length; i++) {
+                    loss += 0.5 * weights[i] * weights[i];
+                    gradients[i] = weights[i];
+                }
+                losses.add(loss);
+            }
+            """);
+
+    private static final List<Frame> FRAMES = List.of(
+            TRAINER,
+            new Frame("Path file = Path.of(\"run.safetensors\");", "Lars lars, float[] weights, long steps", GRADIENTS),
+            new Frame(
+                    "AtomicBoolean stop = new AtomicBoolean();",
+                    "Path file, Lars lars, float[] weights, long steps",
+                    GRADIENTS),
+            new Frame(
+                    "Gradients scaled = Gradients.of(gradients)",
+                    "Layers layers, Lars lars, float[] weights, float[] gradients, double lossScale,"
+                            + " LayerSums otherShard",
+                    ""),
+            new Frame(
+                    "Lars[] groups = {weightsGroup, biasesGroup};",
+                    "Lars weightsGroup, Lars biasesGroup, float[] weights, Gradients scaled, double lossScale,"
+                            + " double maxNorm",
+                    ""),
+            new Frame("builder.treat(Pattern.compile(\"bias$\")", "Layers.Builder builder", ""),
+            new Frame("Restored restored = PyTorchState.restore(", "Lars lars, float[] params", ""),
+            new Frame("Checkpoint.save(Path.of(\"run.safetensors\")", "Lars lars, float[] params", ""));
+
+    /** How blocks begin that do not compile by themselves; {@code ReadmeExampleTest} in lars-bench holds this one. */
+    private static final List<String> QUOTED = List.of("// Network.java:");
+
+    @TempDir
+    Path folder;
+
+    @BeforeEach
+    void requireTheDocuments() {
+        for (String document : DOCUMENTS) {
+            assumeTrue(
+                    Files.exists(ROOT.resolve(document)),
+                    () -> document + " is not in the folder above this module, as in a jar of the sources");
+        }
+    }
+
+    @Test
+    void everyBlockCompiles() throws Exception {
+        List<String> begins = new ArrayList<>(QUOTED);
+        FRAMES.forEach(frame -> begins.add(frame.begins()));
+        List<String> unused = new ArrayList<>(begins);
+        List<String> unknown = new ArrayList<>();
+        List<JavaFileObject> sources = new ArrayList<>();
+        for (String document : DOCUMENTS) {
+            for (String block : blocks(document)) {
+                List<String> found = begins.stream().filter(block::startsWith).toList();
+                if (found.size() != 1) {
+                    unknown.add(document + ": " + block);
+                }
+                unused.removeAll(found);
+                for (Frame frame : FRAMES) {
+                    if (block.startsWith(frame.begins())) {
+                        sources.add(source("Block" + sources.size(), frame, block));
+                    }
+                }
+            }
+        }
+        assertEquals(List.of(), unknown, "blocks that are neither in FRAMES nor in QUOTED, or twice");
+        assertEquals(List.of(), unused, "what no document has");
+        compile(sources);
+    }
+
+    @Test
+    void theTrainerTrains() throws Exception {
+        List<String> trainers = blocks("README.md").stream()
+                .filter(block -> block.startsWith(TRAINER.begins()))
+                .toList();
+        assertEquals(1, trainers.size());
+        compile(List.of(source("Trainer", TRAINER, trainers.getFirst())));
+        try (URLClassLoader loader = new URLClassLoader(
+                new URL[] {folder.toUri().toURL()}, getClass().getClassLoader())) {
+            Class<?> trainer = loader.loadClass("Trainer");
+            trainer.getMethod("run").invoke(null);
+            List<?> losses = (List<?>) trainer.getField("losses").get(null);
+            assertEquals(4, losses.size(), "one step for each batch");
+            for (int i = 1; i < losses.size(); i++) {
+                assertTrue((double) losses.get(i) < (double) losses.get(i - 1), "the loss falls: " + losses);
+            }
+        }
+    }
+
+    private static List<String> blocks(String document) throws Exception {
+        return BLOCK.matcher(Files.readString(ROOT.resolve(document)))
+                .results()
+                .map(result -> result.group(1))
+                .toList();
+    }
+
+    private static JavaFileObject source(String name, Frame frame, String block) {
+        String text = """
+                import io.github.lars4j.*;
+                import io.github.lars4j.rule.*;
+                import java.nio.file.*;
+                import java.util.*;
+                import java.util.concurrent.*;
+                import java.util.concurrent.atomic.*;
+                import java.util.regex.*;
+
+                public class %s {
+                %s
+                public static void run(%s) throws Exception {
+                %s
+                }
+                }
+                """.formatted(name, frame.members(), frame.parameters(), block);
+        return new SimpleJavaFileObject(URI.create("string:///" + name + ".java"), JavaFileObject.Kind.SOURCE) {
+            @Override
+            public CharSequence getCharContent(boolean ignoreEncodingErrors) {
+                return text;
+            }
+        };
+    }
+
+    private void compile(List<JavaFileObject> sources) throws Exception {
+        JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
+        assumeTrue(compiler != null, "this Java has no compiler");
+        Path library = Path.of(
+                Lars.class.getProtectionDomain().getCodeSource().getLocation().toURI());
+        List<String> options = List.of("-proc:none", "-d", folder.toString(), "--class-path", library.toString());
+        StringWriter errors = new StringWriter();
+        assertTrue(compiler.getTask(errors, null, null, options, null, sources).call(), errors::toString);
+    }
+}
