@@ -86,14 +86,9 @@ class ReadmeTest {
             new Frame("Restored restored = PyTorchState.restore(", "Lars lars, float[] params", ""),
             new Frame("Checkpoint.save(Path.of(\"run.safetensors\")", "Lars lars, float[] params", ""));
 
-<<<<<<< HEAD
-    /** How blocks begin that do not compile by themselves; {@code ReadmeExampleTest} in lars-bench holds this one. */
-    private static final List<String> QUOTED = List.of("// Network.java:", "import io.github.lars4j.bench.replay.Recording;");
-=======
     /** How blocks begin that lars-bench holds: {@code ReadmeExampleTest} and {@code RecordingExampleTest}. */
     private static final List<String> QUOTED =
             List.of("// Network.java:", "import io.github.lars4j.bench.replay.Recording;");
->>>>>>> h-benchhouse
 
     @TempDir
     Path folder;
