@@ -25,6 +25,22 @@ final class Arguments {
         }
     }
 
+    /** Checks the momentum buffer of a caller, for layers with this momentum. */
+    static void requireMomentumBuffer(float[] buffer, Layers layers, double momentum) {
+        if (momentum == 0) {
+            throw new IllegalArgumentException("momentumBuffer is given with momentum 0; it needs momentum above 0");
+        }
+        requireLength("momentumBuffer", buffer, layers);
+        for (Layer layer : layers) {
+            for (int i = (int) layer.offset(); i < layer.end(); i++) {
+                if (!Float.isFinite(buffer[i])) {
+                    throw new IllegalArgumentException("momentumBuffer is " + buffer[i] + " at " + i + ", in layer \""
+                            + layer.name() + "\"; it must be finite");
+                }
+            }
+        }
+    }
+
     /** Checks the weights to save or restore; {@code null} means that there are none. */
     static void requireParams(float[] params, State state) {
         if (params != null) {
@@ -48,7 +64,7 @@ final class Arguments {
         }
     }
 
-    static void requireLength(String name, float[] array, Layers layers) {
+    private static void requireLength(String name, float[] array, Layers layers) {
         if (array.length < layers.end()) {
             throw new IllegalArgumentException(name + " has length " + array.length + "; it must be at least "
                     + layers.end() + ", the end of the layers");

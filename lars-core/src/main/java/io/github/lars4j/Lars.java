@@ -585,25 +585,9 @@ public final class Lars implements AutoCloseable {
             }
             Savable.require(layers, momentum != 0);
             if (momentumBuffer != null) {
-                checkMomentumBuffer();
+                Arguments.requireMomentumBuffer(momentumBuffer, layers, momentum);
             }
             return new Lars(this);
-        }
-
-        private void checkMomentumBuffer() {
-            if (momentum == 0) {
-                throw new IllegalArgumentException(
-                        "momentumBuffer is given with momentum 0; it needs momentum above 0");
-            }
-            Arguments.requireLength("momentumBuffer", momentumBuffer, layers);
-            for (Layer layer : layers) {
-                for (int i = (int) layer.offset(); i < layer.end(); i++) {
-                    if (!Float.isFinite(momentumBuffer[i])) {
-                        throw new IllegalArgumentException("momentumBuffer is " + momentumBuffer[i] + " at " + i
-                                + ", in layer \"" + layer.name() + "\"; it must be finite");
-                    }
-                }
-            }
         }
     }
 }

@@ -3,7 +3,7 @@ package io.github.lars4j.bench.accuracy;
 import io.github.lars4j.Gradients;
 import io.github.lars4j.Lars;
 import io.github.lars4j.Layers;
-import io.github.lars4j.bench.machine.ChosenKernels;
+import io.github.lars4j.Simd;
 import java.util.List;
 
 /**
@@ -180,7 +180,10 @@ sealed interface Norm {
 
         private void open(int length) {
             Layers layers = Layers.builder().add("values", length).build();
-            lars = ChosenKernels.build(Lars.builder(layers).learningRate(0).momentum(0), kernels);
+            lars = Lars.builder(layers)
+                    .learningRate(0)
+                    .simd(kernels.equals("vector") ? Simd.REQUIRED : Simd.OFF)
+                    .build();
             unread = Gradients.of(new float[length]).squares(new double[] {1});
         }
     }

@@ -2,6 +2,7 @@ package io.github.lars4j.bench.machine;
 
 import io.github.lars4j.Lars;
 import io.github.lars4j.Layers;
+import io.github.lars4j.Simd;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -70,7 +71,8 @@ public final class Machine {
     /** The kernels of the vector arms; forks request them and skip the trial. */
     private static String kernels() {
         Layers layers = Layers.builder().add("layer", 1).build();
-        try (Lars lars = ChosenKernels.build(Lars.builder(layers).learningRate(0), "vector")) {
+        try (Lars lars =
+                Lars.builder(layers).learningRate(0).simd(Simd.REQUIRED).build()) {
             return lars.kernels();
         } catch (IllegalArgumentException | IllegalStateException e) {
             return e.getMessage();
