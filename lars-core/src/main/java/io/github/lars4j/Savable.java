@@ -102,7 +102,7 @@ final class Savable {
     }
 
     /** Returns the bytes of a text as JSON in UTF-8, without the quotes; -1 if it contains an unpaired surrogate. */
-    private static int jsonBytes(String text) {
+    static int jsonBytes(String text) {
         int bytes = 0;
         for (int i = 0; i < text.length(); ) {
             int c = text.codePointAt(i);

@@ -306,12 +306,12 @@ class CheckpointTest {
         }
     }
 
-    private interface Restoring {
+    interface Restoring {
         Restored restored() throws IOException;
     }
 
     /** Returns the result of a restore, and adds what it logs to a list. */
-    private static Restored logging(List<String> logged, Restoring restoring) throws IOException {
+    static Restored logging(List<String> logged, Restoring restoring) throws IOException {
         Logger logger = Logger.getLogger("io.github.lars4j");
         Handler handler = new Handler() {
             @Override

@@ -18,6 +18,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -385,7 +386,11 @@ class PyTorchStateTest {
                 .doubles("b.momentum_buffer", List.of(2L), wide, 1));
         try (Lars lars = Lars.builder(layers).learningRate(1).momentum(0.9).build()) {
             float[] params = new float[5];
-            Restored restored = PyTorchState.restore(file, lars, params);
+            List<String> logged = new ArrayList<>();
+            Restored restored = CheckpointTest.logging(logged, () -> PyTorchState.restore(file, lars, params));
+            assertEquals(
+                    List.of("restored from " + file + ": rounded from F64 to float: \"b.momentum_buffer\", \"b\""),
+                    logged);
             assertArrayEquals(new float[] {1, -2, 0x1p-24f, 0.1f, 0}, params);
             assertArrayEquals(new float[] {1, -2, 0x1p-133f, 0, 1 + 0x1p-23f}, Inside.momentum(lars));
             assertEquals(List.of("rounded from F64 to float: \"b.momentum_buffer\", \"b\""), restored.notes());

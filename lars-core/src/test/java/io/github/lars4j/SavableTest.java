@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.github.lars4j.internal.saving.UnforcedDisk;
 import io.github.lars4j.rule.Treatment;
 import io.github.lars4j.safetensors.SafeTensorsFile;
+import io.github.lars4j.safetensors.SafeTensorsWriter;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -121,6 +122,30 @@ class SavableTest {
                 e.getMessage());
         build(0.9, layers).close();
         build(0, more).close();
+    }
+
+    /** The bytes of each kind of character, against a file that has it in a name 64 times: headers grow by 8 bytes. */
+    @Test
+    void theBytesOfACharacterInAHeader() throws IOException {
+        int[] characters = {
+            1, 0x1f, ' ', '!', '"', '#', '[', '\\', ']', 0x7f, 0x80, 0x7ff, 0x800, 0xd7ff, 0xe000, 0xffff, 0x10000,
+            0x10ffff
+        };
+        long plain = headerBytes("a".repeat(64));
+        for (int c : characters) {
+            String name = Character.toString(c).repeat(64);
+            assertEquals(headerBytes(name) - plain + 64, Savable.jsonBytes(name), () -> "U+" + Integer.toHexString(c));
+        }
+        for (char surrogate : new char[] {0xd800, 0xdbff, 0xdc00, 0xdfff}) {
+            assertEquals(-1, Savable.jsonBytes("a" + surrogate));
+        }
+    }
+
+    private static long headerBytes(String name) {
+        return new SafeTensorsWriter()
+                        .floats(name, List.of(0L), new float[0], 0)
+                        .size()
+                - 8;
     }
 
     /** The bound is never less than the size of the header, and little more than that of one with long numbers. */

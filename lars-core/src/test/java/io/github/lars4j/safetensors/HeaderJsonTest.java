@@ -149,6 +149,8 @@ class HeaderJsonTest {
         hostile.put("{}\u007f", "byte 0x7f");
         hostile.put("{}!", "found '!'");
         hostile.put("{}~", "found '~'");
+        hostile.put("{}\u007f", "found byte 0x7f");
+        hostile.put("{\"\\ \":1}", "found byte 0x20");
         hostile.put("{\"__metadata__\":{} \"a\":1}", "found '\"'");
         hostile.put("{,}", "a tensor name");
         hostile.put("{1:" + U8 + "}", "a tensor name");

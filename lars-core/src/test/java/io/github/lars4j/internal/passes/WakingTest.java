@@ -121,6 +121,21 @@ class WakingTest {
                                 crew,
                                 THREADS,
                                 () -> pass.run(crew, ScalarKernels.INSTANCE, weights, gradients, all, 0)));
+                UpdatePass update = new UpdatePass(plan(2 * BLOCK * shares), new Coefficients(1));
+                assertEquals(
+                        woken[shares - 1],
+                        CrewTest.woken(
+                                crew,
+                                THREADS,
+                                () -> update.run(
+                                        crew,
+                                        ScalarKernels.INSTANCE,
+                                        weights,
+                                        gradients,
+                                        null,
+                                        new boolean[] {true},
+                                        false,
+                                        0)));
             }
         }
     }
