@@ -3,6 +3,7 @@ package io.github.lars4j.bench.replay;
 import io.github.lars4j.Layer;
 import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.rule.Rule;
+import io.github.lars4j.safetensors.SafeTensorsException;
 import java.io.IOException;
 
 /**
@@ -67,6 +68,7 @@ final class ErrorBound {
     /**
      * Starts where the recording starts, with errors of 0.
      *
+     * @throws SafeTensorsException if a recorded weight is not in the range of a float
      * @throws IOException if the recording cannot be read
      */
     ErrorBound(Recording recording) throws IOException {
@@ -109,6 +111,7 @@ final class ErrorBound {
      * @param gradient its gradient
      * @param floatParams the float run's weights before the step; written in layers that are set back
      * @param floatMomentum the float run's momentum before the step, written likewise; {@code null} without momentum
+     * @throws SafeTensorsException if a recorded weight or momentum is not in the range of a float
      * @throws IOException if the recording cannot be read
      */
     void step(int step, float[] gradient, float[] floatParams, float[] floatMomentum) throws IOException {
@@ -135,10 +138,24 @@ final class ErrorBound {
 
     private void read(int stepsTaken) throws IOException {
         recording.trueParams(stepsTaken, params);
+        requireFloats("params_f64", stepsTaken, params);
         if (hyper.momentum() != 0) {
             recording.trueMomentum(stepsTaken, momentum);
+            requireFloats("momentum_f64", stepsTaken, momentum);
             for (int i = 0; recording.momentumNegated() && i < momentum.length; i++) {
                 momentum[i] = -momentum[i];
+            }
+        }
+    }
+
+    private void requireFloats(String tensor, int stepsTaken, double[] values) throws SafeTensorsException {
+        for (Layer layer : recording.layers()) {
+            for (int i = (int) layer.offset(); i < layer.end(); i++) {
+                if (!Float.isFinite((float) values[i])) {
+                    throw new SafeTensorsException(recording.name() + ": " + tensor + " after " + stepsTaken
+                            + " steps is " + values[i] + " at element " + i
+                            + "; it must be a number in the range of a float");
+                }
             }
         }
     }

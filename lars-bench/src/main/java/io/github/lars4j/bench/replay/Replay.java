@@ -48,7 +48,8 @@ public record Replay(String recording, String dialect, String kernels, List<Dist
      *
      * @param recording the recording, which stays open
      * @return the distances between the two runs
-     * @throws SafeTensorsException if the recorded runs do not begin with {@code params_initial} and a momentum of 0
+     * @throws SafeTensorsException if the recorded runs do not begin with {@code params_initial} and a momentum of 0, or
+     *     the one in float64 has a weight or momentum that is not in the range of a float
      * @throws IOException if the recording cannot be read, or is closed
      * @throws NonFiniteException if a weight, a gradient or what follows from them is not finite
      */
@@ -155,6 +156,13 @@ public record Replay(String recording, String dialect, String kernels, List<Dist
                 d.recorded);
     }
 
+    /** How much of a bound a value is off; NaN, which does not hold, if the bound is not finite. */
+    static double share(double value, double truth, double bound) {
+        double off = Math.abs(value - truth);
+        // What never moved is 0 of 0 off.
+        return off == 0 ? 0 : Double.isFinite(bound) ? off / bound : Double.NaN;
+    }
+
     /** The truth of one step at a time. */
     private static final class Comparison {
 
@@ -217,12 +225,6 @@ public record Replay(String recording, String dialect, String kernels, List<Dist
             double ulp = Math.ulp((float) largest[layer]);
             return new Distance(
                     step, recording.layers().get(layer).name(), weights, buffer, off / ulp, recordedOff / ulp);
-        }
-
-        private static double share(float value, double truth, double bound) {
-            double off = Math.abs(value - truth);
-            // What never moved is 0 of 0 off.
-            return off == 0 ? 0 : off / bound;
         }
 
         private int from(int layer) {
