@@ -12,8 +12,10 @@ import java.io.IOException;
  *
  * <p><b>One step, without roundings.</b> With d = g + βw, the ratio and the learning rate enter as a factor i on the way
  * in and a factor o on the way out (see {@link Rule.Entry}): p = id, v' = μv + p, w' = w - oy, where y is v', or p + μv'
- * with Nesterov. So y = cp + mv, where c = 1 and m = μ, or c = 1 + μ and m = μ² with Nesterov. The factors are taken
- * from the recording: i = ‖v' - μv‖ / ‖d‖ and o = ‖w - w'‖ / ‖y‖. Without momentum, p = y = w - w' and o = 1.
+ * with Nesterov. So y = cp + mv, where c = 1 and m = μ, or c = 1 + μ and m = μ² with Nesterov; without momentum, y = p.
+ * The rule gives the factors for the weights, the gradient and the momentum that the recording has before the step. The
+ * bound depends on nothing that is recorded after the step, except by u|w'| (see below): a wrong step cannot excuse
+ * itself.
  *
  * <p><b>How errors travel.</b> Let E and F bound the errors of w and v before the step, and ρ the relative error that
  * they make in the ratio, which is part of i or of o: ρᵢ = ρ and ρₒ = 0, or the reverse. Then, with a = iρᵢ(|d| + βE),
@@ -65,6 +67,9 @@ final class ErrorBound {
     private final double[] paramsBound;
     private final double[] momentumBound;
 
+    /** Whether each layer has had a gradient, so that the next one is dampened. */
+    private final boolean[] begun;
+
     /**
      * Starts where the recording starts, with errors of 0.
      *
@@ -81,6 +86,7 @@ final class ErrorBound {
         this.momentum = new double[n];
         this.paramsBound = new double[n];
         this.momentumBound = new double[n];
+        this.begun = new boolean[recording.layers().size()];
         read(0);
     }
 
@@ -132,7 +138,8 @@ final class ErrorBound {
                 setBack(layer, floatParams, floatMomentum);
                 ratio = ratioError(layer, gradient);
             }
-            travel(layer, gradient, ratio);
+            travel(layer, gradient, ratio, recording.learningRate(step), begun[i]);
+            begun[i] = true;
         }
     }
 
@@ -199,45 +206,45 @@ final class ErrorBound {
         }
     }
 
-    private void travel(Layer layer, float[] gradient, double ratio) {
-        double decay = decay(layer);
+    private void travel(Layer layer, float[] gradient, double ratio, double rate, boolean dampened) {
         double mu = hyper.momentum();
         boolean nesterov = hyper.nesterov();
         double c = nesterov ? 1 + mu : 1;
         double m = nesterov ? mu * mu : mu;
-        double squaresOfD = 0;
-        double squaresOfP = 0;
-        double squaresOfY = 0;
-        double squaresOfStep = 0;
+        double ww = 0;
+        double gg = 0;
+        double wg = 0;
         for (int i = (int) layer.offset(); i < layer.end(); i++) {
-            double d = gradient[i] + decay * paramsBefore[i];
-            double p = p(i);
-            double y = y(i, p);
-            double step = paramsBefore[i] - params[i];
-            squaresOfD += d * d;
-            squaresOfP += p * p;
-            squaresOfY += y * y;
-            squaresOfStep += step * step;
+            ww += paramsBefore[i] * paramsBefore[i];
+            gg += (double) gradient[i] * gradient[i];
+            wg += paramsBefore[i] * gradient[i];
         }
-        double in = squaresOfD == 0 ? 0 : Math.sqrt(squaresOfP / squaresOfD);
-        double out = squaresOfY == 0 ? 0 : Math.sqrt(squaresOfStep / squaresOfY);
-        boolean entersLast = hyper.rule().entry() == Rule.Entry.UPDATE;
+        Rule rule = hyper.rule();
+        boolean adapt = layer.treatment().adapt();
+        double r = rule.trustRatio(adapt, hyper.trustCoefficient(), decay(layer), rate, ww, gg, wg);
+        double decay = rule.effectiveDecay(adapt, decay(layer), ww, gg, wg);
+        // More than 1 of dampening reverses the gradient.
+        double entering =
+                (dampened && mu != 0 ? 1 - hyper.dampening() : 1) * rule.entry().in(rate, r);
+        double in = Math.abs(entering);
+        double out = rule.entry().out(rate, r);
+        boolean entersLast = rule.entry() == Rule.Entry.UPDATE;
         double ratioIn = entersLast ? 0 : ratio;
         double ratioOut = entersLast ? ratio : 0;
         for (int i = (int) layer.offset(); i < layer.end(); i++) {
             double w = Math.abs(paramsBefore[i]);
             double g = Math.abs(gradient[i]);
             double v = Math.abs(momentumBefore[i]);
-            double d = Math.abs(gradient[i] + decay * paramsBefore[i]);
-            double y = Math.abs(y(i, p(i)));
+            double d = gradient[i] + decay * paramsBefore[i];
+            double y = Math.abs(c * entering * d + m * momentumBefore[i]);
             double e = paramsBound[i];
             double f = momentumBound[i];
 
             double decayed = in * decay * e;
-            double a = in * ratioIn * (d + decay * e);
+            double a = in * ratioIn * (Math.abs(d) + decay * e);
             double z = c * a + m * f;
             double travelled =
-                    Math.abs(1 - out * c * in * decay) * e + out * z + out * ratioOut * (y + c * decayed + z);
+                    Math.abs(1 - out * c * entering * decay) * e + out * z + out * ratioOut * (y + c * decayed + z);
 
             double s = in * (1 + ratioIn) * (g + decay * (w + e));
             double k = mu * (v + f) + s;
@@ -248,13 +255,5 @@ final class ErrorBound {
             paramsBound[i] = (1 + U) * (travelled + 7 * U * t + tinyOut) + U * Math.abs(params[i]);
             momentumBound[i] = mu * f + decayed + a + 4 * U * k + tiny;
         }
-    }
-
-    private double p(int i) {
-        return hyper.momentum() == 0 ? paramsBefore[i] - params[i] : momentum[i] - hyper.momentum() * momentumBefore[i];
-    }
-
-    private double y(int i, double p) {
-        return hyper.momentum() == 0 ? p : hyper.nesterov() ? p + hyper.momentum() * momentum[i] : momentum[i];
     }
 }

@@ -338,6 +338,43 @@ class ErrorBoundTest {
     }
 
     @Test
+    void whatUnderflowsIsMultipliedByTheRate() throws IOException {
+        // r·g is 2⁻¹⁴⁹ and a bit, and r itself has few digits; the rate multiplies what is left of both.
+        Step step = new Step("pl_bolts.optimizers.LARS", 0, false, 0.01, false, 0.01, 1000);
+        double w = 0x1p-130;
+        Replay right = replay(step, 1, new double[] {w, -w, 3 * w}, new float[] {0x1.8p-130f, 0x1p-131f, 0x1.4p-129f});
+        assertTrue(right.distances().get(0).ulps() > 10, right::toString);
+        assertTrue(right.holds(), right::toString);
+    }
+
+    @Test
+    void aStepThatIsWrongDoesNotWidenItsOwnBound() throws IOException {
+        for (String dialect : List.of("paper", "pl_bolts.optimizers.LARS", "seed", "optax.lars")) {
+            for (double momentum : new double[] {0, 0.9}) {
+                Step step = new Step(dialect, momentum, false, 0.1, false, 0.01, 1);
+                double[] w = {0.75, -1.5};
+                float[] g = {0.5f, 2};
+                // The second gradient stops the momentum, but for a rounding.
+                double[][] after = step.take(w, new double[2], g);
+                float[] stop = new float[2];
+                for (int i = 0; i < 2; i++) {
+                    stop[i] = (float) (-momentum * after[1][i] - 0.1 * after[0][i]);
+                }
+                assertTrue(replay(step, 1, w, g, g).holds(), dialect);
+                for (double factor : new double[] {1.0001, -3, 1e15, 1e38}) {
+                    Replay wrong = replay(step, factor, w, g, g);
+                    assertFalse(wrong.holds(), () -> dialect + " " + factor + ": " + wrong);
+                }
+                if (dialect.equals("seed") && momentum != 0) {
+                    assertTrue(replay(step, 1, w, g, stop).holds());
+                    Replay wrong = replay(step, 1e9, w, g, stop);
+                    assertFalse(wrong.holds(), wrong::toString);
+                }
+            }
+        }
+    }
+
+    @Test
     void truthsBeyondTheFloatsAreRefused() throws IOException {
         Step step = new Step("paper", 0, false, 0, false, 0.1, 1);
         for (double factor : new double[] {1e40, 1e161, 1e300, Double.POSITIVE_INFINITY, Double.NaN}) {
