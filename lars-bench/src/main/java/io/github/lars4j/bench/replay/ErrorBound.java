@@ -31,21 +31,28 @@ import java.io.IOException;
  * which is relatively off by at most ρ₂ = β‖E‖ / ‖d‖, ρ = (1 + ρ₁) / (1 - ρ₂) - 1. The clip adds nothing: the relative
  * error of min(r/γ, 1) is at most that of r. A ratio that is always 1 has none.
  *
+ * <p><b>Steps that are not judged.</b> A layer whose ρ exceeds {@link #MOST_OF_RATIO} is set back to the truth, rounded
+ * to float. Where ρ exceeds it even then, roundings leave the ratio undetermined, and the step of that layer is not
+ * judged. There are two such cases. If ‖w‖ is below about 2⁻¹³⁶, ‖E‖ / ‖w‖ is large because floats so small have few
+ * digits; if float weights are 0, {@link Rule.ZeroNorm} gives another ratio altogether. And if g and βw cancel, and the
+ * ratio divides by ‖d‖, d consists of roundings that the ratio magnifies: a step is also not judged if p, which is off
+ * by up to 4ui(|g| + β|w|), is off by more than {@link #MOST_OF_RATIO} of its norm.
+ *
  * <p><b>Roundings.</b> {@code StepAccuracyTest} counts them: with S = i(1 + ρᵢ)(|g| + β(|w| + E)) and K = μ(|v| + F) + S,
  * all that is added up in v', v' is rounded off by at most 4uK, u being 2⁻²⁴; the step oy by at most 7uT, T = o(1 + ρₒ)K,
  * or o(1 + ρₒ)(S + μK) with Nesterov; and the subtraction from w by u|w'|. A few of the least floats are added where
- * products underflow. Norms are taken in double and lost in the room that {@link #U} has. (That of d is made of three
- * sums, and off by more where g and βw cancel; but then the roundings of p, relative to |g| + β|w|, are larger still.)
+ * products underflow. Norms are taken in double and lost in the room that {@link #U} has; so is that of d, which is made of
+ * three sums, because steps in which these cancel are not judged.
  *
  * <p><b>Growth.</b> Every step adds about u|w'| and 8u times the size of the update, so the bound grows with the number
  * of steps times the largest magnitudes that entered; ρ adds to that a share of every update. In the worst case the two
  * feed each other, and the bound grows by a factor with every multiple of its norm that a layer moves, while real
- * errors, of both signs, do not. A bound that has grown past use would let anything pass, so a layer whose ρ exceeds
- * {@link #MOST_OF_RATIO} is set back to the truth, rounded to float, and goes on from there.
+ * errors, of both signs, do not. A bound that has grown past use would let anything pass, so a layer that is set back
+ * goes on from the truth.
  */
 final class ErrorBound {
 
-    /** The most that errors so far may do to a ratio, relatively: less than what is an error of the ratio itself. */
+    /** The most that roundings may do to a ratio, relatively: less than what is an error of the ratio itself. */
     static final double MOST_OF_RATIO = 0x1p-14;
 
     /** Unit roundoff of a float, with room for what is rounded in double. */
@@ -70,6 +77,9 @@ final class ErrorBound {
     /** Whether each layer has had a gradient, so that the next one is dampened. */
     private final boolean[] begun;
 
+    /** Whether roundings leave each layer's last step undetermined. */
+    private final boolean[] undetermined;
+
     /**
      * Starts where the recording starts, with errors of 0.
      *
@@ -87,6 +97,7 @@ final class ErrorBound {
         this.paramsBound = new double[n];
         this.momentumBound = new double[n];
         this.begun = new boolean[recording.layers().size()];
+        this.undetermined = new boolean[begun.length];
         read(0);
     }
 
@@ -108,6 +119,11 @@ final class ErrorBound {
     /** The most that each element of the momentum may be off after the last step. */
     double[] momentum() {
         return momentumBound;
+    }
+
+    /** Whether roundings leave a layer's last step undetermined; then there is no bound, until {@link #hold}. */
+    boolean undetermined(int layer) {
+        return undetermined[layer];
     }
 
     /**
@@ -135,12 +151,26 @@ final class ErrorBound {
             Layer layer = recording.layers().get(i);
             double ratio = ratioError(layer, gradient);
             if (!(ratio <= MOST_OF_RATIO)) {
-                setBack(layer, floatParams, floatMomentum);
+                set(layer, paramsBefore, momentumBefore, floatParams, floatMomentum);
                 ratio = ratioError(layer, gradient);
             }
-            travel(layer, gradient, ratio, recording.learningRate(step), begun[i]);
+            undetermined[i] = !(ratio <= MOST_OF_RATIO && cancellation(layer, gradient) <= MOST_OF_RATIO);
+            if (!undetermined[i]) {
+                travel(layer, gradient, ratio, recording.learningRate(step), begun[i]);
+            }
             begun[i] = true;
         }
+    }
+
+    /**
+     * Sets a layer to the truth after the last step, rounded to float; its bound is what the rounding makes.
+     *
+     * @param layer index of the layer
+     * @param floatParams receives the weights
+     * @param floatMomentum receives the momentum; {@code null} without momentum
+     */
+    void hold(int layer, float[] floatParams, float[] floatMomentum) {
+        set(recording.layers().get(layer), params, momentum, floatParams, floatMomentum);
     }
 
     private void read(int stepsTaken) throws IOException {
@@ -175,33 +205,54 @@ final class ErrorBound {
     /** ρ. */
     private double ratioError(Layer layer, float[] gradient) {
         double decay = decay(layer);
+        // Sums of squares would be 0 where the truth has shrunk far below the least float.
         double errors = 0;
         double weights = 0;
-        double decayed = 0;
         for (int i = (int) layer.offset(); i < layer.end(); i++) {
-            errors += paramsBound[i] * paramsBound[i];
-            weights += paramsBefore[i] * paramsBefore[i];
-            double d = gradient[i] + decay * paramsBefore[i];
-            decayed += d * d;
+            errors = Math.hypot(errors, paramsBound[i]);
+            weights = Math.hypot(weights, paramsBefore[i]);
         }
         if (errors == 0 || !layer.treatment().adapt()) {
             return 0;
         }
-        double ofWeights = Math.sqrt(errors / weights);
-        if (hyper.rule().ratio() != Rule.Ratio.DECAYED || decay == 0) {
+        double ofWeights = errors / weights;
+        if (!hyper.rule().needsProducts(true, decay)) {
             return ofWeights;
         }
-        // Where the divisor may be nothing but error, the ratio may be anything.
-        return (1 + ofWeights) / Math.max(0x1p-100, 1 - decay * Math.sqrt(errors / decayed)) - 1;
+        double left = 1 - decay * errors / decayedNorm(layer, gradient);
+        return left > 0 ? (1 + ofWeights) / left - 1 : Double.POSITIVE_INFINITY;
     }
 
-    private void setBack(Layer layer, float[] floatParams, float[] floatMomentum) {
+    /** The most that roundings of p may be of ‖p‖, if the ratio divides by ‖d‖; otherwise 0. */
+    private double cancellation(Layer layer, float[] gradient) {
+        double decay = decay(layer);
+        if (!hyper.rule().needsProducts(layer.treatment().adapt(), decay)) {
+            return 0;
+        }
+        double terms = 0;
         for (int i = (int) layer.offset(); i < layer.end(); i++) {
-            floatParams[i] = (float) paramsBefore[i];
-            paramsBound[i] = Math.abs(floatParams[i] - paramsBefore[i]);
+            terms = Math.hypot(terms, Math.abs(gradient[i]) + decay * Math.abs(paramsBefore[i]));
+        }
+        return terms == 0 ? 0 : 4 * U * terms / decayedNorm(layer, gradient);
+    }
+
+    /** ‖d‖. */
+    private double decayedNorm(Layer layer, float[] gradient) {
+        double decay = decay(layer);
+        double norm = 0;
+        for (int i = (int) layer.offset(); i < layer.end(); i++) {
+            norm = Math.hypot(norm, gradient[i] + decay * paramsBefore[i]);
+        }
+        return norm;
+    }
+
+    private void set(Layer layer, double[] weights, double[] buffer, float[] floatParams, float[] floatMomentum) {
+        for (int i = (int) layer.offset(); i < layer.end(); i++) {
+            floatParams[i] = (float) weights[i];
+            paramsBound[i] = Math.abs(floatParams[i] - weights[i]);
             if (floatMomentum != null) {
-                floatMomentum[i] = (float) momentumBefore[i];
-                momentumBound[i] = Math.abs(floatMomentum[i] - momentumBefore[i]);
+                floatMomentum[i] = (float) buffer[i];
+                momentumBound[i] = Math.abs(floatMomentum[i] - buffer[i]);
             }
         }
     }

@@ -316,20 +316,6 @@ class ErrorBoundTest {
         }
     }
 
-    @Test
-    void nothingIsSaidOfARatioThatDividesByWhatIsAllRounding() throws IOException {
-        // d is less than what the rounding of w alone makes of it.
-        double w = 1 / 3.0;
-        Step step = new Step("optax.lars", 0.9, false, 0.5, false, 0.1, 1);
-        float[] g = {(float) (-0.5 * w)};
-        try (Recording recording = step.record(folder.resolve("step"), new double[] {w}, new double[] {1}, g)) {
-            ErrorBound bound = new ErrorBound(recording);
-            bound.params()[0] = 1e-8;
-            bound.step(0, g, new float[1], new float[1]);
-            assertTrue(bound.params()[0] > 1e10, () -> "" + bound.params()[0]);
-        }
-    }
-
     /** What a replay of such steps says. */
     private Replay replay(Step step, double factor, double[] w, float[]... gradients) throws IOException {
         try (Recording recording = step.record(folder.resolve("steps"), factor, w, gradients)) {
@@ -371,6 +357,84 @@ class ErrorBoundTest {
                     assertFalse(wrong.holds(), wrong::toString);
                 }
             }
+        }
+    }
+
+    @Test
+    void aLayerThatCollapsesBelowTheLeastFloatIsNotJudgedThere() throws IOException {
+        // Each step leaves a millionth of the weight. After eight it is 1e-48, and 0 as a float, which has another
+        // ratio.
+        float[][] gradients = new float[12][];
+        Arrays.fill(gradients, new float[] {1});
+        for (String dialect : List.of("paper", "pl_bolts.optimizers.LARS", "optax.lars")) {
+            Step step = new Step(dialect, 0, false, dialect.startsWith("pl") ? 1e-9 : 0, false, 0.999999, 1);
+            Replay right = replay(step, 1, new double[] {1}, gradients);
+            assertTrue(right.holds(), right::toString);
+            assertTrue(
+                    right.toString()
+                            .endsWith(": holds; 5 of 12 steps of layers could not be judged, first step 7 of layer w"),
+                    right::toString);
+            for (Replay.Distance d : right.distances()) {
+                assertEquals(
+                        d.step() < 7 ? Replay.Judgement.JUDGED : Replay.Judgement.UNDETERMINED,
+                        d.judgement(),
+                        d::toString);
+            }
+        }
+    }
+
+    @Test
+    void aLayerGoesOnFromTheTruthAfterAStepThatIsNotJudged() throws IOException {
+        for (double w : new double[] {1e-46, 1e-200}) {
+            Step step = new Step("paper", 0.5, false, 0, false, 0.1, 1);
+            try (Recording recording =
+                    step.record(folder.resolve("step"), new double[] {w}, new double[] {1}, new float[] {1})) {
+                ErrorBound bound = new ErrorBound(recording);
+                bound.params()[0] = w;
+                float[] params = {0};
+                float[] momentum = {9};
+                bound.step(0, new float[] {1}, params, momentum);
+                assertTrue(bound.undetermined(0), () -> "at " + w);
+                bound.hold(0, params, momentum);
+                assertEquals(-0.5f, params[0]);
+                assertEquals(0.5f, momentum[0]);
+                assertTrue(bound.params()[0] < 1e-16 && bound.momentum()[0] < 1e-16);
+            }
+        }
+    }
+
+    @Test
+    void aRatioThatDividesByWhatIsAllRoundingIsUndetermined() throws IOException {
+        Step step = new Step("optax.lars", 0.9, false, 0.3, false, 0.1, 1);
+        float w = 1 / 3f;
+        float[] cancelling = {(float) (-0.3 * w)};
+        // The error of w makes d.
+        float[] half = {(float) (-0.29999 * w)};
+        for (double error : new double[] {0, 1e-8}) {
+            for (float[] g : List.of(cancelling, half)) {
+                try (Recording recording = step.record(folder.resolve("step"), new double[] {w}, new double[] {1}, g)) {
+                    ErrorBound bound = new ErrorBound(recording);
+                    bound.params()[0] = error;
+                    bound.step(0, g, new float[] {w}, new float[1]);
+                    assertTrue(bound.undetermined(0));
+                }
+            }
+        }
+        // The formulas that do not divide by d, and gradients that do not cancel the decay.
+        for (Step other : List.of(new Step("paper", 0.9, false, 0.3, false, 0.1, 1), step)) {
+            float[] g = other.dialect.equals("paper") ? cancelling : new float[] {-0.29f * w};
+            assertTrue(replay(other, 1, new double[] {w}, g).holds());
+        }
+    }
+
+    @Test
+    void whereNothingIsJudgedNothingHolds() throws IOException {
+        Step step = new Step("optax.lars", 0.9, false, 0.3, false, 0.1, 1);
+        float w = 1 / 3f;
+        for (double factor : new double[] {1, -3}) {
+            Replay replay = replay(step, factor, new double[] {w}, new float[] {(float) (-0.3 * w)});
+            assertFalse(replay.holds());
+            assertTrue(replay.toString().endsWith(": FAILS; no step of any layer could be judged"), replay::toString);
         }
     }
 
