@@ -3,6 +3,7 @@ package io.github.lars4j.bench.replay;
 import io.github.lars4j.Layer;
 import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.rule.Rule;
+import io.github.lars4j.safetensors.SafeTensorsException;
 import java.io.IOException;
 
 /**
@@ -11,8 +12,10 @@ import java.io.IOException;
  *
  * <p><b>One step, without roundings.</b> With d = g + βw, the ratio and the learning rate enter as a factor i on the way
  * in and a factor o on the way out (see {@link Rule.Entry}): p = id, v' = μv + p, w' = w - oy, where y is v', or p + μv'
- * with Nesterov. So y = cp + mv, where c = 1 and m = μ, or c = 1 + μ and m = μ² with Nesterov. The factors are taken
- * from the recording: i = ‖v' - μv‖ / ‖d‖ and o = ‖w - w'‖ / ‖y‖. Without momentum, p = y = w - w' and o = 1.
+ * with Nesterov. So y = cp + mv, where c = 1 and m = μ, or c = 1 + μ and m = μ² with Nesterov; without momentum, y = p.
+ * The rule gives the factors for the weights, the gradient and the momentum that the recording has before the step. The
+ * bound depends on nothing that is recorded after the step, except by u|w'| (see below): a wrong step cannot excuse
+ * itself.
  *
  * <p><b>How errors travel.</b> Let E and F bound the errors of w and v before the step, and ρ the relative error that
  * they make in the ratio, which is part of i or of o: ρᵢ = ρ and ρₒ = 0, or the reverse. Then, with a = iρᵢ(|d| + βE),
@@ -28,21 +31,28 @@ import java.io.IOException;
  * which is relatively off by at most ρ₂ = β‖E‖ / ‖d‖, ρ = (1 + ρ₁) / (1 - ρ₂) - 1. The clip adds nothing: the relative
  * error of min(r/γ, 1) is at most that of r. A ratio that is always 1 has none.
  *
+ * <p><b>Steps that are not judged.</b> A layer whose ρ exceeds {@link #MOST_OF_RATIO} is set back to the truth, rounded
+ * to float. Where ρ exceeds it even then, roundings leave the ratio undetermined, and the step of that layer is not
+ * judged. There are two such cases. If ‖w‖ is below about 2⁻¹³⁶, ‖E‖ / ‖w‖ is large because floats so small have few
+ * digits; if float weights are 0, {@link Rule.ZeroNorm} gives another ratio altogether. And if g and βw cancel, and the
+ * ratio divides by ‖d‖, d consists of roundings that the ratio magnifies: a step is also not judged if p, which is off
+ * by up to 4ui(|g| + β|w|), is off by more than {@link #MOST_OF_RATIO} of its norm.
+ *
  * <p><b>Roundings.</b> {@code StepAccuracyTest} counts them: with S = i(1 + ρᵢ)(|g| + β(|w| + E)) and K = μ(|v| + F) + S,
  * all that is added up in v', v' is rounded off by at most 4uK, u being 2⁻²⁴; the step oy by at most 7uT, T = o(1 + ρₒ)K,
  * or o(1 + ρₒ)(S + μK) with Nesterov; and the subtraction from w by u|w'|. A few of the least floats are added where
- * products underflow. Norms are taken in double and lost in the room that {@link #U} has. (That of d is made of three
- * sums, and off by more where g and βw cancel; but then the roundings of p, relative to |g| + β|w|, are larger still.)
+ * products underflow. Norms are taken in double and lost in the room that {@link #U} has; so is that of d, which is made of
+ * three sums, because steps in which these cancel are not judged.
  *
  * <p><b>Growth.</b> Every step adds about u|w'| and 8u times the size of the update, so the bound grows with the number
  * of steps times the largest magnitudes that entered; ρ adds to that a share of every update. In the worst case the two
  * feed each other, and the bound grows by a factor with every multiple of its norm that a layer moves, while real
- * errors, of both signs, do not. A bound that has grown past use would let anything pass, so a layer whose ρ exceeds
- * {@link #MOST_OF_RATIO} is set back to the truth, rounded to float, and goes on from there.
+ * errors, of both signs, do not. A bound that has grown past use would let anything pass, so a layer that is set back
+ * goes on from the truth.
  */
 final class ErrorBound {
 
-    /** The most that errors so far may do to a ratio, relatively: less than what is an error of the ratio itself. */
+    /** The most that roundings may do to a ratio, relatively: less than what is an error of the ratio itself. */
     static final double MOST_OF_RATIO = 0x1p-14;
 
     /** Unit roundoff of a float, with room for what is rounded in double. */
@@ -64,9 +74,16 @@ final class ErrorBound {
     private final double[] paramsBound;
     private final double[] momentumBound;
 
+    /** Whether each layer has had a gradient, so that the next one is dampened. */
+    private final boolean[] begun;
+
+    /** Whether roundings leave each layer's last step undetermined. */
+    private final boolean[] undetermined;
+
     /**
      * Starts where the recording starts, with errors of 0.
      *
+     * @throws SafeTensorsException if a recorded weight is not in the range of a float
      * @throws IOException if the recording cannot be read
      */
     ErrorBound(Recording recording) throws IOException {
@@ -79,6 +96,8 @@ final class ErrorBound {
         this.momentum = new double[n];
         this.paramsBound = new double[n];
         this.momentumBound = new double[n];
+        this.begun = new boolean[recording.layers().size()];
+        this.undetermined = new boolean[begun.length];
         read(0);
     }
 
@@ -102,6 +121,11 @@ final class ErrorBound {
         return momentumBound;
     }
 
+    /** Whether roundings leave a layer's last step undetermined; then there is no bound, until {@link #hold}. */
+    boolean undetermined(int layer) {
+        return undetermined[layer];
+    }
+
     /**
      * Goes on to the truth after a step, and to the bound that holds there.
      *
@@ -109,6 +133,7 @@ final class ErrorBound {
      * @param gradient its gradient
      * @param floatParams the float run's weights before the step; written in layers that are set back
      * @param floatMomentum the float run's momentum before the step, written likewise; {@code null} without momentum
+     * @throws SafeTensorsException if a recorded weight or momentum is not in the range of a float
      * @throws IOException if the recording cannot be read
      */
     void step(int step, float[] gradient, float[] floatParams, float[] floatMomentum) throws IOException {
@@ -126,19 +151,48 @@ final class ErrorBound {
             Layer layer = recording.layers().get(i);
             double ratio = ratioError(layer, gradient);
             if (!(ratio <= MOST_OF_RATIO)) {
-                setBack(layer, floatParams, floatMomentum);
+                set(layer, paramsBefore, momentumBefore, floatParams, floatMomentum);
                 ratio = ratioError(layer, gradient);
             }
-            travel(layer, gradient, ratio);
+            undetermined[i] = !(ratio <= MOST_OF_RATIO && cancellation(layer, gradient) <= MOST_OF_RATIO);
+            if (!undetermined[i]) {
+                travel(layer, gradient, ratio, recording.learningRate(step), begun[i]);
+            }
+            begun[i] = true;
         }
+    }
+
+    /**
+     * Sets a layer to the truth after the last step, rounded to float; its bound is what the rounding makes.
+     *
+     * @param layer index of the layer
+     * @param floatParams receives the weights
+     * @param floatMomentum receives the momentum; {@code null} without momentum
+     */
+    void hold(int layer, float[] floatParams, float[] floatMomentum) {
+        set(recording.layers().get(layer), params, momentum, floatParams, floatMomentum);
     }
 
     private void read(int stepsTaken) throws IOException {
         recording.trueParams(stepsTaken, params);
+        requireFloats("params_f64", stepsTaken, params);
         if (hyper.momentum() != 0) {
             recording.trueMomentum(stepsTaken, momentum);
+            requireFloats("momentum_f64", stepsTaken, momentum);
             for (int i = 0; recording.momentumNegated() && i < momentum.length; i++) {
                 momentum[i] = -momentum[i];
+            }
+        }
+    }
+
+    private void requireFloats(String tensor, int stepsTaken, double[] values) throws SafeTensorsException {
+        for (Layer layer : recording.layers()) {
+            for (int i = (int) layer.offset(); i < layer.end(); i++) {
+                if (!Float.isFinite((float) values[i])) {
+                    throw new SafeTensorsException(recording.name() + ": " + tensor + " after " + stepsTaken
+                            + " steps is " + values[i] + " at element " + i
+                            + "; it must be a number in the range of a float");
+                }
             }
         }
     }
@@ -151,76 +205,97 @@ final class ErrorBound {
     /** ρ. */
     private double ratioError(Layer layer, float[] gradient) {
         double decay = decay(layer);
+        // Sums of squares would be 0 where the truth has shrunk far below the least float.
         double errors = 0;
         double weights = 0;
-        double decayed = 0;
         for (int i = (int) layer.offset(); i < layer.end(); i++) {
-            errors += paramsBound[i] * paramsBound[i];
-            weights += paramsBefore[i] * paramsBefore[i];
-            double d = gradient[i] + decay * paramsBefore[i];
-            decayed += d * d;
+            errors = Math.hypot(errors, paramsBound[i]);
+            weights = Math.hypot(weights, paramsBefore[i]);
         }
         if (errors == 0 || !layer.treatment().adapt()) {
             return 0;
         }
-        double ofWeights = Math.sqrt(errors / weights);
-        if (hyper.rule().ratio() != Rule.Ratio.DECAYED || decay == 0) {
+        double ofWeights = errors / weights;
+        if (!hyper.rule().needsProducts(true, decay)) {
             return ofWeights;
         }
-        // Where the divisor may be nothing but error, the ratio may be anything.
-        return (1 + ofWeights) / Math.max(0x1p-100, 1 - decay * Math.sqrt(errors / decayed)) - 1;
+        double left = 1 - decay * errors / decayedNorm(layer, gradient);
+        return left > 0 ? (1 + ofWeights) / left - 1 : Double.POSITIVE_INFINITY;
     }
 
-    private void setBack(Layer layer, float[] floatParams, float[] floatMomentum) {
+    /** The most that roundings of p may be of ‖p‖, if the ratio divides by ‖d‖; otherwise 0. */
+    private double cancellation(Layer layer, float[] gradient) {
+        double decay = decay(layer);
+        if (!hyper.rule().needsProducts(layer.treatment().adapt(), decay)) {
+            return 0;
+        }
+        double terms = 0;
         for (int i = (int) layer.offset(); i < layer.end(); i++) {
-            floatParams[i] = (float) paramsBefore[i];
-            paramsBound[i] = Math.abs(floatParams[i] - paramsBefore[i]);
+            terms = Math.hypot(terms, Math.abs(gradient[i]) + decay * Math.abs(paramsBefore[i]));
+        }
+        return terms == 0 ? 0 : 4 * U * terms / decayedNorm(layer, gradient);
+    }
+
+    /** ‖d‖. */
+    private double decayedNorm(Layer layer, float[] gradient) {
+        double decay = decay(layer);
+        double norm = 0;
+        for (int i = (int) layer.offset(); i < layer.end(); i++) {
+            norm = Math.hypot(norm, gradient[i] + decay * paramsBefore[i]);
+        }
+        return norm;
+    }
+
+    private void set(Layer layer, double[] weights, double[] buffer, float[] floatParams, float[] floatMomentum) {
+        for (int i = (int) layer.offset(); i < layer.end(); i++) {
+            floatParams[i] = (float) weights[i];
+            paramsBound[i] = Math.abs(floatParams[i] - weights[i]);
             if (floatMomentum != null) {
-                floatMomentum[i] = (float) momentumBefore[i];
-                momentumBound[i] = Math.abs(floatMomentum[i] - momentumBefore[i]);
+                floatMomentum[i] = (float) buffer[i];
+                momentumBound[i] = Math.abs(floatMomentum[i] - buffer[i]);
             }
         }
     }
 
-    private void travel(Layer layer, float[] gradient, double ratio) {
-        double decay = decay(layer);
+    private void travel(Layer layer, float[] gradient, double ratio, double rate, boolean dampened) {
         double mu = hyper.momentum();
         boolean nesterov = hyper.nesterov();
         double c = nesterov ? 1 + mu : 1;
         double m = nesterov ? mu * mu : mu;
-        double squaresOfD = 0;
-        double squaresOfP = 0;
-        double squaresOfY = 0;
-        double squaresOfStep = 0;
+        double ww = 0;
+        double gg = 0;
+        double wg = 0;
         for (int i = (int) layer.offset(); i < layer.end(); i++) {
-            double d = gradient[i] + decay * paramsBefore[i];
-            double p = p(i);
-            double y = y(i, p);
-            double step = paramsBefore[i] - params[i];
-            squaresOfD += d * d;
-            squaresOfP += p * p;
-            squaresOfY += y * y;
-            squaresOfStep += step * step;
+            ww += paramsBefore[i] * paramsBefore[i];
+            gg += (double) gradient[i] * gradient[i];
+            wg += paramsBefore[i] * gradient[i];
         }
-        double in = squaresOfD == 0 ? 0 : Math.sqrt(squaresOfP / squaresOfD);
-        double out = squaresOfY == 0 ? 0 : Math.sqrt(squaresOfStep / squaresOfY);
-        boolean entersLast = hyper.rule().entry() == Rule.Entry.UPDATE;
+        Rule rule = hyper.rule();
+        boolean adapt = layer.treatment().adapt();
+        double r = rule.trustRatio(adapt, hyper.trustCoefficient(), decay(layer), rate, ww, gg, wg);
+        double decay = rule.effectiveDecay(adapt, decay(layer), ww, gg, wg);
+        // More than 1 of dampening reverses the gradient.
+        double entering =
+                (dampened && mu != 0 ? 1 - hyper.dampening() : 1) * rule.entry().in(rate, r);
+        double in = Math.abs(entering);
+        double out = rule.entry().out(rate, r);
+        boolean entersLast = rule.entry() == Rule.Entry.UPDATE;
         double ratioIn = entersLast ? 0 : ratio;
         double ratioOut = entersLast ? ratio : 0;
         for (int i = (int) layer.offset(); i < layer.end(); i++) {
             double w = Math.abs(paramsBefore[i]);
             double g = Math.abs(gradient[i]);
             double v = Math.abs(momentumBefore[i]);
-            double d = Math.abs(gradient[i] + decay * paramsBefore[i]);
-            double y = Math.abs(y(i, p(i)));
+            double d = gradient[i] + decay * paramsBefore[i];
+            double y = Math.abs(c * entering * d + m * momentumBefore[i]);
             double e = paramsBound[i];
             double f = momentumBound[i];
 
             double decayed = in * decay * e;
-            double a = in * ratioIn * (d + decay * e);
+            double a = in * ratioIn * (Math.abs(d) + decay * e);
             double z = c * a + m * f;
             double travelled =
-                    Math.abs(1 - out * c * in * decay) * e + out * z + out * ratioOut * (y + c * decayed + z);
+                    Math.abs(1 - out * c * entering * decay) * e + out * z + out * ratioOut * (y + c * decayed + z);
 
             double s = in * (1 + ratioIn) * (g + decay * (w + e));
             double k = mu * (v + f) + s;
@@ -231,13 +306,5 @@ final class ErrorBound {
             paramsBound[i] = (1 + U) * (travelled + 7 * U * t + tinyOut) + U * Math.abs(params[i]);
             momentumBound[i] = mu * f + decayed + a + 4 * U * k + tiny;
         }
-    }
-
-    private double p(int i) {
-        return hyper.momentum() == 0 ? paramsBefore[i] - params[i] : momentum[i] - hyper.momentum() * momentumBefore[i];
-    }
-
-    private double y(int i, double p) {
-        return hyper.momentum() == 0 ? p : hyper.nesterov() ? p + hyper.momentum() * momentum[i] : momentum[i];
     }
 }

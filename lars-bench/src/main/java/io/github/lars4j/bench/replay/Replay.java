@@ -24,6 +24,20 @@ import java.util.function.ToDoubleFunction;
  */
 public record Replay(String recording, String dialect, String kernels, List<Distance> distances) {
 
+    /** Whether the step of a layer counts for {@link #holds}. */
+    public enum Judgement {
+        /** Its distance to the truth says whether the two runs do the same. */
+        JUDGED,
+        /** The layer had no gradient in the step, so that it must only stay as it is. */
+        NO_GRADIENT,
+        /**
+         * Rounding the true weights to float already changes the layer's trust ratio by too much to tell anything: they
+         * are smaller than the normal floats, or the gradient cancels the weight decay. The layer was set to the truth
+         * after the step; all its distances but that of the recorded float32 run are 0.
+         */
+        UNDETERMINED
+    }
+
     /**
      * How far a layer is from the truth after a step. An ulp is that of a float as large as the largest weight that
      * the layer has had so far, in truth.
@@ -34,8 +48,16 @@ public record Replay(String recording, String dialect, String kernels, List<Dist
      * @param momentum the most that an element of the momentum was off, as a share of its bound; 0 without momentum
      * @param ulps the most that a weight was off, in ulp
      * @param recorded the most that a weight of the recorded float32 run was off, in ulp
+     * @param judgement whether the step counts
      */
-    public record Distance(int step, String layer, double weights, double momentum, double ulps, double recorded) {
+    public record Distance(
+            int step,
+            String layer,
+            double weights,
+            double momentum,
+            double ulps,
+            double recorded,
+            Judgement judgement) {
 
         /** Returns whether both shares are at most 1, so that rounding errors explain the distance; false for NaN. */
         public boolean holds() {
@@ -48,7 +70,8 @@ public record Replay(String recording, String dialect, String kernels, List<Dist
      *
      * @param recording the recording, which stays open
      * @return the distances between the two runs
-     * @throws SafeTensorsException if the recorded runs do not begin with {@code params_initial} and a momentum of 0
+     * @throws SafeTensorsException if the recorded runs do not begin with {@code params_initial} and a momentum of 0, or
+     *     the one in float64 has a weight or momentum that is not in the range of a float
      * @throws IOException if the recording cannot be read, or is closed
      * @throws NonFiniteException if a weight, a gradient or what follows from them is not finite
      */
@@ -95,9 +118,16 @@ public record Replay(String recording, String dialect, String kernels, List<Dist
         }
     }
 
-    /** Returns whether rounding errors explain every distance: {@link Distance#holds} for all. */
+    /**
+     * Returns whether rounding errors explain every distance, {@link Distance#holds} for all, and at least one is
+     * {@link Judgement#JUDGED}.
+     */
     public boolean holds() {
-        return distances.stream().allMatch(Distance::holds);
+        return count(Judgement.JUDGED) > 0 && distances.stream().allMatch(Distance::holds);
+    }
+
+    private long count(Judgement judgement) {
+        return distances.stream().filter(d -> d.judgement == judgement).count();
     }
 
     /** Returns the distance whose {@link Distance#weights} is the greatest. */
@@ -116,7 +146,7 @@ public record Replay(String recording, String dialect, String kernels, List<Dist
 
     /**
      * Returns one line that says the recording, the greatest distances and where they are, and {@code holds} or {@code
-     * FAILS}, with the first distance that does not hold.
+     * FAILS}, with the first distance that does not hold. It also says how many steps of layers were not judged, if any.
      */
     @Override
     public String toString() {
@@ -139,7 +169,26 @@ public record Replay(String recording, String dialect, String kernels, List<Dist
                         .filter(distance -> !distance.holds())
                         .findFirst()
                         .map(Replay::explain)
-                        .orElse("");
+                        .orElse("")
+                + notJudged();
+    }
+
+    private String notJudged() {
+        if (count(Judgement.JUDGED) == 0) {
+            return "; no step of any layer could be judged";
+        }
+        long count = count(Judgement.UNDETERMINED);
+        return distances.stream()
+                .filter(d -> d.judgement == Judgement.UNDETERMINED)
+                .findFirst()
+                .map(d -> String.format(
+                        Locale.ROOT,
+                        "; %d of %d steps of layers could not be judged, first step %d of layer %s",
+                        count,
+                        count + count(Judgement.JUDGED),
+                        d.step,
+                        d.layer))
+                .orElse("");
     }
 
     private static String explain(Distance d) {
@@ -153,6 +202,13 @@ public record Replay(String recording, String dialect, String kernels, List<Dist
                 d.momentum,
                 d.ulps,
                 d.recorded);
+    }
+
+    /** How much of a bound a value is off; NaN, which does not hold, if the bound is not finite. */
+    static double share(double value, double truth, double bound) {
+        double off = Math.abs(value - truth);
+        // What never moved is 0 of 0 off.
+        return off == 0 ? 0 : Double.isFinite(bound) ? off / bound : Double.NaN;
     }
 
     /** The truth of one step at a time. */
@@ -200,6 +256,11 @@ public record Replay(String recording, String dialect, String kernels, List<Dist
         }
 
         private Distance distance(int step, int layer, float[] params, float[] momentum) {
+            boolean missing = recording.isMissing(step, layer);
+            boolean undetermined = !missing && bound.undetermined(layer);
+            if (undetermined) {
+                bound.hold(layer, params, momentum);
+            }
             double weights = 0;
             double buffer = 0;
             double off = 0;
@@ -215,14 +276,12 @@ public record Replay(String recording, String dialect, String kernels, List<Dist
                 }
             }
             double ulp = Math.ulp((float) largest[layer]);
-            return new Distance(
-                    step, recording.layers().get(layer).name(), weights, buffer, off / ulp, recordedOff / ulp);
-        }
-
-        private static double share(float value, double truth, double bound) {
-            double off = Math.abs(value - truth);
-            // What never moved is 0 of 0 off.
-            return off == 0 ? 0 : off / bound;
+            String name = recording.layers().get(layer).name();
+            if (undetermined) {
+                return new Distance(step, name, 0, 0, 0, recordedOff / ulp, Judgement.UNDETERMINED);
+            }
+            Judgement judgement = missing ? Judgement.NO_GRADIENT : Judgement.JUDGED;
+            return new Distance(step, name, weights, buffer, off / ulp, recordedOff / ulp, judgement);
         }
 
         private int from(int layer) {

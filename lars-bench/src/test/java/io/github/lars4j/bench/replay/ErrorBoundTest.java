@@ -2,8 +2,10 @@ package io.github.lars4j.bench.replay;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.github.lars4j.safetensors.SafeTensorsException;
 import io.github.lars4j.safetensors.SafeTensorsWriter;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -14,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.Random;
@@ -68,19 +71,48 @@ class ErrorBoundTest {
             return new double[][] {newW, newV};
         }
 
-        /** A recording of it. */
+        /** A recording of it, which {@link Replay} would refuse because it begins with a momentum. */
         Recording record(Path file, double[] w, double[] v, float[] g) throws IOException {
-            List<Long> shape = List.of((long) w.length);
             double[][] after = take(w, v, g);
-            double sign = dialect.equals("optax.lars") ? -1 : 1;
-            double[] momenta = new double[2 * w.length];
-            for (int i = 0; i < w.length; i++) {
-                momenta[i] = sign * v[i];
-                momenta[w.length + i] = sign * after[1][i];
+            return write(file, new double[][] {w, after[0]}, new double[][] {v, after[1]}, g);
+        }
+
+        /** A recording of steps with these gradients from weights that are floats, the last factor times too long. */
+        Recording record(Path file, double factor, double[] w, float[]... gradients) throws IOException {
+            double[][] weights = new double[gradients.length + 1][];
+            double[][] momenta = new double[gradients.length + 1][w.length];
+            weights[0] = w;
+            for (int step = 0; step < gradients.length; step++) {
+                double[][] after = take(weights[step], momenta[step], gradients[step]);
+                weights[step + 1] = after[0];
+                momenta[step + 1] = after[1];
             }
-            double[] weights = Arrays.copyOf(w, 2 * w.length);
-            System.arraycopy(after[0], 0, weights, w.length, w.length);
-            List<Long> run = List.of(2L, shape.get(0));
+            for (int i = 0; i < w.length; i++) {
+                double before = weights[gradients.length - 1][i];
+                weights[gradients.length][i] = before + factor * (weights[gradients.length][i] - before);
+            }
+            return write(file, weights, momenta, gradients);
+        }
+
+        private Recording write(Path file, double[][] weights, double[][] momenta, float[]... gradients)
+                throws IOException {
+            int n = weights[0].length;
+            int steps = gradients.length;
+            double sign = dialect.equals("optax.lars") ? -1 : 1;
+            double[] allWeights = new double[(steps + 1) * n];
+            double[] allMomenta = new double[(steps + 1) * n];
+            float[] floats = new float[(steps + 1) * n];
+            float[] allGradients = new float[steps * n];
+            for (int i = 0; i < floats.length; i++) {
+                allWeights[i] = weights[i / n][i % n];
+                allMomenta[i] = sign * momenta[i / n][i % n];
+                floats[i] = (float) allWeights[i];
+            }
+            for (int i = 0; i < allGradients.length; i++) {
+                allGradients[i] = gradients[i / n][i % n];
+            }
+            List<Long> shape = List.of((long) n);
+            List<Long> run = List.of(steps + 1L, (long) n);
             SafeTensorsWriter writer = new SafeTensorsWriter()
                     .metadata("dialect", dialect)
                     .metadata(
@@ -92,21 +124,21 @@ class ErrorBoundTest {
                                     decay,
                                     nesterov,
                                     eta))
-                    .metadata("learning_rates", "[" + rate + "]")
+                    .metadata("learning_rates", Collections.nCopies(steps, rate).toString())
                     .metadata(
                             "layers",
                             String.format(
                                     Locale.ROOT,
                                     "[{\"name\":\"w\",\"shape\":[%d],\"offset\":0,\"length\":%d,\"plain\":%s}]",
-                                    w.length,
-                                    w.length,
+                                    n,
+                                    n,
                                     plain))
                     .metadata("missing_gradients", "[]")
-                    .floats("gradients", List.of(1L, shape.get(0)), g, 0)
-                    .floats("params_initial", shape, new float[w.length], 0)
-                    .doubles("params_f64", run, weights, 0)
-                    .floats("params_f32", run, new float[2 * w.length], 0)
-                    .doubles("momentum_f64", run, momenta, 0);
+                    .floats("gradients", List.of((long) steps, (long) n), allGradients, 0)
+                    .floats("params_initial", shape, Arrays.copyOf(floats, n), 0)
+                    .doubles("params_f64", run, allWeights, 0)
+                    .floats("params_f32", run, floats, 0)
+                    .doubles("momentum_f64", run, allMomenta, 0);
             try (FileChannel channel = FileChannel.open(
                     file, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING)) {
                 writer.writeTo(channel);
@@ -284,18 +316,156 @@ class ErrorBoundTest {
         }
     }
 
-    @Test
-    void nothingIsSaidOfARatioThatDividesByWhatIsAllRounding() throws IOException {
-        // d is less than what the rounding of w alone makes of it.
-        double w = 1 / 3.0;
-        Step step = new Step("optax.lars", 0.9, false, 0.5, false, 0.1, 1);
-        float[] g = {(float) (-0.5 * w)};
-        try (Recording recording = step.record(folder.resolve("step"), new double[] {w}, new double[] {1}, g)) {
-            ErrorBound bound = new ErrorBound(recording);
-            bound.params()[0] = 1e-8;
-            bound.step(0, g, new float[1], new float[1]);
-            assertTrue(bound.params()[0] > 1e10, () -> "" + bound.params()[0]);
+    /** What a replay of such steps says. */
+    private Replay replay(Step step, double factor, double[] w, float[]... gradients) throws IOException {
+        try (Recording recording = step.record(folder.resolve("steps"), factor, w, gradients)) {
+            return Replay.of(recording);
         }
+    }
+
+    @Test
+    void whatUnderflowsIsMultipliedByTheRate() throws IOException {
+        // r·g is 2⁻¹⁴⁹ and a bit, and r itself has few digits; the rate multiplies what is left of both.
+        Step step = new Step("pl_bolts.optimizers.LARS", 0, false, 0.01, false, 0.01, 1000);
+        double w = 0x1p-130;
+        Replay right = replay(step, 1, new double[] {w, -w, 3 * w}, new float[] {0x1.8p-130f, 0x1p-131f, 0x1.4p-129f});
+        assertTrue(right.distances().get(0).ulps() > 10, right::toString);
+        assertTrue(right.holds(), right::toString);
+    }
+
+    @Test
+    void aStepThatIsWrongDoesNotWidenItsOwnBound() throws IOException {
+        for (String dialect : List.of("paper", "pl_bolts.optimizers.LARS", "seed", "optax.lars")) {
+            for (double momentum : new double[] {0, 0.9}) {
+                Step step = new Step(dialect, momentum, false, 0.1, false, 0.01, 1);
+                double[] w = {0.75, -1.5};
+                float[] g = {0.5f, 2};
+                // The second gradient stops the momentum, but for a rounding.
+                double[][] after = step.take(w, new double[2], g);
+                float[] stop = new float[2];
+                for (int i = 0; i < 2; i++) {
+                    stop[i] = (float) (-momentum * after[1][i] - 0.1 * after[0][i]);
+                }
+                assertTrue(replay(step, 1, w, g, g).holds(), dialect);
+                for (double factor : new double[] {1.0001, -3, 1e15, 1e38}) {
+                    Replay wrong = replay(step, factor, w, g, g);
+                    assertFalse(wrong.holds(), () -> dialect + " " + factor + ": " + wrong);
+                }
+                if (dialect.equals("seed") && momentum != 0) {
+                    assertTrue(replay(step, 1, w, g, stop).holds());
+                    Replay wrong = replay(step, 1e9, w, g, stop);
+                    assertFalse(wrong.holds(), wrong::toString);
+                }
+            }
+        }
+    }
+
+    @Test
+    void aLayerThatCollapsesBelowTheLeastFloatIsNotJudgedThere() throws IOException {
+        // Each step leaves a millionth of the weight. After eight it is 1e-48, and 0 as a float, which has another
+        // ratio.
+        float[][] gradients = new float[12][];
+        Arrays.fill(gradients, new float[] {1});
+        for (String dialect : List.of("paper", "pl_bolts.optimizers.LARS", "optax.lars")) {
+            Step step = new Step(dialect, 0, false, dialect.startsWith("pl") ? 1e-9 : 0, false, 0.999999, 1);
+            Replay right = replay(step, 1, new double[] {1}, gradients);
+            assertTrue(right.holds(), right::toString);
+            assertTrue(
+                    right.toString()
+                            .endsWith(": holds; 5 of 12 steps of layers could not be judged, first step 7 of layer w"),
+                    right::toString);
+            for (Replay.Distance d : right.distances()) {
+                assertEquals(
+                        d.step() < 7 ? Replay.Judgement.JUDGED : Replay.Judgement.UNDETERMINED,
+                        d.judgement(),
+                        d::toString);
+            }
+        }
+    }
+
+    @Test
+    void aLayerGoesOnFromTheTruthAfterAStepThatIsNotJudged() throws IOException {
+        for (double w : new double[] {1e-46, 1e-200}) {
+            Step step = new Step("paper", 0.5, false, 0, false, 0.1, 1);
+            try (Recording recording =
+                    step.record(folder.resolve("step"), new double[] {w}, new double[] {1}, new float[] {1})) {
+                ErrorBound bound = new ErrorBound(recording);
+                bound.params()[0] = w;
+                float[] params = {0};
+                float[] momentum = {9};
+                bound.step(0, new float[] {1}, params, momentum);
+                assertTrue(bound.undetermined(0), () -> "at " + w);
+                bound.hold(0, params, momentum);
+                assertEquals(-0.5f, params[0]);
+                assertEquals(0.5f, momentum[0]);
+                assertTrue(bound.params()[0] < 1e-16 && bound.momentum()[0] < 1e-16);
+            }
+        }
+    }
+
+    @Test
+    void aRatioThatDividesByWhatIsAllRoundingIsUndetermined() throws IOException {
+        Step step = new Step("optax.lars", 0.9, false, 0.3, false, 0.1, 1);
+        float w = 1 / 3f;
+        float[] cancelling = {(float) (-0.3 * w)};
+        // The error of w makes d.
+        float[] half = {(float) (-0.29999 * w)};
+        for (double error : new double[] {0, 1e-8}) {
+            for (float[] g : List.of(cancelling, half)) {
+                try (Recording recording = step.record(folder.resolve("step"), new double[] {w}, new double[] {1}, g)) {
+                    ErrorBound bound = new ErrorBound(recording);
+                    bound.params()[0] = error;
+                    bound.step(0, g, new float[] {w}, new float[1]);
+                    assertTrue(bound.undetermined(0));
+                }
+            }
+        }
+        // The formulas that do not divide by d, and gradients that do not cancel the decay.
+        for (Step other : List.of(new Step("paper", 0.9, false, 0.3, false, 0.1, 1), step)) {
+            float[] g = other.dialect.equals("paper") ? cancelling : new float[] {-0.29f * w};
+            assertTrue(replay(other, 1, new double[] {w}, g).holds());
+        }
+    }
+
+    @Test
+    void whereNothingIsJudgedNothingHolds() throws IOException {
+        Step step = new Step("optax.lars", 0.9, false, 0.3, false, 0.1, 1);
+        float w = 1 / 3f;
+        for (double factor : new double[] {1, -3}) {
+            Replay replay = replay(step, factor, new double[] {w}, new float[] {(float) (-0.3 * w)});
+            assertFalse(replay.holds());
+            assertTrue(replay.toString().endsWith(": FAILS; no step of any layer could be judged"), replay::toString);
+        }
+    }
+
+    @Test
+    void truthsBeyondTheFloatsAreRefused() throws IOException {
+        Step step = new Step("paper", 0, false, 0, false, 0.1, 1);
+        for (double factor : new double[] {1e40, 1e161, 1e300, Double.POSITIVE_INFINITY, Double.NaN}) {
+            SafeTensorsException refused = assertThrows(
+                    SafeTensorsException.class, () -> replay(step, factor, new double[] {1}, new float[] {1}));
+            assertTrue(
+                    refused.getMessage()
+                            .matches(".*steps: params_f64 after 1 steps is .* at element 0; it must be a .*"),
+                    refused::getMessage);
+        }
+        double largest = Float.MAX_VALUE;
+        assertFalse(
+                replay(step, -10 * largest, new double[] {1}, new float[] {1}).holds());
+        // A momentum is refused likewise.
+        Step moving = new Step("paper", 0.9, false, 0, false, 0.1, 1);
+        SafeTensorsException refused = assertThrows(
+                SafeTensorsException.class,
+                () -> after(moving, new double[] {1}, new double[] {-1e40}, new float[] {1}));
+        assertTrue(refused.getMessage().contains("momentum_f64 after 0 steps is -1.0E40"), refused::getMessage);
+    }
+
+    @Test
+    void aBoundThatIsNotFiniteDoesNotHold() {
+        assertEquals(0.5, Replay.share(1, 2, 2));
+        assertEquals(0, Replay.share(2, 2, 0));
+        assertTrue(Double.isNaN(Replay.share(1, 2, Double.POSITIVE_INFINITY)));
+        assertTrue(Double.isNaN(Replay.share(1, 2, Double.NaN)));
     }
 
     /** A recording whose rates are others from a step on: its weights move as if the ratio were off. */

@@ -208,7 +208,7 @@ class RecordingTest {
     }
 
     private static Replay.Distance distance(double weights, double momentum) {
-        return new Replay.Distance(3, "layer", weights, momentum, 0.5, 0.25);
+        return new Replay.Distance(3, "layer", weights, momentum, 0.5, 0.25, Replay.Judgement.JUDGED);
     }
 
     @Test
@@ -219,7 +219,7 @@ class RecordingTest {
         assertFalse(distance(Double.NaN, 0).holds());
         assertFalse(distance(0, Double.NaN).holds());
         Replay.Distance good = distance(0.5, 0.75);
-        Replay.Distance bad = new Replay.Distance(4, "other", 9, 0.25, 30, 2);
+        Replay.Distance bad = new Replay.Distance(4, "other", 9, 0.25, 30, 2, Replay.Judgement.JUDGED);
         assertEquals(
                 "r (d): weights off by 9.00 of their bound (other, step 4), buffer by 0.75 of its bound (layer, step 3):"
                         + " FAILS, first at step 4 in layer other: weights 9.00 of their bound, buffer 0.25;"
