@@ -91,9 +91,10 @@ public final class AtomicSave {
                 }
                 if (hold != Disk.Hold.LOST) {
                     content.writeTo(output);
-                    disk.takePermissions(temporary, target);
                     // The content must be on the disk before the rename is.
                     output.force();
+                    // Not earlier: forcing takes long, and nobody else may open the file if this process is killed.
+                    disk.takePermissions(temporary, target);
                     disk.replace(target, temporary);
                     replaced = true;
                 }

@@ -74,7 +74,7 @@ final class RealDisk implements Disk {
             public Hold hold() {
                 try {
                     // A file that was deleted before it was locked can still be locked.
-                    return lock(channel) != null && Files.exists(file) ? Hold.HELD : Hold.LOST;
+                    return lock(channel, false) != null && Files.exists(file) ? Hold.HELD : Hold.LOST;
                 } catch (IOException e) {
                     return Hold.UNSUPPORTED;
                 }
@@ -103,10 +103,10 @@ final class RealDisk implements Disk {
     }
 
     /** Locks a file; returns {@code null} if it is locked already. */
-    private static FileLock lock(FileChannel channel) throws IOException {
+    private static FileLock lock(FileChannel channel, boolean shared) throws IOException {
         try {
             // This byte lies beyond the end of any file: on Windows, other processes cannot read locked bytes.
-            return channel.tryLock(Long.MAX_VALUE - 1, 1, false);
+            return channel.tryLock(Long.MAX_VALUE - 1, 1, shared);
         } catch (OverlappingFileLockException e) {
             // This process holds it, through a copy of this class from another class loader.
             return null;
@@ -172,8 +172,9 @@ final class RealDisk implements Disk {
         if (!Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
             return;
         }
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
-            if (lock(channel) != null) {
+        // The file may be read-only, and a shared lock needs no more than reading. It is refused if the file is held.
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            if (lock(channel, true) != null) {
                 Files.deleteIfExists(file);
             }
         }

@@ -21,6 +21,7 @@ import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.UUID;
@@ -128,6 +129,44 @@ class AtomicSaveTest {
         Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
         atTheFirstWrite(temporary ->
                 assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(temporary))));
+    }
+
+    /** A process that is killed while it forces the file leaves one that the next save may open. */
+    @Test
+    void givesTheFileItsPermissionsWhenItIsForced() throws IOException {
+        assumeTrue(file.getFileSystem().supportedFileAttributeViews().contains("posix"));
+        save(Disk.REAL, file, version);
+        Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("r--r--r--"));
+        List<String> modes = new ArrayList<>();
+        Disk disk = new DelegatingDisk(Disk.REAL) {
+            @Override
+            public Output create(Path created, Path like) throws IOException {
+                return new DelegatingOutput(super.create(created, like)) {
+                    @Override
+                    public void force() throws IOException {
+                        super.force();
+                        modes.add(PosixFilePermissions.toString(Files.getPosixFilePermissions(created)));
+                    }
+                };
+            }
+
+            @Override
+            public void replace(Path replaced, Path by) throws IOException {
+                modes.add(PosixFilePermissions.toString(Files.getPosixFilePermissions(by)));
+                super.replace(replaced, by);
+            }
+        };
+        save(disk, file, version);
+        assertEquals(List.of("rw-------", "r--r--r--"), modes);
+    }
+
+    @Test
+    void deletesWhatIsLeftReadOnly() throws IOException {
+        assumeTrue(file.getFileSystem().supportedFileAttributeViews().contains("posix"));
+        Path left = Files.createFile(folder.resolve("run.safetensors" + TEMPORARY));
+        Files.setPosixFilePermissions(left, PosixFilePermissions.fromString("r--r--r--"));
+        save(Disk.REAL, file, version);
+        assertEquals(List.of("run.safetensors"), names());
     }
 
     private <T extends IOException> T assertRefused(Class<T> type, Path saved, String... parts) throws IOException {
