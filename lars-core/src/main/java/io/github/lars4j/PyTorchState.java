@@ -102,7 +102,7 @@ public final class PyTorchState {
      * As {@link #restore(Path, Lars, float[])}, for a file in which the names of the layers have a prefix.
      *
      * @param prefix the prefix of the names in the file, for example {@code "_orig_mod."} if the model was compiled or
-     *     {@code "module."} if it was distributed
+     *     {@code "module."} if it was distributed. A prefix with which the file has no layer is an error
      */
     public static Restored restore(Path file, Lars lars, float[] params, String prefix) throws IOException {
         return take(file, lars, Objects.requireNonNull(params, "params"), Objects.requireNonNull(prefix, "prefix"));
@@ -194,7 +194,10 @@ public final class PyTorchState {
             String prefix,
             List<String> taken,
             List<String> ignored) {
-        if (!live.hasMomentum() && (weights || open.metadata().containsKey(STEP))) {
+        boolean step = open.metadata().containsKey(STEP);
+        boolean wrongPrefix = !prefix.isEmpty()
+                && open.tensors().keySet().stream().noneMatch(ofLayers(live.layers, prefix)::contains);
+        if (!live.hasMomentum() && (weights || step) && !wrongPrefix) {
             return;
         }
         if (!taken.isEmpty() || (weights && ignored.isEmpty())) {
@@ -202,7 +205,11 @@ public final class PyTorchState {
         }
         String hint = hint(open, live.layers, weights, prefix, ignored);
         throw new IllegalArgumentException("the file has "
-                + (live.hasMomentum() ? "no momentum for any layer" : "neither momentum nor a step number to restore")
+                + (live.hasMomentum()
+                        ? "no momentum for any layer"
+                        : step
+                                ? "no layer with the prefix " + SafeTensorsException.quote(prefix)
+                                : "neither momentum nor a step number to restore")
                 + (hint.isEmpty()
                         ? "; its tensors are " + Prefixes.some(open.tensors().keySet())
                         : hint));
@@ -226,11 +233,7 @@ public final class PyTorchState {
 
     /** Returns the tensors that seem to be momentum, but are neither the momentum nor the weights of a layer. */
     private static List<String> ignoredMomentum(SafeTensorsFile open, Layers layers, String prefix) {
-        Set<String> ofLayers = new HashSet<>();
-        for (Layer layer : layers) {
-            ofLayers.add(prefix + layer.name());
-            ofLayers.add(prefix + layer.name() + Checkpoint.MOMENTUM_SUFFIX);
-        }
+        Set<String> ofLayers = ofLayers(layers, prefix);
         List<String> ignored = new ArrayList<>();
         for (String name : open.tensors().keySet()) {
             if (!ofLayers.contains(name) && MOMENTUM_LIKE.matcher(name).matches()) {
@@ -238,6 +241,16 @@ public final class PyTorchState {
             }
         }
         return ignored;
+    }
+
+    /** Returns the names that the weights and the momentum of all layers have in a file. */
+    private static Set<String> ofLayers(Layers layers, String prefix) {
+        Set<String> names = new HashSet<>();
+        for (Layer layer : layers) {
+            names.add(prefix + layer.name());
+            names.add(prefix + layer.name() + Checkpoint.MOMENTUM_SUFFIX);
+        }
+        return names;
     }
 
     private static String withoutSuffix(String name, String suffix) {

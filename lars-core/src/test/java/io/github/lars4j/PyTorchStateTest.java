@@ -597,6 +597,31 @@ class PyTorchStateTest {
     }
 
     @Test
+    void aPrefixThatFitsNoLayerIsAnErrorWithoutMomentumToo() throws IOException {
+        try (Lars lars = builder().build()) {
+            Path file = named(name -> "module." + name, name -> "module." + name + ".momentum_buffer");
+            assertEquals(
+                    "the file has no layer with the prefix \"nope\"; it has every layer with the prefix \"module.\", see"
+                            + " restore(file, lars, params, prefix)",
+                    refusal(file, lars, null, "nope"));
+            assertEquals(0, lars.steps());
+            PyTorchState.restore(file, lars, "module.");
+            assertEquals(9, lars.steps());
+            file = written(new SafeTensorsWriter()
+                    .metadata("step", "5")
+                    .floats("module.conv.bias.momentum_buffer", List.of(3L), new float[3], 0));
+            assertEquals(
+                    "the file has no layer with the prefix \"module\"; its tensors are"
+                            + " \"module.conv.bias.momentum_buffer\"",
+                    refusal(file, lars, null, "module"));
+            PyTorchState.restore(file, lars, "module.");
+            assertEquals(5, lars.steps());
+            PyTorchState.restore(named(name -> "x." + name, null), lars);
+            assertEquals(9, lars.steps());
+        }
+    }
+
+    @Test
     void refusesAStepThatIsNoNumber() throws IOException {
         try (Lars lars = builder().build()) {
             for (String step : List.of("", "-1", "+1", "1.0", "1e3", " 1", "\u0661", "1234567890123456789")) {
