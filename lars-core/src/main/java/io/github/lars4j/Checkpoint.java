@@ -42,7 +42,8 @@ import java.util.TreeMap;
  * permissions of the old one, but not its owner. If the path is a symbolic link, the file that it points to is
  * replaced. Arrays are streamed, not copied. The same state always gives the same bytes.
  *
- * <p>The data is first written to a temporary file {@code <file>.<uuid>.lars4j.tmp}. If the process is killed, this
+ * <p>The data is first written to a temporary file {@code <file>.<uuid>.lars4j.tmp} in the same folder; if
+ * the name of the file has more than 207 bytes, its beginning and a hash take its place. If the process is killed, this
  * file remains, and the next save to the same path deletes it. Temporary files that are still being written, by this
  * process or by another, are locked and are not deleted. On a file system without locks, none are deleted.
  *

@@ -14,6 +14,8 @@ import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
+import java.nio.charset.Charset;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -236,6 +238,66 @@ class AtomicSaveTest {
                 .toList();
         assertEquals(expected, names());
         assertHolds(file, version);
+    }
+
+    /** Saves until the temporary file is complete, and leaves it. */
+    private void leaveATemporaryFileOf(Path saved) throws IOException {
+        Disk disk = new DelegatingDisk(Disk.REAL) {
+            @Override
+            public void replace(Path replaced, Path by) throws IOException {
+                throw new IOException("killed");
+            }
+
+            @Override
+            public void delete(Path deleted) {}
+        };
+        assertThrows(IOException.class, () -> save(disk, saved, version));
+    }
+
+    @Test
+    void aNameMayBeAsLongAsTheFileSystemAllows() throws IOException {
+        // 255 bytes, of characters of one, two, three and four bytes; the last name is short enough for its temporary
+        // file.
+        List<String> longNames = Stream.of(
+                        "a".repeat(255),
+                        "a".repeat(254) + "b",
+                        "a".repeat(208),
+                        "\u00e4".repeat(127) + "a",
+                        "\u20ac".repeat(85),
+                        "\ud83d\ude00".repeat(63) + "abc",
+                        "a".repeat(207))
+                .filter(Charset.forName(System.getProperty("sun.jnu.encoding")).newEncoder()::canEncode)
+                .toList();
+        int files = 0;
+        for (String name : longNames) {
+            leaveATemporaryFileOf(folder.resolve(name));
+            files++;
+            assertEquals(files, names().size());
+        }
+        for (String name : longNames) {
+            version++;
+            save(Disk.REAL, folder.resolve(name), version);
+            assertHolds(folder.resolve(name), version);
+            assertEquals(files, names().size(), "its own is deleted, and no other's");
+        }
+        assertEquals(longNames.stream().sorted().toList(), names());
+        assertRefused(FileSystemException.class, folder.resolve("a".repeat(256)));
+    }
+
+    @Test
+    void saysThatTheFolderAllowsNoNewFiles() {
+        // The disk that denies is not real, because root is allowed everything.
+        Disk disk = new DelegatingDisk(Disk.REAL) {
+            @Override
+            public Output create(Path created, Path like) throws IOException {
+                throw new AccessDeniedException(created.toString());
+            }
+        };
+        IOException e = assertThrows(AccessDeniedException.class, () -> save(disk, file, version));
+        assertEquals(
+                file + ": cannot be saved and is unchanged: folder " + folder
+                        + " does not allow new files; saving writes a temporary file there",
+                e.getMessage());
     }
 
     @Test
