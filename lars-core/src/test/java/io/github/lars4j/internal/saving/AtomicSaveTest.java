@@ -26,6 +26,8 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CountDownLatch;
 import java.util.stream.Stream;
@@ -122,6 +124,43 @@ class AtomicSaveTest {
             save(Disk.REAL, file, version);
             assertEquals(mode, PosixFilePermissions.toString(Files.getPosixFilePermissions(file)));
         }
+    }
+
+    @Test
+    void keepsTheGroupOfTheFileThatWasThere() throws IOException {
+        assumeTrue(file.getFileSystem().supportedFileAttributeViews().contains("unix"));
+        save(Disk.REAL, file, version);
+        try {
+            Files.setAttribute(file, "unix:gid", 12345);
+        } catch (FileSystemException e) {
+            assumeTrue(false, "only root may set any group");
+        }
+        Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-rw----"));
+        save(Disk.REAL, file, version);
+        assertEquals(12345, Files.getAttribute(file, "unix:gid"));
+        assertEquals("rw-rw----", PosixFilePermissions.toString(Files.getPosixFilePermissions(file)));
+    }
+
+    @Test
+    void givesNobodyMoreAccessIfTheGroupIsLost() {
+        Map.of(
+                        "rw-rw----", "rw-------",
+                        "rw-rw-r--", "rw-r--r--",
+                        "rwxr-xr-x", "rwxr-xr-x",
+                        "rw----rwx", "rw-------",
+                        "rwxrwx-wx", "rwx-wx-wx",
+                        "---------", "---------")
+                .forEach((mode, reduced) -> assertEquals(
+                        reduced,
+                        PosixFilePermissions.toString(
+                                RealDisk.forAnyGroup(Set.copyOf(PosixFilePermissions.fromString(mode))))));
+    }
+
+    @Test
+    void aTemporaryFileThatIsDeletedIsAnError() throws IOException {
+        assumeTrue(file.getFileSystem().supportedFileAttributeViews().contains("posix"));
+        save(Disk.REAL, file, version);
+        assertThrows(NoSuchFileException.class, () -> Disk.REAL.takePermissions(folder.resolve("deleted"), file));
     }
 
     @Test
