@@ -39,10 +39,12 @@ import java.util.TreeMap;
  *
  * <p>Saving replaces the file atomically. If the process or the machine fails during {@code save}, the file is either
  * the old one or the new one, and after {@code save} has returned it is the new one. The new file keeps the POSIX
- * permissions of the old one, but not its owner. If the path is a symbolic link, the file that it points to is
+ * permissions of the old one and its group, but not its owner. If the process may not set the group, the group and all
+ * others get only the permissions that both had. If the path is a symbolic link, the file that it points to is
  * replaced. Arrays are streamed, not copied. The same state always gives the same bytes.
  *
- * <p>The data is first written to a temporary file {@code <file>.<uuid>.lars4j.tmp}. If the process is killed, this
+ * <p>The data is first written to a temporary file {@code <file>.<uuid>.lars4j.tmp} in the same folder; if
+ * the name of the file has more than 207 bytes, its beginning and a hash take its place. If the process is killed, this
  * file remains, and the next save to the same path deletes it. Temporary files that are still being written, by this
  * process or by another, are locked and are not deleted. On a file system without locks, none are deleted.
  *

@@ -14,6 +14,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.regex.Pattern;
 
 /**
  * Restores the state of a PyTorch optimizer from a safetensors file, which contains the momentum of each layer as a
@@ -38,12 +39,14 @@ public final class PyTorchState {
     private static final int CHUNK = 1 << 14;
     private static final String STEP = "step";
     private static final Set<Dtype> DTYPES = Set.of(Dtype.F32, Dtype.F16, Dtype.BF16, Dtype.F64);
-    /** The suffix of the momentum in Barlow Twins' optimizer. */
-    private static final String MU_SUFFIX = ".mu";
-    /** The prefix of the names in a complete optimizer state. */
-    private static final String STATE_PREFIX = "state.";
-    /** The maximum number of parts of a name that are examined; a name in a hostile file could have millions. */
-    private static final int MOST_PARTS = 16;
+    /**
+     * The names of tensors that seem to be momentum, as {@link #restore(Path, Lars, float[])} describes them. The time
+     * to match a name is linear in its length.
+     */
+    private static final Pattern MOMENTUM_LIKE = Pattern.compile(
+            ".*momentum_buffer.*|.*momentum([./].*)?|.*_buffer|.*[./](mu|exp_avg)"
+                    + "|(state|opt|optim|optimizer)(_states?)?[./].*",
+            Pattern.CASE_INSENSITIVE | Pattern.DOTALL);
 
     private PyTorchState() {}
 
@@ -66,7 +69,15 @@ public final class PyTorchState {
      * <p>Tensors may be F32, F16 or BF16, whose values a float represents exactly, or F64, whose values are rounded to
      * the nearest float; the {@linkplain Restored#notes notes} of the result name rounded tensors.
      *
-     * @param file the file; tensors with other names are ignored
+     * <p>Tensors with other names are ignored, except those that seem to be momentum, if the optimizer has momentum: if
+     * the file has no {@code momentum_buffer} for any layer, they are an error, and if it has one for some of the layers
+     * only, a note names them. A tensor seems to be momentum if a part of its name ends with {@code momentum} or
+     * contains {@code momentum_buffer}; if its last part ends with {@code _buffer}, or is {@code mu} or {@code exp_avg}
+     * after another part; or if its first part, followed by another, is {@code state}, {@code opt}, {@code optim} or
+     * {@code optimizer}, with or without {@code _state} or {@code _states}. Dots and slashes separate the parts, and
+     * case is ignored. The weights of a layer never seem to be momentum.
+     *
+     * @param file the file
      * @param lars the optimizer; no other call may be in progress
      * @param params receives the weights, at least {@link Layers#end} elements. Elements outside the layers are not
      *     touched
@@ -91,7 +102,7 @@ public final class PyTorchState {
      * As {@link #restore(Path, Lars, float[])}, for a file in which the names of the layers have a prefix.
      *
      * @param prefix the prefix of the names in the file, for example {@code "_orig_mod."} if the model was compiled or
-     *     {@code "module."} if it was distributed
+     *     {@code "module."} if it was distributed. A prefix with which the file has no layer is an error
      */
     public static Restored restore(Path file, Lars lars, float[] params, String prefix) throws IOException {
         return take(file, lars, Objects.requireNonNull(params, "params"), Objects.requireNonNull(prefix, "prefix"));
@@ -158,30 +169,47 @@ public final class PyTorchState {
                 leftInFile.remove(name);
             }
         }
+        List<String> ignored = live.hasMomentum() ? ignoredMomentum(open, live.layers, prefix) : List.of();
         if (!differences.isEmpty()) {
             throw new IllegalArgumentException("the file does not fit the layers"
-                    + hint(open, live.layers, weights, prefix, taken.isEmpty()) + ":" + differences);
+                    + hint(open, live.layers, weights, prefix, taken.isEmpty() ? ignored : List.of()) + ":"
+                    + differences);
         }
-        requireSomething(open, live, weights, prefix, taken);
-        return new Restored(
-                taken,
-                leftInFile,
-                leftWithout,
-                rounded.isEmpty() ? List.of() : List.of("rounded from F64 to float: " + Prefixes.some(rounded)));
+        requireSomething(open, live, weights, prefix, taken, ignored);
+        List<String> notes = new ArrayList<>();
+        if (!leftWithout.isEmpty() && !ignored.isEmpty()) {
+            notes.add("the file has no momentum for " + Prefixes.some(leftWithout) + otherwiseNamed(ignored, prefix));
+        }
+        if (!rounded.isEmpty()) {
+            notes.add("rounded from F64 to float: " + Prefixes.some(rounded));
+        }
+        return new Restored(taken, leftInFile, leftWithout, notes);
     }
 
     /** Checks that there is something to restore, and that no momentum is ignored because of its name. */
     private static void requireSomething(
-            SafeTensorsFile open, State live, boolean weights, String prefix, List<String> taken) {
-        if (!live.hasMomentum() && (weights || open.metadata().containsKey(STEP))) {
+            SafeTensorsFile open,
+            State live,
+            boolean weights,
+            String prefix,
+            List<String> taken,
+            List<String> ignored) {
+        boolean step = open.metadata().containsKey(STEP);
+        boolean wrongPrefix = !prefix.isEmpty()
+                && open.tensors().keySet().stream().noneMatch(ofLayers(live.layers, prefix)::contains);
+        if (!live.hasMomentum() && (weights || step) && !wrongPrefix) {
             return;
         }
-        if (!taken.isEmpty() || (weights && otherwiseNamed(open, live.layers).isEmpty())) {
+        if (!taken.isEmpty() || (weights && ignored.isEmpty())) {
             return;
         }
-        String hint = hint(open, live.layers, weights, prefix, true);
+        String hint = hint(open, live.layers, weights, prefix, ignored);
         throw new IllegalArgumentException("the file has "
-                + (live.hasMomentum() ? "no momentum for any layer" : "neither momentum nor a step number to restore")
+                + (live.hasMomentum()
+                        ? "no momentum for any layer"
+                        : step
+                                ? "no layer with the prefix " + SafeTensorsException.quote(prefix)
+                                : "neither momentum nor a step number to restore")
                 + (hint.isEmpty()
                         ? "; its tensors are " + Prefixes.some(open.tensors().keySet())
                         : hint));
@@ -189,48 +217,44 @@ public final class PyTorchState {
 
     /** Suggests other names of the wanted tensors, as a part of a message; empty if there are no similar names. */
     private static String hint(
-            SafeTensorsFile open, Layers layers, boolean weights, String prefix, boolean noMomentum) {
+            SafeTensorsFile open, Layers layers, boolean weights, String prefix, List<String> ignored) {
         Set<String> names = new HashSet<>(open.tensors().keySet());
         for (String name : weights ? Set.<String>of() : open.tensors().keySet()) {
             names.add(withoutSuffix(name, Checkpoint.MOMENTUM_SUFFIX));
         }
         String hint = Prefixes.hint(layers, names, prefix, "restore(file, lars, params, prefix)");
-        List<String> momenta = noMomentum ? otherwiseNamed(open, layers) : List.of();
-        return hint.isEmpty() && !momenta.isEmpty()
-                ? "; it has " + Prefixes.some(momenta) + ", but momentum must be named \"" + prefix + "<layer>"
-                        + Checkpoint.MOMENTUM_SUFFIX + "\""
-                : hint;
+        return hint.isEmpty() && !ignored.isEmpty() ? otherwiseNamed(ignored, prefix) : hint;
     }
 
-    /** Returns the tensors that seem to be momentum but have unexpected names. */
-    private static List<String> otherwiseNamed(SafeTensorsFile open, Layers layers) {
-        List<String> momenta = new ArrayList<>();
+    private static String otherwiseNamed(List<String> ignored, String prefix) {
+        return "; it has " + Prefixes.some(ignored) + ", but momentum must be named \"" + prefix + "<layer>"
+                + Checkpoint.MOMENTUM_SUFFIX + "\"";
+    }
+
+    /** Returns the tensors that seem to be momentum, but are neither the momentum nor the weights of a layer. */
+    private static List<String> ignoredMomentum(SafeTensorsFile open, Layers layers, String prefix) {
+        Set<String> ofLayers = ofLayers(layers, prefix);
+        List<String> ignored = new ArrayList<>();
         for (String name : open.tensors().keySet()) {
-            boolean buffer = name.endsWith(Checkpoint.MOMENTUM_SUFFIX);
-            String of = withoutSuffix(name, buffer ? Checkpoint.MOMENTUM_SUFFIX : MU_SUFFIX);
-            if (!of.equals(name) && ((buffer && of.startsWith(STATE_PREFIX)) || endsWithALayer(of, layers))) {
-                momenta.add(name);
+            if (!ofLayers.contains(name) && MOMENTUM_LIKE.matcher(name).matches()) {
+                ignored.add(name);
             }
         }
-        return momenta;
+        return ignored;
+    }
+
+    /** Returns the names that the weights and the momentum of all layers have in a file. */
+    private static Set<String> ofLayers(Layers layers, String prefix) {
+        Set<String> names = new HashSet<>();
+        for (Layer layer : layers) {
+            names.add(prefix + layer.name());
+            names.add(prefix + layer.name() + Checkpoint.MOMENTUM_SUFFIX);
+        }
+        return names;
     }
 
     private static String withoutSuffix(String name, String suffix) {
         return name.endsWith(suffix) ? name.substring(0, name.length() - suffix.length()) : name;
-    }
-
-    private static boolean endsWithALayer(String name, Layers layers) {
-        int from = 0;
-        for (int part = 0; part < MOST_PARTS; part++) {
-            if (layers.has(name.substring(from))) {
-                return true;
-            }
-            from = name.indexOf('.', from) + 1;
-            if (from == 0) {
-                return false;
-            }
-        }
-        return false;
     }
 
     /**

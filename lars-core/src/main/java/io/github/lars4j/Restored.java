@@ -19,7 +19,7 @@ import java.util.TreeMap;
  *     Checkpoint}, by tensor name for a {@link PyTorchState}
  * @param leftWithout the names of the layers for which the file has no state, in the optimizer's order
  * @param notes further remarks, which are also logged: hyperparameters and treatments of the optimizer that the file's
- *     replaced, and tensors whose values were rounded. Empty if the optimizer was built with the settings of the
+ *     replaced, tensors whose values were rounded, and tensors that seem to be momentum of layers that got none. Empty if the optimizer was built with the settings of the
  *     checkpoint
  */
 public record Restored(

@@ -339,12 +339,125 @@ class PyTorchStateTest {
                                 weights ? "it has \"state.conv.weight.momentum_buffer\"" : "the prefix \"state.\""),
                         inState);
             }
-            // Momentum for unknown layers is no reason to refuse the weights.
-            Path others = named(name -> name, name -> "other" + LAYERS.index(name) + ".momentum_buffer");
-            Restored restored = PyTorchState.restore(others, lars, new float[22]);
-            assertEquals(3, restored.leftWithout().size());
-            Path dotted = named(name -> name, name -> "x.".repeat(100) + name + ".mu");
-            PyTorchState.restore(dotted, lars, new float[22]);
+        }
+    }
+
+    private Path zeros(String... names) throws IOException {
+        SafeTensorsWriter writer = new SafeTensorsWriter();
+        for (String name : names) {
+            writer.floats(name, List.of(4L), new float[4], 0);
+        }
+        return written(writer);
+    }
+
+    private static Lars stepped(String... names) {
+        Layers.Builder layers = Layers.builder();
+        for (String name : names) {
+            layers.add(name, 4);
+        }
+        Lars lars = Lars.builder(layers.build()).learningRate(0.1).momentum(0.9).build();
+        float[] ones = new float[4 * names.length];
+        Arrays.fill(ones, 1);
+        lars.step(ones.clone(), ones);
+        return lars;
+    }
+
+    @Test
+    void whatSeemsToBeMomentumIsNotIgnored() throws IOException {
+        try (Lars lars = stepped("a", "b")) {
+            for (String name : List.of(
+                    "0.momentum_buffer",
+                    "momentum_buffer.a",
+                    "a_momentum_buffer",
+                    "momentum_buffers/0",
+                    "c.momentum_buffer",
+                    "a.momentum",
+                    "a/Momentum",
+                    "momentum.a",
+                    "a_momentum",
+                    "a.buf_buffer",
+                    "a.mu",
+                    "x.".repeat(100) + "a.mu",
+                    "a/exp_avg",
+                    "optimizer.a.exp_avg",
+                    "optimizer.0",
+                    "opt/a.momentum_buffer",
+                    "opt.a",
+                    "opt_state.0.trace.a",
+                    "Optimizer_States.0",
+                    "optim/a",
+                    "state.a",
+                    "state.a\n.b")) {
+                assertEquals(
+                        "the file has no momentum for any layer; it has " + SafeTensorsException.quote(name)
+                                + ", but momentum must be named \"<layer>.momentum_buffer\"",
+                        refusal(zeros("a", "b", name), lars, new float[8], ""));
+            }
+            // The weights of other models are ignored, also those of a momentum encoder.
+            String[] others = {
+                "momentum_encoder.a",
+                "a.momentums",
+                "mu",
+                "mu.a",
+                "a_mu",
+                "amu",
+                "exp_avg",
+                "a.buffer",
+                "state",
+                "states.a",
+                "optic.a",
+                "my.optimizer.a",
+                "a.state.b"
+            };
+            for (String name : others) {
+                Restored restored = PyTorchState.restore(zeros("a", "b", name), lars, new float[8]);
+                assertEquals(List.of("a", "b"), restored.leftWithout());
+                assertEquals(List.of(), restored.notes());
+            }
+        }
+    }
+
+    @Test
+    void weightsAreNotTakenForMomentum() throws IOException {
+        for (String prefix : List.of("", "state.")) {
+            try (Lars lars = stepped("fc", "fc.mu", "opt.exp_avg", "c_buffer")) {
+                Path file = zeros(prefix + "fc", prefix + "fc.mu", prefix + "opt.exp_avg", prefix + "c_buffer");
+                Restored restored = PyTorchState.restore(file, lars, new float[16], prefix);
+                assertEquals(List.of(), restored.taken());
+                assertEquals(Map.of(), restored.leftInFile());
+                assertEquals(List.of(), restored.notes());
+                // Nor are they if the weights are not wanted; then there is nothing to take.
+                String refusal = refusal(file, lars, null, prefix);
+                assertTrue(refusal.startsWith("the file has no momentum for any layer; its tensors are "), refusal);
+            }
+        }
+    }
+
+    @Test
+    void aNoteNamesMomentumThatIsMissingUnderItsNameOnly() throws IOException {
+        try (Lars lars = stepped("a", "b")) {
+            for (float[] params : new float[][] {null, new float[8]}) {
+                Path half = zeros("x.a", "x.b", "x.a.momentum_buffer", "x.b.mu", "state.1");
+                Restored restored = params == null
+                        ? PyTorchState.restore(half, lars, "x.")
+                        : PyTorchState.restore(half, lars, params, "x.");
+                assertEquals(List.of("a"), restored.taken());
+                assertEquals(List.of("b"), restored.leftWithout());
+                assertEquals(
+                        List.of(
+                                "the file has no momentum for \"b\"; it has \"x.b.mu\", \"state.1\", but momentum must be named"
+                                        + " \"x.<layer>.momentum_buffer\""),
+                        restored.notes());
+            }
+            Path complete = zeros("a.momentum_buffer", "b.momentum_buffer", "c.momentum_buffer");
+            assertEquals(List.of(), PyTorchState.restore(complete, lars).notes());
+            Path without = zeros("a.momentum_buffer", "c");
+            assertEquals(List.of(), PyTorchState.restore(without, lars).notes());
+        }
+        try (Lars bare = builder().build()) {
+            Path file = named(name -> name, name -> name + ".mu");
+            assertEquals(
+                    List.of(), PyTorchState.restore(file, bare, new float[22]).notes());
         }
     }
 
@@ -485,6 +598,31 @@ class PyTorchStateTest {
                     List.of("conv.bias.momentum_buffer"),
                     List.copyOf(restored.leftInFile().keySet()));
             assertEquals(5, lars.steps());
+        }
+    }
+
+    @Test
+    void aPrefixThatFitsNoLayerIsAnErrorWithoutMomentumToo() throws IOException {
+        try (Lars lars = builder().build()) {
+            Path file = named(name -> "module." + name, name -> "module." + name + ".momentum_buffer");
+            assertEquals(
+                    "the file has no layer with the prefix \"nope\"; it has every layer with the prefix \"module.\", see"
+                            + " restore(file, lars, params, prefix)",
+                    refusal(file, lars, null, "nope"));
+            assertEquals(0, lars.steps());
+            PyTorchState.restore(file, lars, "module.");
+            assertEquals(9, lars.steps());
+            file = written(new SafeTensorsWriter()
+                    .metadata("step", "5")
+                    .floats("module.conv.bias.momentum_buffer", List.of(3L), new float[3], 0));
+            assertEquals(
+                    "the file has no layer with the prefix \"module\"; its tensors are"
+                            + " \"module.conv.bias.momentum_buffer\"",
+                    refusal(file, lars, null, "module"));
+            PyTorchState.restore(file, lars, "module.");
+            assertEquals(5, lars.steps());
+            PyTorchState.restore(named(name -> "x." + name, null), lars);
+            assertEquals(9, lars.steps());
         }
     }
 

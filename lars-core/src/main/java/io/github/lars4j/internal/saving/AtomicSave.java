@@ -3,6 +3,8 @@ package io.github.lars4j.internal.saving;
 import io.github.lars4j.internal.FileErrors;
 import java.io.IOException;
 import java.nio.channels.WritableByteChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
@@ -31,9 +33,15 @@ public final class AtomicSave {
         void writeTo(WritableByteChannel channel) throws IOException;
     }
 
-    /** The part of a temporary file's name that follows the name of the saved file and a dot. */
+    /** The part of a temporary file's name that follows {@link #prefix}. */
     private static final Pattern TEMPORARY =
             Pattern.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\\.lars4j\\.tmp");
+
+    /** The most bytes of a name that a temporary file's name contains: file systems allow 255, and the rest has 48. */
+    private static final int LONGEST = 207;
+
+    /** The code points, each of at most 4 bytes, that a temporary file's name contains of a longer name. */
+    private static final int BEGINNING = 40;
 
     /**
      * The names of the temporary files that this process is writing. The process must not even open such a file to test
@@ -44,12 +52,25 @@ public final class AtomicSave {
     private final Disk disk;
     private final Path target;
     private final Content content;
+    /** The first part of the names of the temporary files of all saves of this file, and of no other file. */
+    private final String prefix;
+
     private boolean replaced;
 
     private AtomicSave(Disk disk, Path target, Content content) {
         this.disk = disk;
         this.target = target;
         this.content = content;
+        this.prefix = prefix(String.valueOf(target.getFileName()));
+    }
+
+    private static String prefix(String name) {
+        byte[] bytes = name.getBytes(StandardCharsets.UTF_8);
+        if (bytes.length <= LONGEST) {
+            return name + ".";
+        }
+        // The beginning is for the reader. The hash distinguishes names that begin alike.
+        return name.substring(0, name.offsetByCodePoints(0, BEGINNING)) + "." + UUID.nameUUIDFromBytes(bytes) + ".";
     }
 
     /**
@@ -80,20 +101,21 @@ public final class AtomicSave {
     /** Replaces the file, unless another process deletes the temporary file as abandoned before it is locked. */
     private void replace() throws IOException {
         // The name is unique, so that two saves at the same time each rename a complete file.
-        String name = target.getFileName() + "." + UUID.randomUUID() + ".lars4j.tmp";
+        String name = prefix + UUID.randomUUID() + ".lars4j.tmp";
         Path temporary = target.resolveSibling(name);
         OWN.add(name);
         try {
-            try (Disk.Output output = disk.create(temporary, target)) {
+            try (Disk.Output output = create(temporary)) {
                 Disk.Hold hold = output.hold();
                 if (hold == Disk.Hold.HELD) {
                     deleteAbandoned();
                 }
                 if (hold != Disk.Hold.LOST) {
                     content.writeTo(output);
-                    disk.takePermissions(temporary, target);
                     // The content must be on the disk before the rename is.
                     output.force();
+                    // Not earlier: forcing takes long, and nobody else may open the file if this process is killed.
+                    disk.takePermissions(temporary, target);
                     disk.replace(target, temporary);
                     replaced = true;
                 }
@@ -110,6 +132,19 @@ public final class AtomicSave {
         }
     }
 
+    private Disk.Output create(Path temporary) throws IOException {
+        try {
+            return disk.create(temporary, target);
+        } catch (AccessDeniedException e) {
+            AccessDeniedException denied = new AccessDeniedException(
+                    e.getFile(),
+                    null,
+                    "folder " + target.getParent() + " does not allow new files; saving writes a temporary file there");
+            denied.initCause(e);
+            throw denied;
+        }
+    }
+
     /**
      * Deletes the temporary files that killed saves of this file have left. A failure to delete does not fail this
      * save.
@@ -121,7 +156,6 @@ public final class AtomicSave {
         } catch (IOException e) {
             return;
         }
-        String prefix = target.getFileName() + ".";
         for (Path file : files) {
             String name = file.getFileName().toString();
             if (name.startsWith(prefix)

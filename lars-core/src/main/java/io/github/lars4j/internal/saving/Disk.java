@@ -29,7 +29,11 @@ public interface Disk {
      */
     Output create(Path file, Path like) throws IOException;
 
-    /** Gives {@code file} the permissions of {@code from}, if that exists and the file system has permissions. */
+    /**
+     * Gives {@code file} the group and the permissions of {@code from}, if that exists and the file system has
+     * permissions. If this process may not give it the group, the group and all others get only the permissions that
+     * both have, so that nobody gains access.
+     */
     void takePermissions(Path file, Path from) throws IOException;
 
     /** Renames {@code by} to {@code file}, replacing it. After a crash the name refers to one of the two files. */

@@ -19,9 +19,11 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFileAttributeView;
+import java.nio.file.attribute.PosixFileAttributes;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 
@@ -30,6 +32,11 @@ final class RealDisk implements Disk {
 
     /** The maximum number of symbolic links to follow, the same as Linux has. */
     private static final int MOST_LINKS = 40;
+
+    private static final List<PosixFilePermission> GROUP =
+            List.of(PosixFilePermission.GROUP_READ, PosixFilePermission.GROUP_WRITE, PosixFilePermission.GROUP_EXECUTE);
+    private static final List<PosixFilePermission> OTHERS = List.of(
+            PosixFilePermission.OTHERS_READ, PosixFilePermission.OTHERS_WRITE, PosixFilePermission.OTHERS_EXECUTE);
 
     @Override
     public Path target(Path file) throws IOException {
@@ -61,7 +68,7 @@ final class RealDisk implements Disk {
 
     @Override
     public Output create(Path file, Path like) throws IOException {
-        FileAttribute<?>[] attributes = permissions(like) == null
+        FileAttribute<?>[] attributes = attributes(like) == null
                 ? new FileAttribute<?>[0]
                 : new FileAttribute<?>[] {
                     PosixFilePermissions.asFileAttribute(
@@ -74,7 +81,7 @@ final class RealDisk implements Disk {
             public Hold hold() {
                 try {
                     // A file that was deleted before it was locked can still be locked.
-                    return lock(channel) != null && Files.exists(file) ? Hold.HELD : Hold.LOST;
+                    return lock(channel, false) != null && Files.exists(file) ? Hold.HELD : Hold.LOST;
                 } catch (IOException e) {
                     return Hold.UNSUPPORTED;
                 }
@@ -103,21 +110,21 @@ final class RealDisk implements Disk {
     }
 
     /** Locks a file; returns {@code null} if it is locked already. */
-    private static FileLock lock(FileChannel channel) throws IOException {
+    private static FileLock lock(FileChannel channel, boolean shared) throws IOException {
         try {
             // This byte lies beyond the end of any file: on Windows, other processes cannot read locked bytes.
-            return channel.tryLock(Long.MAX_VALUE - 1, 1, false);
+            return channel.tryLock(Long.MAX_VALUE - 1, 1, shared);
         } catch (OverlappingFileLockException e) {
             // This process holds it, through a copy of this class from another class loader.
             return null;
         }
     }
 
-    /** Returns the permissions of a file, or {@code null} if it does not exist or has none. */
-    private static Set<PosixFilePermission> permissions(Path file) throws IOException {
+    /** Returns the group and permissions of a file, or {@code null} if it does not exist or has none. */
+    private static PosixFileAttributes attributes(Path file) throws IOException {
         PosixFileAttributeView view = Files.getFileAttributeView(file, PosixFileAttributeView.class);
         try {
-            return view == null ? null : view.readAttributes().permissions();
+            return view == null ? null : view.readAttributes();
         } catch (NoSuchFileException e) {
             return null;
         }
@@ -125,11 +132,39 @@ final class RealDisk implements Disk {
 
     @Override
     public void takePermissions(Path file, Path from) throws IOException {
-        Set<PosixFilePermission> permissions = permissions(from);
-        // Some file systems give all files the same permissions and refuse to set them.
-        if (permissions != null && !permissions.equals(permissions(file))) {
-            Files.setPosixFilePermissions(file, permissions);
+        PosixFileAttributes wanted = attributes(from);
+        if (wanted == null) {
+            return;
         }
+        PosixFileAttributeView view = Files.getFileAttributeView(file, PosixFileAttributeView.class);
+        PosixFileAttributes present = view.readAttributes();
+        Set<PosixFilePermission> permissions = wanted.permissions();
+        if (!wanted.group().equals(present.group())) {
+            try {
+                view.setGroup(wanted.group());
+            } catch (IOException e) {
+                permissions = forAnyGroup(permissions);
+            }
+        }
+        // Some file systems give all files the same permissions and refuse to set them.
+        if (!permissions.equals(present.permissions())) {
+            view.setPermissions(permissions);
+        }
+    }
+
+    /**
+     * Reduces the permissions of the group and of all others to those that both have. With another group, the members
+     * of the old one are others, and some others are members of the new one.
+     */
+    static Set<PosixFilePermission> forAnyGroup(Set<PosixFilePermission> permissions) {
+        Set<PosixFilePermission> reduced = new HashSet<>(permissions);
+        for (int i = 0; i < GROUP.size(); i++) {
+            if (!permissions.contains(GROUP.get(i)) || !permissions.contains(OTHERS.get(i))) {
+                reduced.remove(GROUP.get(i));
+                reduced.remove(OTHERS.get(i));
+            }
+        }
+        return reduced;
     }
 
     @Override
@@ -172,8 +207,9 @@ final class RealDisk implements Disk {
         if (!Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
             return;
         }
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
-            if (lock(channel) != null) {
+        // The file may be read-only, and a shared lock needs no more than reading. It is refused if the file is held.
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            if (lock(channel, true) != null) {
                 Files.deleteIfExists(file);
             }
         }

@@ -14,6 +14,8 @@ import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
+import java.nio.charset.Charset;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -21,8 +23,11 @@ import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CountDownLatch;
 import java.util.stream.Stream;
@@ -122,12 +127,87 @@ class AtomicSaveTest {
     }
 
     @Test
+    void keepsTheGroupOfTheFileThatWasThere() throws IOException {
+        assumeTrue(file.getFileSystem().supportedFileAttributeViews().contains("unix"));
+        save(Disk.REAL, file, version);
+        try {
+            Files.setAttribute(file, "unix:gid", 12345);
+        } catch (FileSystemException e) {
+            assumeTrue(false, "only root may set any group");
+        }
+        Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-rw----"));
+        save(Disk.REAL, file, version);
+        assertEquals(12345, Files.getAttribute(file, "unix:gid"));
+        assertEquals("rw-rw----", PosixFilePermissions.toString(Files.getPosixFilePermissions(file)));
+    }
+
+    @Test
+    void givesNobodyMoreAccessIfTheGroupIsLost() {
+        Map.of(
+                        "rw-rw----", "rw-------",
+                        "rw-rw-r--", "rw-r--r--",
+                        "rwxr-xr-x", "rwxr-xr-x",
+                        "rw----rwx", "rw-------",
+                        "rwxrwx-wx", "rwx-wx-wx",
+                        "---------", "---------")
+                .forEach((mode, reduced) -> assertEquals(
+                        reduced,
+                        PosixFilePermissions.toString(
+                                RealDisk.forAnyGroup(Set.copyOf(PosixFilePermissions.fromString(mode))))));
+    }
+
+    @Test
+    void aTemporaryFileThatIsDeletedIsAnError() throws IOException {
+        assumeTrue(file.getFileSystem().supportedFileAttributeViews().contains("posix"));
+        save(Disk.REAL, file, version);
+        assertThrows(NoSuchFileException.class, () -> Disk.REAL.takePermissions(folder.resolve("deleted"), file));
+    }
+
+    @Test
     void letsNobodyElseReadAPrivateFileWhileItIsWritten() throws IOException {
         assumeTrue(file.getFileSystem().supportedFileAttributeViews().contains("posix"));
         save(Disk.REAL, file, version);
         Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
         atTheFirstWrite(temporary ->
                 assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(temporary))));
+    }
+
+    /** A process that is killed while it forces the file leaves one that the next save may open. */
+    @Test
+    void givesTheFileItsPermissionsWhenItIsForced() throws IOException {
+        assumeTrue(file.getFileSystem().supportedFileAttributeViews().contains("posix"));
+        save(Disk.REAL, file, version);
+        Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("r--r--r--"));
+        List<String> modes = new ArrayList<>();
+        Disk disk = new DelegatingDisk(Disk.REAL) {
+            @Override
+            public Output create(Path created, Path like) throws IOException {
+                return new DelegatingOutput(super.create(created, like)) {
+                    @Override
+                    public void force() throws IOException {
+                        super.force();
+                        modes.add(PosixFilePermissions.toString(Files.getPosixFilePermissions(created)));
+                    }
+                };
+            }
+
+            @Override
+            public void replace(Path replaced, Path by) throws IOException {
+                modes.add(PosixFilePermissions.toString(Files.getPosixFilePermissions(by)));
+                super.replace(replaced, by);
+            }
+        };
+        save(disk, file, version);
+        assertEquals(List.of("rw-------", "r--r--r--"), modes);
+    }
+
+    @Test
+    void deletesWhatIsLeftReadOnly() throws IOException {
+        assumeTrue(file.getFileSystem().supportedFileAttributeViews().contains("posix"));
+        Path left = Files.createFile(folder.resolve("run.safetensors" + TEMPORARY));
+        Files.setPosixFilePermissions(left, PosixFilePermissions.fromString("r--r--r--"));
+        save(Disk.REAL, file, version);
+        assertEquals(List.of("run.safetensors"), names());
     }
 
     private <T extends IOException> T assertRefused(Class<T> type, Path saved, String... parts) throws IOException {
@@ -197,6 +277,66 @@ class AtomicSaveTest {
                 .toList();
         assertEquals(expected, names());
         assertHolds(file, version);
+    }
+
+    /** Saves until the temporary file is complete, and leaves it. */
+    private void leaveATemporaryFileOf(Path saved) throws IOException {
+        Disk disk = new DelegatingDisk(Disk.REAL) {
+            @Override
+            public void replace(Path replaced, Path by) throws IOException {
+                throw new IOException("killed");
+            }
+
+            @Override
+            public void delete(Path deleted) {}
+        };
+        assertThrows(IOException.class, () -> save(disk, saved, version));
+    }
+
+    @Test
+    void aNameMayBeAsLongAsTheFileSystemAllows() throws IOException {
+        // 255 bytes, of characters of one, two, three and four bytes; the last name is short enough for its temporary
+        // file.
+        List<String> longNames = Stream.of(
+                        "a".repeat(255),
+                        "a".repeat(254) + "b",
+                        "a".repeat(208),
+                        "\u00e4".repeat(127) + "a",
+                        "\u20ac".repeat(85),
+                        "\ud83d\ude00".repeat(63) + "abc",
+                        "a".repeat(207))
+                .filter(Charset.forName(System.getProperty("sun.jnu.encoding")).newEncoder()::canEncode)
+                .toList();
+        int files = 0;
+        for (String name : longNames) {
+            leaveATemporaryFileOf(folder.resolve(name));
+            files++;
+            assertEquals(files, names().size());
+        }
+        for (String name : longNames) {
+            version++;
+            save(Disk.REAL, folder.resolve(name), version);
+            assertHolds(folder.resolve(name), version);
+            assertEquals(files, names().size(), "its own is deleted, and no other's");
+        }
+        assertEquals(longNames.stream().sorted().toList(), names());
+        assertRefused(FileSystemException.class, folder.resolve("a".repeat(256)));
+    }
+
+    @Test
+    void saysThatTheFolderAllowsNoNewFiles() {
+        // The disk that denies is not real, because root is allowed everything.
+        Disk disk = new DelegatingDisk(Disk.REAL) {
+            @Override
+            public Output create(Path created, Path like) throws IOException {
+                throw new AccessDeniedException(created.toString());
+            }
+        };
+        IOException e = assertThrows(AccessDeniedException.class, () -> save(disk, file, version));
+        assertEquals(
+                file + ": cannot be saved and is unchanged: folder " + folder
+                        + " does not allow new files; saving writes a temporary file there",
+                e.getMessage());
     }
 
     @Test
