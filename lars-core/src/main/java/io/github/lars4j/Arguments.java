@@ -18,6 +18,7 @@ final class Arguments {
         requireDistinct("params", params, "the momentum buffer", state.momentum);
         requireDistinct("gradients", gradients.array(), "the momentum buffer", state.momentum);
         requireSquares(gradients.squares(), layers);
+        requireTrustRatios(gradients.trustRatios(), layers);
         int beyond = gradients.nextMissing(layers.size());
         if (beyond >= 0) {
             throw new IllegalArgumentException(
@@ -96,6 +97,22 @@ final class Arguments {
             if (squares[i] < 0) {
                 throw new IllegalArgumentException("squares is " + squares[i] + " for layer \""
                         + layers.get(i).name() + "\"; a sum of squares must be 0 or more");
+            }
+        }
+    }
+
+    private static void requireTrustRatios(double[] ratios, Layers layers) {
+        if (ratios == null) {
+            return;
+        }
+        if (ratios.length != layers.size()) {
+            throw new IllegalArgumentException(
+                    "trustRatios has length " + ratios.length + "; it must be " + layers.size() + ", one for each layer");
+        }
+        for (int i = 0; i < ratios.length; i++) {
+            if (ratios[i] < 0 || ratios[i] == Double.POSITIVE_INFINITY) {
+                throw new IllegalArgumentException("trustRatios is " + ratios[i] + " for layer \""
+                        + layers.get(i).name() + "\"; it must be finite and 0 or more, or NaN");
             }
         }
     }

@@ -17,6 +17,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 
@@ -244,7 +245,13 @@ public final class Checkpoint {
         return state.layers;
     }
 
-    /** Returns the hyperparameters at the time of the save, including the rule. */
+    /**
+     * Returns the hyperparameters at the time of the save, including the rule.
+     *
+     * <p>If its trust ratio is {@linkplain Rule#of one's own}, the rule has the name of the formula, but not the formula:
+     * {@link Rule#trustRatio} throws an {@link IllegalStateException} for it, and {@link Lars.Builder#build} refuses the
+     * rule.
+     */
     public Hyperparameters hyperparameters() {
         return state.hyperparameters;
     }
@@ -282,7 +289,8 @@ public final class Checkpoint {
      *
      * <p>Rule, hyperparameters and treatments of the checkpoint replace the optimizer's. If they differ, the
      * {@linkplain Restored#notes notes} of the result say so, and the differences are logged. To keep the optimizer's
-     * settings, use {@link #withoutSettings}.
+     * settings, use {@link #withoutSettings}. If the rule of the checkpoint has a {@linkplain Rule#of trust ratio of
+     * one's own}, its formula is that of the optimizer's rule, which must have the same name.
      *
      * @param params receives the weights, at least {@link Layers#end} elements. Elements outside the layers are not
      *     touched
@@ -290,8 +298,9 @@ public final class Checkpoint {
      * @throws NullPointerException if an argument is {@code null}
      * @throws IllegalArgumentException if the layers differ in name or length (the message lists all differences), if
      *     the file contains no weights, if {@code params} is too short or is the momentum buffer, or if the optimizer
-     *     could not be saved with the momentum that it would get (see {@link Lars.Builder#build}); or if momentum does
-     *     not fit the rule, see {@link #withoutSettings}. Nothing has changed then
+     *     could not be saved with the momentum that it would get (see {@link Lars.Builder#build}); if momentum does not
+     *     fit the rule, see {@link #withoutSettings}; or if the trust ratio of the checkpoint's rule is one's own and
+     *     the optimizer's rule has none of that name. Nothing has changed then
      * @throws IllegalStateException if another call is in progress, or the optimizer is closed; nothing has changed
      *     then
      * @throws SafeTensorsException if the file is damaged, or has changed since it was loaded; nothing has changed then
@@ -356,18 +365,20 @@ public final class Checkpoint {
         } else {
             requireUsableMomentum(before);
         }
+        Hyperparameters hyper = settings ? withFormulaOf(before.hyperparameters.rule()) : before.hyperparameters;
         int[] from = new int[before.layers.size()];
-        Restored restored = match(before, from, prefix, partial);
+        Restored restored = match(before, hyper, from, prefix, partial);
         try (SafeTensorsFile open = SafeTensorsFile.open(file)) {
             if (!open.metadata().equals(metadata) || !open.tensors().equals(tensors)) {
                 throw new SafeTensorsException(file + " has changed since it was loaded; load it again");
             }
             Checksum.verifyAll(file, open);
-            float[] momentum = before.momentumFor(settings ? state.hyperparameters : before.hyperparameters);
+            float[] momentum = before.momentumFor(hyper);
             State changed = live.change();
             changed.momentum = momentum;
             if (settings) {
                 changed.takeSettings(state, from);
+                changed.hyperparameters = hyper;
             }
             changed.takeProgress(state, from);
             for (int i = 0; i < from.length; i++) {
@@ -390,6 +401,21 @@ public final class Checkpoint {
         }
     }
 
+    /** Returns the hyperparameters of this checkpoint; a formula of one's own is that of the optimizer's rule. */
+    private Hyperparameters withFormulaOf(Rule mine) {
+        Hyperparameters hyper = state.hyperparameters;
+        Optional<String> name = hyper.rule().ownName();
+        if (name.isEmpty()) {
+            return hyper;
+        }
+        if (!name.equals(mine.ownName())) {
+            throw new IllegalArgumentException("the rule of the checkpoint has a trust ratio of its own, \"" + name.get()
+                    + "\", and a file cannot contain its formula; the optimizer must be built with the rule of that name,"
+                    + " and its rule is " + mine);
+        }
+        return hyper.withRule(RuleText.read(metadata, mine.ownRatio().get()));
+    }
+
     /** Checks that the optimizer's rule, which is kept, can use this checkpoint's momentum. */
     private void requireUsableMomentum(State live) {
         Rule.Entry mine = live.hyperparameters.rule().entry();
@@ -404,9 +430,10 @@ public final class Checkpoint {
     /**
      * Finds the optimizer's layers in this checkpoint.
      *
+     * @param hyper the hyperparameters after the restore
      * @param from receives the index in this checkpoint of each of the optimizer's layers, or -1
      */
-    private Restored match(State live, int[] from, String prefix, boolean partial) {
+    private Restored match(State live, Hyperparameters hyper, int[] from, String prefix, boolean partial) {
         List<String> taken = new ArrayList<>();
         Map<String, String> leftInFile = new TreeMap<>();
         for (Layer layer : state.layers) {
@@ -442,13 +469,12 @@ public final class Checkpoint {
                     + Prefixes.hint(live.layers, names, prefix, "restoreMatching(lars, params, prefix)")
                     + ":" + differences);
         }
-        return new Restored(taken, leftInFile, leftWithout, settings ? changes(live, from) : List.of());
+        return new Restored(taken, leftInFile, leftWithout, settings ? changes(live, hyper, from) : List.of());
     }
 
     /** Lists the settings of the optimizer that differ from this checkpoint's. */
-    private List<String> changes(State live, int[] from) {
+    private List<String> changes(State live, Hyperparameters is, int[] from) {
         Hyperparameters was = live.hyperparameters;
-        Hyperparameters is = state.hyperparameters;
         List<String> changes = new ArrayList<>();
         addChange(changes, "rule", was.rule(), is.rule());
         addChange(changes, "trustCoefficient", was.trustCoefficient(), is.trustCoefficient());

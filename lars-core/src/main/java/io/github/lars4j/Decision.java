@@ -2,6 +2,7 @@ package io.github.lars4j;
 
 import io.github.lars4j.internal.passes.Coefficients;
 import io.github.lars4j.rule.Hyperparameters;
+import io.github.lars4j.rule.Rule;
 import io.github.lars4j.rule.Treatment;
 
 /**
@@ -24,9 +25,14 @@ final class Decision {
         this.updates = new boolean[state.layers.size()];
     }
 
-    /** Returns whether all sums are needed before the first write, so that the whole step can be refused or clipped. */
+    /**
+     * Returns whether all sums are needed before the first write, so that the whole step can be refused or clipped, or
+     * fail because a trust ratio of the user's own throws an exception.
+     */
     boolean needsAllSums() {
-        return onBadGradient != OnBadGradient.SKIP_LAYER || maxGradientNorm < Double.POSITIVE_INFINITY;
+        return onBadGradient != OnBadGradient.SKIP_LAYER
+                || maxGradientNorm < Double.POSITIVE_INFINITY
+                || state.hyperparameters.rule().ratio() == Rule.Ratio.OWN;
     }
 
     /** Returns the coefficients of pass 2, for the layers that it updates. */
@@ -59,7 +65,7 @@ final class Decision {
         for (int i = first; i < last; i++) {
             Outcome outcome = gradients.isMissing(i)
                     ? Outcome.NO_GRADIENT
-                    : decide(i, sums, rate, gradients.scale() * clip, report);
+                    : decide(i, sums, rate, gradients.scale() * clip, gradients.trustRatio(i), report);
             updates[i] = outcome == Outcome.UPDATED;
             if (outcome.bad()) {
                 if (onBadGradient == OnBadGradient.THROW) {
@@ -81,7 +87,14 @@ final class Decision {
         return norm > maxGradientNorm ? maxGradientNorm / norm : 1;
     }
 
-    private Outcome decide(int layer, LayerSums sums, double rate, double scale, StepReport report) {
+    /**
+     * Decides what happens to one layer.
+     *
+     * @param commonScale the factor of all gradients: their scale, and the clip by global norm
+     * @param given the trust ratio that the trainer gave; NaN if the rule computes it
+     */
+    private Outcome decide(
+            int layer, LayerSums sums, double rate, double commonScale, double given, StepReport report) {
         double ww = sums.weights(layer);
         double gg = sums.gradients(layer);
         if (!Double.isFinite(ww)) {
@@ -93,11 +106,18 @@ final class Decision {
         Treatment treatment = state.layers.get(layer).treatment();
         Hyperparameters hyper = state.hyperparameters;
         double decay = state.decay(layer);
+        Rule rule = hyper.rule();
+        double scale = commonScale * rule.gradientScale(ww, commonScale * commonScale * gg);
         double scaledGg = scale * scale * gg;
         double scaledWg = state.needsProducts(layer) ? scale * sums.products(layer) : 0;
         double layerRate = rate * treatment.rateFactor();
-        double ratio = hyper.rule()
-                .trustRatio(treatment.adapt(), hyper.trustCoefficient(), decay, layerRate, ww, scaledGg, scaledWg);
+        boolean adapt = treatment.adapt();
+        double ratio = given;
+        if (Double.isNaN(given)) {
+            ratio = rule.trustRatio(
+                    adapt, hyper.trustCoefficient(), decay, layerRate, ww, scaledGg, scaledWg, layer, state.step);
+            decay = rule.effectiveDecay(adapt, decay, ww, scaledGg, scaledWg);
+        }
         report.decided(layer, layerRate, ratio);
         double lastRate = state.learningRates[layer];
         double correction =
@@ -105,13 +125,15 @@ final class Decision {
         boolean finite = coefficients.set(
                 layer,
                 hyper,
-                hyper.rule().effectiveDecay(treatment.adapt(), decay, ww, scaledGg, scaledWg),
+                decay,
                 ratio,
                 layerRate,
                 scale,
                 !state.begun[layer],
                 correction);
         // An infinite norm would give a ratio of 0, and a scale of 0 a gradient of 0, both finite and unnoticed.
-        return finite && scale > 0 && Double.isFinite(scaledGg) ? Outcome.UPDATED : Outcome.BAD_COEFFICIENT;
+        return finite && ratio >= 0 && scale > 0 && Double.isFinite(scaledGg)
+                ? Outcome.UPDATED
+                : Outcome.BAD_COEFFICIENT;
     }
 }

@@ -9,6 +9,7 @@ import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.rule.Rule;
 import java.util.Arrays;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.function.DoubleSupplier;
 
 /**
@@ -426,7 +427,8 @@ public final class Lars implements AutoCloseable {
 
         /**
          * Sets the rule and all hyperparameters except the learning rate at once, for example those of a checkpoint. A
-         * later call of another setter replaces the value that it sets.
+         * later call of another setter replaces the value that it sets; that of {@link #rule} must follow if the
+         * checkpoint's rule has a {@linkplain Rule#of trust ratio of one's own}.
          */
         public Builder hyperparameters(Hyperparameters hyperparameters) {
             this.rule =
@@ -571,6 +573,11 @@ public final class Lars implements AutoCloseable {
             }
             hyperparameters = new Hyperparameters(
                     rule, trustCoefficient, weightDecay, momentum, dampening, nesterov, momentumCorrection);
+            if (rule.ownRatio().equals(Optional.of(RuleText.UNKNOWN))) {
+                throw new IllegalArgumentException("rule is " + rule
+                        + " of a checkpoint, which contains the name of the trust ratio and not its formula; pass the"
+                        + " rule itself");
+            }
             if (!(maxGradientNorm > 0)) {
                 throw new IllegalArgumentException(
                         "maxGradientNorm is " + maxGradientNorm + "; it must be more than 0");

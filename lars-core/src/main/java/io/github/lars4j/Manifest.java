@@ -2,7 +2,6 @@ package io.github.lars4j;
 
 import io.github.lars4j.internal.Checks;
 import io.github.lars4j.rule.Hyperparameters;
-import io.github.lars4j.rule.Rule;
 import io.github.lars4j.rule.Treatment;
 import io.github.lars4j.safetensors.SafeTensorsException;
 import java.nio.file.Path;
@@ -24,7 +23,12 @@ import java.util.stream.Collectors;
 final class Manifest {
 
     private static final String FORMAT = "lars4j.checkpoint";
+    /** The first format, which is written whenever it suffices. */
     private static final String VERSION = "1";
+
+    /** The format of rules with more values than format 1 has; see {@link RuleText}. */
+    private static final String VERSION_TWO = "2";
+
     private static final String WEIGHTS = "weights";
     private static final String NESTEROV = "nesterov";
     private static final int LAYER_FIELDS = 9;
@@ -34,18 +38,12 @@ final class Manifest {
     /** Returns the metadata of a state; {@code weights} says whether the file contains the weights. */
     static Map<String, String> write(State state, boolean weights) {
         Hyperparameters hyper = state.hyperparameters;
-        Rule rule = hyper.rule();
         Map<String, String> text = new TreeMap<>();
-        text.put(FORMAT, VERSION);
+        text.put(FORMAT, RuleText.needsFormatTwo(hyper.rule()) ? VERSION_TWO : VERSION);
         text.put(WEIGHTS, String.valueOf(weights));
         text.put("step", String.valueOf(state.step));
         text.put("refusals", String.valueOf(state.refusals));
-        text.put("rule.ratio", rule.ratio().name());
-        text.put("rule.entry", rule.entry().name());
-        text.put("rule.zeroNorm", rule.zeroNorm().name());
-        text.put("rule.clip", String.valueOf(rule.clip()));
-        text.put("rule.adaptWithoutDecay", String.valueOf(rule.adaptWithoutDecay()));
-        text.put("rule.epsilon", String.valueOf(rule.epsilon()));
+        RuleText.write(hyper.rule(), text);
         text.put("trustCoefficient", String.valueOf(hyper.trustCoefficient()));
         text.put("weightDecay", String.valueOf(hyper.weightDecay()));
         text.put("momentum", String.valueOf(hyper.momentum()));
@@ -73,10 +71,10 @@ final class Manifest {
      */
     static void requireNotNewer(Path path, Map<String, String> text) throws SafeTensorsException {
         String version = text.getOrDefault(FORMAT, VERSION);
-        if (version.matches("[1-9][0-9]{0,8}") && !version.equals(VERSION)) {
+        if (version.matches("[1-9][0-9]{0,8}") && !isKnown(version)) {
             throw new SafeTensorsException(path + ": metadata \"" + FORMAT + "\" is \"" + version
                     + "\": a newer version of lars4j has written this checkpoint, in format " + version
-                    + "; this version reads format " + VERSION);
+                    + "; this version reads formats " + VERSION + " and " + VERSION_TWO);
         }
     }
 
@@ -88,10 +86,10 @@ final class Manifest {
      */
     static State read(Map<String, String> text) throws SafeTensorsException {
         String version = text.get(FORMAT);
-        if (!VERSION.equals(version)) {
+        if (!isKnown(version)) {
             throw new SafeTensorsException("metadata \"" + FORMAT + "\" is "
                     + (version == null ? "missing" : SafeTensorsException.quote(version)) + "; it must be \"" + VERSION
-                    + "\" in a checkpoint");
+                    + "\" or \"" + VERSION_TWO + "\" in a checkpoint");
         }
         State state;
         try {
@@ -105,20 +103,17 @@ final class Manifest {
         return state;
     }
 
+    private static boolean isKnown(String version) {
+        return VERSION.equals(version) || VERSION_TWO.equals(version);
+    }
+
     static boolean hasWeights(Map<String, String> text) {
         return Boolean.parseBoolean(text.get(WEIGHTS));
     }
 
     private static State parse(Map<String, String> text) {
-        Rule rule = new Rule(
-                Rule.Ratio.valueOf(value(text, "rule.ratio")),
-                Rule.Entry.valueOf(value(text, "rule.entry")),
-                Rule.ZeroNorm.valueOf(value(text, "rule.zeroNorm")),
-                Boolean.parseBoolean(value(text, "rule.clip")),
-                Boolean.parseBoolean(value(text, "rule.adaptWithoutDecay")),
-                Double.parseDouble(value(text, "rule.epsilon")));
         Hyperparameters hyper = new Hyperparameters(
-                rule,
+                RuleText.read(text, RuleText.UNKNOWN),
                 Double.parseDouble(value(text, "trustCoefficient")),
                 Double.parseDouble(value(text, "weightDecay")),
                 Double.parseDouble(value(text, "momentum")),
@@ -152,7 +147,8 @@ final class Manifest {
         return state;
     }
 
-    private static String value(Map<String, String> text, String key) {
+    /** Returns the value of an entry that must be there. */
+    static String value(Map<String, String> text, String key) {
         String value = text.get(key);
         if (value == null) {
             throw new IllegalArgumentException(key + " is missing");

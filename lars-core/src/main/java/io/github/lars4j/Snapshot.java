@@ -49,12 +49,13 @@ public final class Snapshot {
      * Returns this state converted for use with another rule. Depending on the rule's {@link Rule.Entry}, the momentum
      * buffer contains the learning rate and the trust ratio, only the trust ratio, or neither. The conversion
      * multiplies each layer's momentum by the factor between the two, computed with the rate and ratio of the layer's
-     * last step. The result is exact if rate and ratio never changed, and an approximation otherwise. Between rules
-     * with the same entry, the momentum stays as it is.
+     * last step. The result is exact if rate and ratio never changed and neither rule applies weight decay {@linkplain
+     * Rule.Decay#BESIDE_RATIO beside the ratio}, and an approximation otherwise. Between rules with the same entry, the
+     * momentum stays as it is.
      *
      * @throws NullPointerException if {@code rule} is {@code null}
-     * @throws IllegalArgumentException if the factor of a layer is zero or not finite, or if a momentum element would
-     *     overflow
+     * @throws IllegalArgumentException if the factor of a layer is zero or not finite, if a momentum element would
+     *     overflow, or if there is momentum and the rule requires that there is none
      */
     public Snapshot convertedTo(Rule rule) {
         Objects.requireNonNull(rule, "rule");

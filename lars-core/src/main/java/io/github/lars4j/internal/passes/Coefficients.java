@@ -50,13 +50,27 @@ public final class Coefficients {
             double gradientScale,
             boolean first,
             double correction) {
-        Rule.Entry entry = hyper.rule().entry();
+        Rule rule = hyper.rule();
+        Rule.Entry entry = rule.entry();
         // Dampening scales what is added to the momentum buffer: without momentum there is nothing to dampen.
         boolean dampened = !first && hyper.momentum() != 0;
-        double in = (dampened ? 1 - hyper.dampening() : 1) * entry.in(learningRate, ratio);
+        double undampened = dampened ? 1 - hyper.dampening() : 1;
+        double in = undampened * entry.in(learningRate, ratio);
         double out = entry.out(learningRate, ratio);
+        double decayIn =
+                switch (rule.decay()) {
+                    case SCALED -> in;
+                    case BESIDE_RATIO, DECOUPLED -> undampened * entry.in(learningRate, 1);
+                    case RATIO_ONLY -> 0;
+                };
         a[layer] = (float) (in * gradientScale);
-        b[layer] = (float) (in * decay);
+        b[layer] = (float) (decayIn * decay);
+        if (rule.shrink()) {
+            // (w - Ag - Bw) / h = w - (A/h)g - (B/h + 1 - 1/h)w, with h = √(1 + γ²) and 1 - 1/h = γ²/(h(1 + h)).
+            double h = Math.sqrt(1 + learningRate * learningRate);
+            a[layer] = (float) (in * gradientScale / h);
+            b[layer] = (float) (decayIn * decay / h + learningRate * learningRate / (h * (1 + h)));
+        }
         m[layer] = (float) (hyper.momentum() * correction);
         p[layer] = hyper.momentum() == 0 || hyper.nesterov() ? (float) out : 0;
         v[layer] = (float) (hyper.nesterov() ? out * hyper.momentum() : out);
