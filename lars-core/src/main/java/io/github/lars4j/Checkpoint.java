@@ -469,10 +469,7 @@ public final class Checkpoint {
                     + Prefixes.hint(live.layers, names, prefix, "restoreMatching(lars, params, prefix)")
                     + ":" + differences);
         }
-<<<<<<< HEAD
-        return new Restored(taken, leftInFile, leftWithout, settings ? changes(live, hyper, from) : List.of());
-=======
-        return new Restored(taken, leftInFile, leftWithout, settings ? changes(live, from) : unused(live));
+        return new Restored(taken, leftInFile, leftWithout, settings ? changes(live, hyper, from) : unused(live));
     }
 
     /** Says so if the optimizer keeps a momentum of 0, or above 0, that does not fit this checkpoint. */
@@ -484,7 +481,6 @@ public final class Checkpoint {
                 state.hasMomentum()
                         ? "the momentum of the checkpoint is not used, because the optimizer has momentum 0"
                         : "the checkpoint has no momentum, so it starts from 0");
->>>>>>> main
     }
 
     /** Lists the settings of the optimizer that differ from this checkpoint's. */

@@ -9,8 +9,8 @@ import java.util.Objects;
  * @param rule the variant of LARS
  * @param trustCoefficient the trust coefficient η: finite, more than 0
  * @param weightDecay the weight decay β: finite, 0 or more
- * @param momentum the momentum μ: finite, 0 or more; with 0 there is no momentum buffer. It must be 0 with {@link
- *     Rule.Decay#DECOUPLED} and with {@link Rule#shrink}
+ * @param momentum the momentum μ: finite, 0 or more; with 0 there is no momentum buffer. It must be 0 with
+ *     {@link Rule#shrink}
  * @param dampening the dampening δ: finite. Gradients enter the momentum buffer multiplied by 1 - δ, except on a
  *     layer's first step. Without momentum it has no effect
  * @param nesterov whether to use Nesterov momentum, which requires momentum above 0 and dampening 0
@@ -52,28 +52,14 @@ public record Hyperparameters(
             throw new IllegalArgumentException("nesterov is true with momentum " + momentum + " and dampening "
                     + dampening + "; it needs momentum above 0 and dampening 0");
         }
-        if (rule.decay() == Rule.Decay.DECOUPLED) {
-            requireNoMomentum(momentum, "rule.decay DECOUPLED");
-        }
-        if (rule.shrink()) {
-            requireNoMomentum(momentum, "rule.shrink true");
+        if (rule.shrink() && momentum != 0) {
+            throw new IllegalArgumentException("momentum is " + momentum + " with rule.shrink true; it must be 0, because"
+                    + " the shrinking would enter the momentum");
         }
         if (momentumCorrection && rule.entry() != Rule.Entry.VELOCITY) {
             throw new IllegalArgumentException("momentumCorrection is true with rule.entry " + rule.entry()
                     + "; it must be false unless rule.entry is VELOCITY, because only then the momentum contains the"
                     + " learning rate");
-        }
-    }
-
-    /**
-     * Checks that there is no momentum. Every coefficient of the update multiplies the weight on its way into the
-     * momentum buffer; none multiplies it beside the buffer.
-     */
-    private static void requireNoMomentum(double momentum, String what) {
-        if (momentum != 0) {
-            throw new IllegalArgumentException("momentum is " + momentum + " with " + what
-                    + "; it must be 0, because with momentum this would need a sixth coefficient in the update, which"
-                    + " multiplies the weight without entering the momentum");
         }
     }
 

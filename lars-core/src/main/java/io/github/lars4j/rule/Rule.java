@@ -115,14 +115,11 @@ public final class Rule {
         SCALED,
         /**
          * Added to the gradient beside the trust ratio: {@code v = μv + γ(rg + βw)} with {@link Entry#VELOCITY}, {@code
-         * v = μv + rg + βw} with {@link Entry#GRADIENT}. NovoGrad's form.
+         * v = μv + rg + βw} with {@link Entry#GRADIENT}. NovoGrad's form. Without momentum it is also the decoupled
+         * decay of AdamW, {@code w = w - γβw - γrg}. Decoupled decay with momentum is not supported: a term that
+         * reaches the weights but not the momentum would need a sixth coefficient in the update.
          */
         BESIDE_RATIO,
-        /**
-         * Subtracted from the weights without entering the momentum buffer, as in AdamW: {@code w = w - γβw - …}. Only
-         * without momentum. With momentum, the update would need a sixth coefficient, and the kernels have five.
-         */
-        DECOUPLED,
         /** Not applied at all; β is used in the trust ratio only. TensorFlow contrib's form. */
         RATIO_ONLY
     }
@@ -179,7 +176,7 @@ public final class Rule {
         if (ratio == Ratio.OWN) {
             requireOwn();
         }
-        if (entry == Entry.UPDATE && (more.decay() == Decay.BESIDE_RATIO || more.decay() == Decay.DECOUPLED)) {
+        if (entry == Entry.UPDATE && more.decay() == Decay.BESIDE_RATIO) {
             throw new IllegalArgumentException("decay is " + more.decay()
                     + " with entry UPDATE; it must be SCALED or RATIO_ONLY, because with entry UPDATE the trust ratio"
                     + " multiplies all that is subtracted from the weights");

@@ -60,7 +60,7 @@ public final class Coefficients {
         double decayIn =
                 switch (rule.decay()) {
                     case SCALED -> in;
-                    case BESIDE_RATIO, DECOUPLED -> undampened * entry.in(learningRate, 1);
+                    case BESIDE_RATIO -> undampened * entry.in(learningRate, 1);
                     case RATIO_ONLY -> 0;
                 };
         a[layer] = (float) (in * gradientScale);
