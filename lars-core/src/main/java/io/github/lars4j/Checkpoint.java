@@ -57,7 +57,7 @@ import java.util.TreeMap;
  * Runtime.getRuntime().addShutdownHook(new Thread(() -> {
  *     stop.set(true);
  *     try {
- *         saved.await();
+ *         saved.await(60, TimeUnit.SECONDS);
  *     } catch (InterruptedException e) {
  *         Thread.currentThread().interrupt();
  *     }
@@ -442,7 +442,18 @@ public final class Checkpoint {
                     + Prefixes.hint(live.layers, names, prefix, "restoreMatching(lars, params, prefix)")
                     + ":" + differences);
         }
-        return new Restored(taken, leftInFile, leftWithout, settings ? changes(live, from) : List.of());
+        return new Restored(taken, leftInFile, leftWithout, settings ? changes(live, from) : unused(live));
+    }
+
+    /** Says so if the optimizer keeps a momentum of 0, or above 0, that does not fit this checkpoint. */
+    private List<String> unused(State live) {
+        if (state.hasMomentum() == live.hasMomentum()) {
+            return List.of();
+        }
+        return List.of(
+                state.hasMomentum()
+                        ? "the momentum of the checkpoint is not used, because the optimizer has momentum 0"
+                        : "the checkpoint has no momentum, so it starts from 0");
     }
 
     /** Lists the settings of the optimizer that differ from this checkpoint's. */

@@ -177,8 +177,9 @@ public final class PyTorchState {
         }
         requireSomething(open, live, weights, prefix, taken, ignored);
         List<String> notes = new ArrayList<>();
-        if (!leftWithout.isEmpty() && !ignored.isEmpty()) {
-            notes.add("the file has no momentum for " + Prefixes.some(leftWithout) + otherwiseNamed(ignored, prefix));
+        if (live.hasMomentum() && !leftWithout.isEmpty()) {
+            notes.add("the file has no momentum for " + Prefixes.some(leftWithout)
+                    + (ignored.isEmpty() ? ", so it starts from 0" : otherwiseNamed(ignored, prefix)));
         }
         if (!rounded.isEmpty()) {
             notes.add("rounded from F64 to float: " + Prefixes.some(rounded));

@@ -18,9 +18,8 @@ import java.util.TreeMap;
  * @param leftInFile the content of the file that was not restored, with the reason: by layer name for a {@link
  *     Checkpoint}, by tensor name for a {@link PyTorchState}
  * @param leftWithout the names of the layers for which the file has no state, in the optimizer's order
- * @param notes further remarks, which are also logged: hyperparameters and treatments of the optimizer that the file's
- *     replaced, tensors whose values were rounded, and tensors that seem to be momentum of layers that got none. Empty if the optimizer was built with the settings of the
- *     checkpoint
+ * @param notes further remarks, which are also logged: hyperparameters and treatments that the file's replaced, momentum
+ *     that was missing or not used, and tensors whose values were rounded
  */
 public record Restored(
         List<String> taken, Map<String, String> leftInFile, List<String> leftWithout, List<String> notes) {

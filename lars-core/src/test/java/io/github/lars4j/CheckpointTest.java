@@ -386,7 +386,9 @@ class CheckpointTest {
                     e.getMessage());
             assertEquals(before, SampleRun.bits(lars, params));
             // An optimizer without momentum ignores all of this, and restores no momentum.
-            checkpoint.restore(bare);
+            assertEquals(
+                    List.of("the momentum of the checkpoint is not used, because the optimizer has momentum 0"),
+                    checkpoint.restore(bare).notes());
             assertEquals(50, bare.steps());
             assertEquals(null, Inside.momentum(bare));
             assertArrayEquals(Inside.begun(saved), Inside.begun(bare));
@@ -401,7 +403,9 @@ class CheckpointTest {
             SampleRun.run(bare, params, 50);
             Checkpoint.save(file(), bare);
             SampleRun.run(lars, params.clone(), 3);
-            Checkpoint.load(file()).withoutSettings().restore(lars);
+            assertEquals(
+                    List.of("the checkpoint has no momentum, so it starts from 0"),
+                    Checkpoint.load(file()).withoutSettings().restore(lars).notes());
             assertEquals(0.7, lars.hyperparameters().momentum());
             assertArrayEquals(new float[61], Inside.momentum(lars));
             assertArrayEquals(new boolean[5], Inside.begun(lars));

@@ -412,7 +412,8 @@ class PyTorchStateTest {
             for (String name : others) {
                 Restored restored = PyTorchState.restore(zeros("a", "b", name), lars, new float[8]);
                 assertEquals(List.of("a", "b"), restored.leftWithout());
-                assertEquals(List.of(), restored.notes());
+                assertEquals(
+                        List.of("the file has no momentum for \"a\", \"b\", so it starts from 0"), restored.notes());
             }
         }
     }
@@ -425,7 +426,10 @@ class PyTorchStateTest {
                 Restored restored = PyTorchState.restore(file, lars, new float[16], prefix);
                 assertEquals(List.of(), restored.taken());
                 assertEquals(Map.of(), restored.leftInFile());
-                assertEquals(List.of(), restored.notes());
+                assertEquals(
+                        List.of("the file has no momentum for \"fc\", \"fc.mu\", \"opt.exp_avg\" and 1 more,"
+                                + " so it starts from 0"),
+                        restored.notes());
                 // Nor are they if the weights are not wanted; then there is nothing to take.
                 String refusal = refusal(file, lars, null, prefix);
                 assertTrue(refusal.startsWith("the file has no momentum for any layer; its tensors are "), refusal);
@@ -452,7 +456,9 @@ class PyTorchStateTest {
             Path complete = zeros("a.momentum_buffer", "b.momentum_buffer", "c.momentum_buffer");
             assertEquals(List.of(), PyTorchState.restore(complete, lars).notes());
             Path without = zeros("a.momentum_buffer", "c");
-            assertEquals(List.of(), PyTorchState.restore(without, lars).notes());
+            assertEquals(
+                    List.of("the file has no momentum for \"b\", so it starts from 0"),
+                    PyTorchState.restore(without, lars).notes());
         }
         try (Lars bare = builder().build()) {
             Path file = named(name -> name, name -> name + ".mu");

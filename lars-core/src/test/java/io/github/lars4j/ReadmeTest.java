@@ -74,7 +74,7 @@ class ReadmeTest {
                     GRADIENTS),
             new Frame(
                     "Gradients scaled = Gradients.of(gradients)",
-                    "Layers layers, Lars lars, float[] weights, float[] gradients, double lossScale,"
+                    "Layers layers, Lars lars, float[] weights, float[] gradients, double loss, double lossScale,"
                             + " LayerSums otherShard",
                     ""),
             new Frame(

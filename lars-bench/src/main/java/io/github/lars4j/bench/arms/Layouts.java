@@ -34,9 +34,9 @@ public final class Layouts {
 
     private static final Pattern UNIFORM = Pattern.compile("([1-9][0-9]{0,8})x([1-9][0-9]{0,8})");
 
-    /** A name, a shape bare or in brackets, and perhaps a count. */
+    /** A name, a shape bare or in brackets as Python prints lists and tuples, and perhaps a count. */
     private static final Pattern TENSOR = Pattern.compile("(\\S+)\\s+(?:([0-9]+(?:[x,][0-9]+){0,31})"
-            + "|\\[\\s*((?:[0-9]+(?:\\s*[x,]\\s*[0-9]+){0,31})?)\\s*\\])(?:\\s+([0-9]+))?");
+            + "|[\\[(]\\s*((?:[0-9]+(?:\\s*[x,]\\s*[0-9]+){0,31})?),?\\s*[\\])])(?:\\s+([0-9]+))?");
 
     private static final Pattern COMMENT = Pattern.compile("(^|\\s)#.*");
 
@@ -55,7 +55,7 @@ public final class Layouts {
      * uniform layout are all adapted.
      *
      * <p>A file is a safetensors file, whose header alone is read, or a list of tensors, one a line: the name, and the
-     * shape ({@code 64x3x7x7}, {@code 64,3,7,7} or {@code [64, 3, 7, 7]}) or the element count, or both. Blank lines,
+     * shape ({@code 64x3x7x7}, {@code 64,3,7,7}, {@code [64, 3, 7, 7]} or {@code (64, 3, 7, 7)}) or the element count, or both. Blank lines,
      * and what follows a {@code #}, are skipped. A number alone is the one dimension of a tensor, unless the list has
      * nothing else: then the shapes are not known, and all layers are adapted.
      *
@@ -182,7 +182,8 @@ public final class Layouts {
                 if (fields.group(4) != null) {
                     long count = Arrays.stream(shape).reduce(1, Math::multiplyExact);
                     if (count != number(fields.group(4))) {
-                        throw new IllegalArgumentException("the shape has " + count + " elements");
+                        throw new IllegalArgumentException("the shape has " + count + " elements, and not "
+                                + fields.group(4) + "; write a shape as 64x3x7x7");
                     }
                 }
                 shapes |= !bare || shape.length > 1 || fields.group(4) != null;

@@ -149,9 +149,11 @@ public final class RunFile {
                     file.getAsJsonArray(RUNS));
             run.coldStarts.addAll(List.of(GSON.fromJson(file.get("coldStarts"), FirstSteps[].class)));
             return run;
+        } catch (JsonParseException e) {
+            // Gson's message has advice for programmers.
+            throw new IllegalArgumentException("is no results.json of this benchmark: it is not JSON", e);
         } catch (ClassCastException
                 | IllegalStateException
-                | JsonParseException
                 | NullPointerException
                 | NumberFormatException
                 | UnsupportedOperationException e) {

@@ -72,6 +72,8 @@ class LayoutsTest {
                 scale []
                 fc.bias 10
                 odd#name 1x1
+                tuple.weight (3, 4)
+                tuple.bias (5,)
                 """.replace("\n", "\r\n"));
         Layers layers = Layouts.named("@" + list, notes::add);
         assertEquals(
@@ -82,9 +84,11 @@ class LayoutsTest {
                         "one.weight [7] 10058",
                         "scale [] 10065",
                         "fc.bias [10] 10066",
-                        "odd#name [1, 1] 10076"),
+                        "odd#name [1, 1] 10076",
+                        "tuple.weight [3, 4] 10077",
+                        "tuple.bias [5] 10089"),
                 described(layers));
-        assertEquals(10077, layers.end());
+        assertEquals(10094, layers.end());
         for (Layer layer : layers) {
             assertEquals(layer.shape().size() > 1 ? Treatment.FULL : Treatment.PLAIN, layer.treatment(), layer.name());
         }

@@ -79,7 +79,8 @@ public final class Checksum {
     private static void verify(Path path, SafeTensorsFile file, boolean all) throws IOException {
         TensorInfo tensor = file.tensors().get(TENSOR);
         if (tensor == null) {
-            throw new SafeTensorsException(path + ": tensor \"" + TENSOR + "\" is missing: the file cannot be checked");
+            throw new SafeTensorsException(path + ": tensor \"" + TENSOR + "\" is missing, so this is not a file of"
+                    + " Checkpoint.save; for a file from Python use PyTorchState.restore");
         }
         long end = file.size() - BYTES;
         if (tensor.dtype() != Dtype.U8
