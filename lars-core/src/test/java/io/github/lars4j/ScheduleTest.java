@@ -2,6 +2,7 @@ package io.github.lars4j;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class ScheduleTest {
@@ -32,6 +33,98 @@ class ScheduleTest {
     }
 
     @Test
+    void toAnEndRate() {
+        assertRates(Schedule.polynomial(9, 2, 4, 1), 9, 5.5, 3, 1.5, 1, 1);
+        assertRates(Schedule.polynomial(1, 1, 4, 9), 1, 3, 5, 7, 9, 9);
+        assertRates(Schedule.cosine(5, 6, 1), 5, 3 + Math.sqrt(3), 4, 3, 2, 3 - Math.sqrt(3), 1, 1);
+        assertRates(Schedule.cosine(1, 2, 5), 1, 3, 5, 5);
+        assertEquals(0.3, Schedule.polynomial(0.1, 2, 4, 0.3).rate(Long.MAX_VALUE));
+        assertEquals(0.3, Schedule.cosine(0.1, 4, 0.3).rate(Long.MAX_VALUE));
+    }
+
+    /** With an end rate of 0, the rates have the bits of those without one. */
+    @Test
+    void aDecayStartsAndEndsWithItsOwnBits() {
+        for (int i = 0; i < 200; i++) {
+            double rate = 0.1 + 0.07 * i;
+            double end = 0.01 * i;
+            assertEquals(rate, Schedule.polynomial(rate, 2, 50, end).rate(0));
+            assertEquals(rate, Schedule.cosine(rate, 50, end).rate(0));
+            assertEquals(rate, Schedule.cosineRestarts(rate, 50, 1, end).rate(50));
+            assertEquals(end, Schedule.polynomial(rate, 2, 50, end).rate(50));
+            assertEquals(end, Schedule.cosine(rate, 50, end).rate(50));
+            assertEquals(
+                    Schedule.polynomial(3, 1.7, 200).rate(i),
+                    3 * StrictMath.pow(1 - i / 200.0, 1.7),
+                    "an end rate of 0 changes no bit");
+            assertEquals(
+                    Schedule.cosine(3, 200).rate(i),
+                    3 * (1 + StrictMath.cos(StrictMath.PI * i / 200)) / 2,
+                    "an end rate of 0 changes no bit");
+        }
+    }
+
+    @Test
+    void theLargestRatesAreFinite() {
+        double max = Double.MAX_VALUE;
+        assertRates(Schedule.polynomial(max, 1, 2, max), max, max, max);
+        assertRates(Schedule.cosine(max, 2, max), max, max, max);
+        assertRates(Schedule.cosine(max, 2), max, max / 2, 0);
+        assertRates(Schedule.piecewiseLinear(new long[] {0, 2}, new double[] {max, 0}), max, max / 2, 0);
+    }
+
+    @Test
+    void restarts() {
+        double root = Math.sqrt(0.5);
+        assertRates(Schedule.cosineRestarts(2, 2, 1, 0), 2, 1, 2, 1, 2, 1);
+        assertRates(Schedule.cosineRestarts(3, 1, 2, 1), 3, 3, 2, 3, 2 + root, 2, 2 - root, 3);
+        assertRates(Schedule.cosineRestarts(3, 1, 2, 1).then(3, Schedule.constant(1)), 3, 3, 2, 1, 1);
+    }
+
+    @Test
+    void restartsUpToTheLastStepNumber() {
+        long max = Long.MAX_VALUE;
+        assertEquals(3, Schedule.cosineRestarts(3, max, 1, 1).rate(max));
+        assertEquals(3, Schedule.cosineRestarts(3, max, 2, 1).rate(max));
+        assertEquals(1, Schedule.cosineRestarts(3, max, 2, 1).rate(max - 1));
+        // cycles of 1, 2, 4, ... steps: the last one starts at 2^62 - 1, and is 2^62 steps long
+        assertEquals(3, Schedule.cosineRestarts(3, 1, 2, 1).rate((1L << 62) - 1));
+        assertEquals(2, Schedule.cosineRestarts(3, 1, 2, 1).rate((1L << 62) - 1 + (1L << 61)));
+        assertEquals(3, Schedule.cosineRestarts(3, 1, 2, 1).rate(max));
+        // the second cycle has 2^63 steps, more than there are step numbers
+        assertEquals(2, Schedule.cosineRestarts(3, 1L << 61, 4, 1).rate((1L << 61) + (1L << 62)));
+        assertEquals(2, Schedule.cosineRestarts(3, 1L << 62, 2, 1).rate(max), 1e-15, "2^62 - 1 of 2^63 steps");
+    }
+
+    @Test
+    void oneCycleHasItsTopAndItsEnd() {
+        assertRates(Schedule.oneCycle(25, 10), 1, 13, 25);
+        assertEquals(1e-4, Schedule.oneCycle(25, 10).rate(9));
+        assertEquals(1e-4, Schedule.oneCycle(25, 10).rate(10));
+        assertEquals(1e-4, Schedule.oneCycle(25, 10).rate(Long.MAX_VALUE));
+        assertEquals(1e-4, Schedule.oneCycle(25, 1).rate(0), "as PyTorch's, the only step is the last one");
+        assertEquals(1, Schedule.oneCycle(25, Long.MAX_VALUE).rate(0));
+        assertEquals(1e-4, Schedule.oneCycle(25, Long.MAX_VALUE).rate(Long.MAX_VALUE));
+    }
+
+    @Test
+    void piecewiseLinear() {
+        long[] steps = {1, 3, 4};
+        double[] rates = {2, 6, 1};
+        Schedule schedule = Schedule.piecewiseLinear(steps, rates);
+        assertRates(schedule, 2, 2, 4, 6, 1, 1);
+        assertEquals(1, schedule.rate(Long.MAX_VALUE));
+        steps[1] = 100;
+        rates[1] = 100;
+        assertEquals(6, schedule.rate(3), "the schedule has copies");
+        assertRates(Schedule.piecewiseLinear(new long[] {1}, new double[] {2}), 2, 2, 2);
+        Schedule longest = Schedule.piecewiseLinear(new long[] {0, Long.MAX_VALUE}, new double[] {2, 4});
+        assertEquals(2, longest.rate(0));
+        assertEquals(3, longest.rate(1L << 62));
+        assertEquals(4, longest.rate(Long.MAX_VALUE));
+    }
+
+    @Test
     void steps() {
         assertRates(Schedule.steps(8, 0.5, 2, 4, 4), 8, 8, 4, 4, 1, 1);
         assertRates(Schedule.steps(8, 0.5), 8, 8);
@@ -55,6 +148,86 @@ class ScheduleTest {
         assertEquals(0x1p-61, schedule.rate(0));
         assertEquals(2, schedule.rate(1L << 62));
         assertEquals(4, schedule.rate(Long.MAX_VALUE));
+    }
+
+    @Test
+    void theFirstAndTheLastStepsOfAWarmUp() {
+        Schedule eight = Schedule.polynomial(8, 1, 8);
+        assertRates(eight.warmup(Warmup.mlperf(4)), 0, 2, 4, 6, 8, 7, 6);
+        assertRates(eight.warmup(Warmup.optax(4, 4)), 4, 5, 6, 7, 8, 7, 6);
+        assertRates(eight.warmup(Warmup.linearLR(0.5, 4)), 4, 5, 6, 7, 8, 7, 6);
+        assertRates(eight.warmup(Warmup.timm(4, 4)), 4, 5, 6, 7, 4, 3, 2);
+        assertRates(eight.warmup(Warmup.horovod(2, 4)), 5, 6, 7, 8, 8, 7, 6);
+        assertRates(eight.warmup(Warmup.swav(2, 4)), 2, 4, 6, 8, 8, 7, 6);
+        assertRates(eight.warmup(Warmup.swav(2, 1)), 2, 8, 7);
+        assertRates(eight.warmup(Warmup.optax(10, 2)), 10, 9, 8, 7);
+    }
+
+    private static List<Warmup> warmups(long steps) {
+        return List.of(
+                Warmup.mlperf(steps),
+                Warmup.optax(0, steps),
+                Warmup.timm(0, steps),
+                Warmup.linearLR(0, steps),
+                Warmup.horovod(1e300, steps),
+                Warmup.swav(0, steps));
+    }
+
+    @Test
+    void aWarmUpMayHaveNoStepOrAllOfThem() {
+        for (Warmup warmup : warmups(0)) {
+            assertRates(Schedule.polynomial(8, 2, 4).warmup(warmup), 8, 4.5, 2, 0.5, 0);
+        }
+        for (Warmup warmup : warmups(Long.MAX_VALUE)) {
+            Schedule schedule = Schedule.constant(4).warmup(warmup);
+            assertEquals(0, schedule.rate(0), 0x1p-61, warmup.toString());
+            assertEquals(2, schedule.rate(1L << 62), warmup.toString());
+            assertEquals(4, schedule.rate(Long.MAX_VALUE - 1), warmup.toString());
+            assertEquals(4, schedule.rate(Long.MAX_VALUE), warmup.toString());
+        }
+    }
+
+    @Test
+    void prints() {
+        assertPrints("Schedule.constant(0.3)", Schedule.constant(0.3));
+        assertPrints("Schedule.polynomial(8.0, 2.0, 4, 0.0)", Schedule.polynomial(8, 2, 4));
+        assertPrints("Schedule.polynomial(8.0, 2.0, 4, 1.0E-4)", Schedule.polynomial(8, 2, 4, 1e-4));
+        assertPrints("Schedule.cosine(8.0, 4, 0.0)", Schedule.cosine(8, 4));
+        assertPrints("Schedule.cosine(8.0, 4, 1.0)", Schedule.cosine(8, 4, 1));
+        assertPrints("Schedule.cosineRestarts(8.0, 4, 2, 1.0)", Schedule.cosineRestarts(8, 4, 2, 1));
+        assertPrints("Schedule.oneCycle(8.0, 40)", Schedule.oneCycle(8, 40));
+        assertPrints("Schedule.steps(8.0, 0.5)", Schedule.steps(8, 0.5));
+        assertPrints("Schedule.steps(8.0, 0.5, 2, 4)", Schedule.steps(8, 0.5, 2, 4));
+        assertPrints(
+                "Schedule.piecewiseLinear(new long[] {2, 4}, new double[] {1.0, 0.5})",
+                Schedule.piecewiseLinear(new long[] {2, 4}, new double[] {1, 0.5}));
+        assertPrints(
+                "Schedule.constant(1.0).then(2, Schedule.constant(2.0)).warmup(3)",
+                Schedule.constant(1).then(2, Schedule.constant(2)).warmup(3));
+        assertPrints(
+                "Schedule.constant(1.0).then(2, Schedule.constant(2.0).warmup(Warmup.mlperf(3)))",
+                Schedule.constant(1).then(2, Schedule.constant(2).warmup(Warmup.mlperf(3))));
+        assertPrints("Warmup.optax(0.5, 3)", Warmup.optax(0.5, 3));
+        assertPrints("Warmup.timm(0.5, 3)", Warmup.timm(0.5, 3));
+        assertPrints("Warmup.linearLR(0.5, 3)", Warmup.linearLR(0.5, 3));
+        assertPrints("Warmup.horovod(8.0, 3)", Warmup.horovod(8, 3));
+        assertPrints("Warmup.swav(0.5, 3)", Warmup.swav(0.5, 3));
+        Schedule mine = new Schedule() {
+            @Override
+            public double rate(long step) {
+                return 1;
+            }
+
+            @Override
+            public String toString() {
+                return "mine";
+            }
+        };
+        assertPrints("mine.warmup(3)", mine.warmup(3));
+    }
+
+    private static void assertPrints(String expected, Object printed) {
+        assertEquals(expected, printed.toString());
     }
 
     @Test
