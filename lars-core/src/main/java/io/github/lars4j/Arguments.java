@@ -11,7 +11,7 @@ final class Arguments {
     static void require(float[] params, Gradients gradients, State state) {
         Objects.requireNonNull(params, "params");
         Objects.requireNonNull(gradients, "gradients");
-        Layers layers = state.layers;
+        Layers layers = state.layers();
         requireLength("params", params, layers);
         requireLength("gradients", gradients.array(), layers);
         requireDistinct("gradients", gradients.array(), "params", params);
@@ -26,9 +26,10 @@ final class Arguments {
         }
     }
 
-    /** Checks the momentum buffer of a caller, for layers with this momentum. */
-    static void requireMomentumBuffer(float[] buffer, Layers layers, double momentum) {
-        if (momentum == 0) {
+    /** Checks the momentum buffer of a caller. */
+    static void requireMomentumBuffer(float[] buffer, Setup setup) {
+        Layers layers = setup.layers;
+        if (!setup.mayHaveMomentum()) {
             throw new IllegalArgumentException("momentumBuffer is given with momentum 0; it needs momentum above 0");
         }
         requireLength("momentumBuffer", buffer, layers);
@@ -45,17 +46,17 @@ final class Arguments {
     /** Checks the weights to save or restore; {@code null} means that there are none. */
     static void requireParams(float[] params, State state) {
         if (params != null) {
-            requireLength("params", params, state.layers);
+            requireLength("params", params, state.layers());
             requireDistinct("params", params, "the momentum buffer", state.momentum);
         }
     }
 
     /** Checks that the sums belong to the optimizer's layers and that every sum the step needs is present. */
     static void requireSums(LayerSums sums, Gradients gradients, State state) {
-        Layers layers = state.layers;
+        Layers layers = state.layers();
         sums.layers().requireSameNames("sums", layers);
         for (int i = 0; i < layers.size(); i++) {
-            boolean products = state.needsProducts(i);
+            boolean products = state.setup.profileOf(i).needsProducts;
             if (!gradients.isMissing(i)
                     && !(sums.hasWeights(i) && sums.hasGradients(i) && (sums.hasProducts(i) || !products))) {
                 throw new IllegalArgumentException("sums is incomplete for layer \""
@@ -65,7 +66,7 @@ final class Arguments {
         }
     }
 
-    private static void requireLength(String name, float[] array, Layers layers) {
+    static void requireLength(String name, float[] array, Layers layers) {
         if (array.length < layers.end()) {
             throw new IllegalArgumentException(name + " has length " + array.length + "; it must be at least "
                     + layers.end() + ", the end of the layers");

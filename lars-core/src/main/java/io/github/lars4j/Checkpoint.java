@@ -17,9 +17,9 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Function;
 
 /**
  * Saves the state of an optimizer to a file and restores it. A resumed run gives the same bits as a run that was never
@@ -110,7 +110,7 @@ public final class Checkpoint {
         this.metadata = open.metadata();
         this.tensors = open.tensors();
         try {
-            this.state = Manifest.read(metadata);
+            this.state = Manifest.read(metadata, name -> RuleText.UNKNOWN);
             this.weights = Manifest.hasWeights(metadata);
             requireTensors();
         } catch (SafeTensorsException e) {
@@ -168,11 +168,15 @@ public final class Checkpoint {
             SafeTensorsWriter writer = new SafeTensorsWriter();
             Manifest.write(state, params != null).forEach(writer::metadata);
             long elements = 0;
-            if (state.hasMomentum()) {
-                elements += add(writer, state.layers, MOMENTUM_SUFFIX, state.momentum);
+            for (int i = 0; i < state.layers().size(); i++) {
+                if (state.hasMomentum(i)) {
+                    elements += add(writer, state.layers().get(i), MOMENTUM_SUFFIX, state.momentum);
+                }
             }
             if (params != null) {
-                elements += add(writer, state.layers, "", params);
+                for (Layer layer : state.layers()) {
+                    elements += add(writer, layer, "", params);
+                }
             }
             long bytes = elements * Float.BYTES;
             AtomicSave.save(disk, file, channel -> Checksum.write(writer, bytes, channel));
@@ -180,13 +184,9 @@ public final class Checkpoint {
         });
     }
 
-    private static long add(SafeTensorsWriter writer, Layers layers, String suffix, float[] array) {
-        long elements = 0;
-        for (Layer layer : layers) {
-            writer.floats(layer.name() + suffix, layer.shape(), array, (int) layer.offset());
-            elements += layer.length();
-        }
-        return elements;
+    private static long add(SafeTensorsWriter writer, Layer layer, String suffix, float[] array) {
+        writer.floats(layer.name() + suffix, layer.shape(), array, (int) layer.offset());
+        return layer.length();
     }
 
     /**
@@ -207,8 +207,9 @@ public final class Checkpoint {
     private void requireTensors() throws SafeTensorsException {
         Set<String> expected = new HashSet<>();
         expected.add(Checksum.TENSOR);
-        for (Layer layer : state.layers) {
-            if (state.hasMomentum()) {
+        for (int i = 0; i < state.layers().size(); i++) {
+            Layer layer = state.layers().get(i);
+            if (state.hasMomentum(i)) {
                 requireTensor(expected, layer.name() + MOMENTUM_SUFFIX, layer);
             }
             if (weights) {
@@ -242,7 +243,7 @@ public final class Checkpoint {
 
     /** Returns the layers with their offsets and treatments at the time of the save. */
     public Layers layers() {
-        return state.layers;
+        return state.layers();
     }
 
     /**
@@ -253,7 +254,7 @@ public final class Checkpoint {
      * rule.
      */
     public Hyperparameters hyperparameters() {
-        return state.hyperparameters;
+        return state.hyperparameters();
     }
 
     /** Returns whether the file contains the weights. */
@@ -360,40 +361,47 @@ public final class Checkpoint {
         if (params != null && !weights) {
             throw new IllegalArgumentException("params is given, but the checkpoint has no weights");
         }
+        int[] from = new int[before.layers().size()];
+        List<String> taken = new ArrayList<>();
+        List<String> leftWithout = new ArrayList<>();
+        Map<String, String> leftInFile = match(before, from, prefix, partial, taken, leftWithout);
+        Setup restored = before.setup;
         if (settings) {
-            Savable.require(before.layers, state.hasMomentum());
+            Setup saved = state.setup;
+            if (!saved.ownRules().isEmpty()) {
+                saved.ownRules().forEach(rule -> before.setup.formula(rule.ownName().get()));
+                saved = Manifest.read(metadata, before.setup::formula).setup;
+            }
+            restored = before.setup.restoredFrom(saved, from);
+            Savable.require(restored);
         } else {
-            requireUsableMomentum(before);
+            requireUsableMomentum(before, from);
         }
-        Hyperparameters hyper = settings ? withFormulaOf(before.hyperparameters.rule()) : before.hyperparameters;
-        int[] from = new int[before.layers.size()];
-        Restored restored = match(before, hyper, from, prefix, partial);
+        List<String> notes = settings ? changes(before, restored, from) : unused(before, from);
         try (SafeTensorsFile open = SafeTensorsFile.open(file)) {
             if (!open.metadata().equals(metadata) || !open.tensors().equals(tensors)) {
                 throw new SafeTensorsException(file + " has changed since it was loaded; load it again");
             }
             Checksum.verifyAll(file, open);
-            float[] momentum = before.momentumFor(hyper);
+            float[] momentum = before.momentumFor(restored);
             State changed = live.change();
             changed.momentum = momentum;
-            if (settings) {
-                changed.takeSettings(state, from);
-                changed.hyperparameters = hyper;
-            }
+            changed.setup = restored;
             changed.takeProgress(state, from);
             for (int i = 0; i < from.length; i++) {
                 if (from[i] >= 0) {
-                    readLayer(open, state.layers.get(from[i]).name(), changed, i, params);
+                    readLayer(open, from[i], changed, i, params);
                 }
             }
         }
-        return restored;
+        return new Restored(taken, leftInFile, leftWithout, notes);
     }
 
-    private void readLayer(SafeTensorsFile open, String name, State changed, int layer, float[] params)
+    private void readLayer(SafeTensorsFile open, int saved, State changed, int layer, float[] params)
             throws IOException {
-        int offset = (int) changed.layers.get(layer).offset();
-        if (changed.hasMomentum() && state.hasMomentum()) {
+        String name = state.layers().get(saved).name();
+        int offset = (int) changed.layers().get(layer).offset();
+        if (changed.hasMomentum(layer) && state.hasMomentum(saved)) {
             open.readFloats(name + MOMENTUM_SUFFIX, changed.momentum, offset);
         }
         if (params != null) {
@@ -401,52 +409,43 @@ public final class Checkpoint {
         }
     }
 
-    /** Returns the hyperparameters of this checkpoint; a formula of one's own is that of the optimizer's rule. */
-    private Hyperparameters withFormulaOf(Rule mine) {
-        Hyperparameters hyper = state.hyperparameters;
-        Optional<String> name = hyper.rule().ownName();
-        if (name.isEmpty()) {
-            return hyper;
-        }
-        if (!name.equals(mine.ownName())) {
-            throw new IllegalArgumentException("the rule of the checkpoint has a trust ratio of its own, \"" + name.get()
-                    + "\", and a file cannot contain its formula; the optimizer must be built with the rule of that name,"
-                    + " and its rule is " + mine);
-        }
-        return hyper.withRule(RuleText.read(metadata, mine.ownRatio().get()));
-    }
-
-    /** Checks that the optimizer's rule, which is kept, can use this checkpoint's momentum. */
-    private void requireUsableMomentum(State live) {
-        Rule.Entry mine = live.hyperparameters.rule().entry();
-        Rule.Entry entry = state.hyperparameters.rule().entry();
-        if (live.hasMomentum() && state.hasMomentum() && mine != entry) {
-            throw new IllegalArgumentException("rule.entry is " + mine + " in the optimizer and " + entry
-                    + " in the checkpoint, so the momentum has another meaning; restore the checkpoint with its"
-                    + " settings, and then a snapshot converted to the optimizer's rule");
+    /** Checks that the optimizer's rules, which are kept, can use this checkpoint's momentum. */
+    private void requireUsableMomentum(State live, int[] from) {
+        for (int i = 0; i < from.length; i++) {
+            if (from[i] < 0 || !live.hasMomentum(i) || !state.hasMomentum(from[i])) {
+                continue;
+            }
+            Rule.Entry mine = live.setup.profileOf(i).rule.entry();
+            Rule.Entry entry = state.setup.profileOf(from[i]).rule.entry();
+            if (mine != entry) {
+                throw new IllegalArgumentException("rule.entry is " + mine + " in the optimizer and " + entry
+                        + " in the checkpoint, so the momentum has another meaning; restore the checkpoint with its"
+                        + " settings, and then a snapshot converted to the optimizer's rule");
+            }
         }
     }
 
     /**
      * Finds the optimizer's layers in this checkpoint.
      *
-     * @param hyper the hyperparameters after the restore
      * @param from receives the index in this checkpoint of each of the optimizer's layers, or -1
+     * @param taken receives the names of the layers that are found
+     * @param leftWithout receives the names of the other layers
+     * @return what is left in the checkpoint, with the reason
      */
-    private Restored match(State live, Hyperparameters hyper, int[] from, String prefix, boolean partial) {
-        List<String> taken = new ArrayList<>();
+    private Map<String, String> match(
+            State live, int[] from, String prefix, boolean partial, List<String> taken, List<String> leftWithout) {
         Map<String, String> leftInFile = new TreeMap<>();
-        for (Layer layer : state.layers) {
+        for (Layer layer : state.layers()) {
             leftInFile.put(layer.name(), "the optimizer has no such layer");
         }
         Set<String> names = new HashSet<>(leftInFile.keySet());
-        List<String> leftWithout = new ArrayList<>();
         StringBuilder differences = new StringBuilder();
         for (int i = 0; i < from.length; i++) {
-            Layer layer = live.layers.get(i);
+            Layer layer = live.layers().get(i);
             String name = prefix + layer.name();
-            from[i] = names.contains(name) ? state.layers.index(name) : -1;
-            if (from[i] >= 0 && state.layers.get(from[i]).length() == layer.length()) {
+            from[i] = names.contains(name) ? state.layers().index(name) : -1;
+            if (from[i] >= 0 && state.layers().get(from[i]).length() == layer.length()) {
                 leftInFile.remove(name);
                 taken.add(layer.name());
                 continue;
@@ -454,7 +453,7 @@ public final class Checkpoint {
             if (from[i] >= 0) {
                 leftInFile.put(
                         name,
-                        "its length is " + state.layers.get(from[i]).length() + ", the optimizer's is "
+                        "its length is " + state.layers().get(from[i]).length() + ", the optimizer's is "
                                 + layer.length());
                 from[i] = -1;
             } else {
@@ -466,46 +465,90 @@ public final class Checkpoint {
         if (!differences.isEmpty() && !(partial && !taken.isEmpty())) {
             throw new IllegalArgumentException("the layers of the checkpoint differ from the optimizer's"
                     + (partial ? ", and none matches" : "")
-                    + Prefixes.hint(live.layers, names, prefix, "restoreMatching(lars, params, prefix)")
+                    + Prefixes.hint(live.layers(), names, prefix, "restoreMatching(lars, params, prefix)")
                     + ":" + differences);
         }
-        return new Restored(taken, leftInFile, leftWithout, settings ? changes(live, hyper, from) : unused(live));
+        return leftInFile;
     }
 
     /** Says so if the optimizer keeps a momentum of 0, or above 0, that does not fit this checkpoint. */
-    private List<String> unused(State live) {
-        if (state.hasMomentum() == live.hasMomentum()) {
-            return List.of();
+    private List<String> unused(State live, int[] from) {
+        boolean unused = false;
+        boolean absent = false;
+        for (int i = 0; i < from.length; i++) {
+            unused |= from[i] >= 0 && state.hasMomentum(from[i]) && !live.hasMomentum(i);
+            absent |= from[i] >= 0 && !state.hasMomentum(from[i]) && live.hasMomentum(i);
         }
-        return List.of(
-                state.hasMomentum()
-                        ? "the momentum of the checkpoint is not used, because the optimizer has momentum 0"
-                        : "the checkpoint has no momentum, so it starts from 0");
+        List<String> notes = new ArrayList<>();
+        if (unused) {
+            notes.add("the momentum of the checkpoint is not used" + where(state, live)
+                    + ", because the optimizer has momentum 0");
+        }
+        if (absent) {
+            notes.add("the checkpoint has no momentum" + where(state, live) + ", so it starts from 0");
+        }
+        return notes;
     }
 
-    /** Lists the settings of the optimizer that differ from this checkpoint's. */
-    private List<String> changes(State live, Hyperparameters is, int[] from) {
-        Hyperparameters was = live.hyperparameters;
+    private static String where(State saved, State live) {
+        return saved.setup.groups.isEmpty() && live.setup.groups.isEmpty() ? "" : " in some layers";
+    }
+
+    /** Lists the settings of the optimizer that a restore changes, or does not take from this checkpoint. */
+    private List<String> changes(State live, Setup restored, int[] from) {
+        Hyperparameters was = live.hyperparameters();
+        Hyperparameters is = restored.settings.hyperparameters(state.step);
         List<String> changes = new ArrayList<>();
         addChange(changes, "rule", was.rule(), is.rule());
-        addChange(changes, "trustCoefficient", was.trustCoefficient(), is.trustCoefficient());
-        addChange(changes, "weightDecay", was.weightDecay(), is.weightDecay());
-        addChange(changes, "momentum", was.momentum(), is.momentum());
+        addNumber(changes, "trustCoefficient", was.trustCoefficient(), is.trustCoefficient(), Settings::trustCoefficient, live);
+        addNumber(changes, "weightDecay", was.weightDecay(), is.weightDecay(), Settings::weightDecay, live);
+        addNumber(changes, "momentum", was.momentum(), is.momentum(), Settings::momentum, live);
         addChange(changes, "dampening", was.dampening(), is.dampening());
         addChange(changes, "nesterov", was.nesterov(), is.nesterov());
         addChange(changes, "momentumCorrection", was.momentumCorrection(), is.momentumCorrection());
         List<String> treated = new ArrayList<>();
         for (int i = 0; i < from.length; i++) {
-            Layer layer = live.layers.get(i);
+            Layer layer = live.layers().get(i);
             if (from[i] >= 0
-                    && !layer.treatment().equals(state.layers.get(from[i]).treatment())) {
+                    && !layer.treatment().equals(state.layers().get(from[i]).treatment())) {
                 treated.add(layer.name());
             }
         }
         if (!treated.isEmpty()) {
             changes.add("the checkpoint's treatment replaces that of " + Prefixes.some(treated));
         }
+        for (Group group : restored.groups) {
+            addGroup(changes, group, live.setup.groups.get(live.setup.group(group.name())));
+        }
         return changes;
+    }
+
+    /** Adds the change of a value, unless schedules are involved: then, whether it is by schedule on both sides. */
+    private void addNumber(
+            List<String> changes, String name, double was, double is, Function<Settings, Schedule> value, State live) {
+        boolean mine = Settings.isNumber(value.apply(live.setup.settings));
+        boolean saved = Settings.isNumber(value.apply(state.setup.settings));
+        if (mine && saved) {
+            addChange(changes, name, was, is);
+        } else if (mine != saved) {
+            changes.add(name + " is " + (mine ? "the optimizer's number " + is : "the optimizer's schedule")
+                    + ", was " + (saved ? "a number" : "a schedule") + " in the checkpoint: "
+                    + value.apply(state.setup.settings).rate(state.step));
+        }
+    }
+
+    private void addGroup(List<String> changes, Group is, Group was) {
+        if (state.setup.groups.stream().noneMatch(group -> group.name().equals(is.name()))) {
+            changes.add("the checkpoint has no group \"" + is.name() + "\"; the optimizer's stays as it is");
+            return;
+        }
+        if (!is.settings().toString().equals(was.settings().toString())) {
+            changes.add("group \"" + is.name() + "\" has " + is.settings() + ", had " + was.settings());
+        }
+        if (!is.layers().equals(was.layers())) {
+            changes.add("group \"" + is.name() + "\" has the layers " + Prefixes.some(is.layers()) + ", had "
+                    + Prefixes.some(was.layers()));
+        }
     }
 
     private static void addChange(List<String> changes, String name, Object was, Object is) {
@@ -521,7 +564,7 @@ public final class Checkpoint {
     /** Returns the path of the file and a summary of its content. */
     @Override
     public String toString() {
-        return file + ": step " + state.step + ", " + state.layers.size() + " layers"
+        return file + ": step " + state.step + ", " + state.layers().size() + " layers"
                 + (state.hasMomentum() ? ", momentum" : "") + (weights ? ", weights" : "");
     }
 }

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
@@ -165,6 +166,27 @@ public final class Layers implements Iterable<Layer> {
         }
     }
 
+    /**
+     * Checks that the first of these layers are others, in the same order and at the same offsets.
+     *
+     * @param what the name of these layers in the message
+     * @throws IllegalArgumentException if they are not
+     */
+    void requireBeginWith(String what, Layers others) {
+        if (size() < others.size()) {
+            throw new IllegalArgumentException(
+                    what + " has " + size() + " layers; it must have at least " + others.size());
+        }
+        for (int i = 0; i < others.size(); i++) {
+            Layer other = others.get(i);
+            if (!get(i).withTreatment(other.treatment()).equals(other)) {
+                throw new IllegalArgumentException(what + " has layer \"" + get(i).name() + "\" at index " + i
+                        + ", offset " + get(i).offset() + ", with shape " + get(i).shape() + "; it must be \""
+                        + other.name() + "\", offset " + other.offset() + ", with shape " + other.shape());
+            }
+        }
+    }
+
     /** Returns the index after the last element of any layer, which is the minimum length of the arrays. */
     public long end() {
         return end;
@@ -295,13 +317,40 @@ public final class Layers implements Iterable<Layer> {
          * @throws IllegalArgumentException if no name matches; use {@link #treatIfPresent} if that is not an error
          */
         public Builder treat(Pattern pattern, Treatment treatment) {
-            Objects.requireNonNull(pattern, "pattern");
             Objects.requireNonNull(treatment, "treatment");
+            requireMatch(pattern);
+            return treatIfPresent(pattern, treatment);
+        }
+
+        private void requireMatch(Pattern pattern) {
+            Objects.requireNonNull(pattern, "pattern");
             if (layers.stream().noneMatch(layer -> pattern.matcher(layer.name()).find())) {
                 throw new IllegalArgumentException("pattern is \"" + pattern
                         + "\"; it must match the name of a layer added so far: " + firstNames());
             }
-            return treatIfPresent(pattern, treatment);
+        }
+
+        /**
+         * Changes the treatment of every layer added so far whose name contains a match of {@code pattern}, and keeps
+         * what the change does not concern:
+         *
+         * <pre>{@code
+         * builder.treatOneDimensional(Treatment.PLAIN)
+         *         .treat(Pattern.compile("bias$"), t -> t.withRateFactor(0.01)) // still no decay, no trust ratio
+         * }</pre>
+         *
+         * @throws IllegalArgumentException if no name matches
+         */
+        public Builder treat(Pattern pattern, UnaryOperator<Treatment> change) {
+            Objects.requireNonNull(change, "change");
+            requireMatch(pattern);
+            layers.replaceAll(layer -> pattern.matcher(layer.name()).find() ? changed(layer, change) : layer);
+            return this;
+        }
+
+        private static Layer changed(Layer layer, UnaryOperator<Treatment> change) {
+            return layer.withTreatment(
+                    Objects.requireNonNull(change.apply(layer.treatment()), "the result of change"));
         }
 
         /** Lists the names of the first three layers, for a message. */
@@ -334,6 +383,15 @@ public final class Layers implements Iterable<Layer> {
          */
         public Builder treatOneDimensional(Treatment treatment) {
             Objects.requireNonNull(treatment, "treatment");
+            return treatOneDimensional(before -> treatment);
+        }
+
+        /**
+         * Changes the treatment of every layer added so far that has at most one dimension, and keeps what the change
+         * does not concern; otherwise as {@link #treatOneDimensional(Treatment)}.
+         */
+        public Builder treatOneDimensional(UnaryOperator<Treatment> change) {
+            Objects.requireNonNull(change, "change");
             if (layers.isEmpty()) {
                 throw new IllegalStateException(
                         "treatOneDimensional was called before a layer was added; it treats the layers added so far");
@@ -343,7 +401,7 @@ public final class Layers implements Iterable<Layer> {
                         "layer \"" + layers.get(shaped.nextClearBit(0)).name()
                                 + "\" was added by its length; treatOneDimensional needs every shape, so use addTensor");
             }
-            layers.replaceAll(layer -> layer.shape().size() <= 1 ? layer.withTreatment(treatment) : layer);
+            layers.replaceAll(layer -> layer.shape().size() <= 1 ? changed(layer, change) : layer);
             return this;
         }
 

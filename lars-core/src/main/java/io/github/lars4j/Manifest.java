@@ -2,15 +2,20 @@ package io.github.lars4j;
 
 import io.github.lars4j.internal.Checks;
 import io.github.lars4j.rule.Hyperparameters;
+import io.github.lars4j.rule.Rule;
 import io.github.lars4j.rule.Treatment;
+import io.github.lars4j.rule.TrustRatio;
 import io.github.lars4j.safetensors.SafeTensorsException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Function;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /**
  * Converts a state, except its momentum, to the metadata of a checkpoint and back. Each state has exactly one metadata
@@ -26,41 +31,112 @@ final class Manifest {
     /** The first format, which is written whenever it suffices. */
     private static final String VERSION = "1";
 
-    /** The format of rules with more values than format 1 has; see {@link RuleText}. */
+    /** The format of groups, of schedules of other values than the rate, and of rules that {@link RuleText} describes. */
     private static final String VERSION_TWO = "2";
 
     private static final String WEIGHTS = "weights";
     private static final String NESTEROV = "nesterov";
+    private static final String GROUP = "group.";
+    private static final String NAME = ".name";
+    private static final String SCHEDULES = "schedules";
     private static final int LAYER_FIELDS = 9;
 
     private Manifest() {}
 
     /** Returns the metadata of a state; {@code weights} says whether the file contains the weights. */
     static Map<String, String> write(State state, boolean weights) {
-        Hyperparameters hyper = state.hyperparameters;
+        boolean formatTwo = needsFormatTwo(state);
         Map<String, String> text = new TreeMap<>();
-        text.put(FORMAT, RuleText.needsFormatTwo(hyper.rule()) ? VERSION_TWO : VERSION);
+        text.put(FORMAT, formatTwo ? VERSION_TWO : VERSION);
         text.put(WEIGHTS, String.valueOf(weights));
         text.put("step", String.valueOf(state.step));
         text.put("refusals", String.valueOf(state.refusals));
-        RuleText.write(hyper.rule(), text);
-        text.put("trustCoefficient", String.valueOf(hyper.trustCoefficient()));
-        text.put("weightDecay", String.valueOf(hyper.weightDecay()));
-        text.put("momentum", String.valueOf(hyper.momentum()));
-        text.put("dampening", String.valueOf(hyper.dampening()));
-        text.put(NESTEROV, String.valueOf(hyper.nesterov()));
-        text.put("momentumCorrection", String.valueOf(hyper.momentumCorrection()));
-        for (int i = 0; i < state.layers.size(); i++) {
-            Layer layer = state.layers.get(i);
+        write(state.setup.settings, state.step, "", text);
+        List<Group> groups = state.setup.groups;
+        for (int g = 0; g < groups.size(); g++) {
+            text.put(GROUP + g + NAME, groups.get(g).name());
+            write(groups.get(g).settings(), state.step, GROUP + g + ".", text);
+        }
+        for (int i = 0; i < state.layers().size(); i++) {
+            Layer layer = state.layers().get(i);
             Treatment treatment = layer.treatment();
             String shape = layer.shape().stream().map(String::valueOf).collect(Collectors.joining(",", "[", "]"));
             text.put(
                     "layer." + i,
                     layer.offset() + " " + shape + " " + treatment.decay() + " " + treatment.adapt() + " "
                             + treatment.rateFactor() + " " + state.begun[i] + " " + state.learningRates[i] + " "
-                            + state.trustRatios[i] + " " + layer.name());
+                            + state.trustRatios[i] + " "
+                            + (formatTwo ? state.trustCoefficients[i] + " " + groupsOf(i, groups) + " " : "")
+                            + layer.name());
         }
         return text;
+    }
+
+    private static boolean needsFormatTwo(State state) {
+        Settings settings = state.setup.settings;
+        if (!state.setup.groups.isEmpty() || RuleText.needsFormatTwo(settings.rule())
+                || !schedules(settings).isEmpty()) {
+            return true;
+        }
+        for (int i = 0; i < state.begun.length; i++) {
+            if (state.trustCoefficients[i] != state.setup.profileOf(i).coefficientToCorrect(state.learningRates[i])) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Adds the values that settings give, except learning rates and maximum norms, which are not saved. */
+    private static void write(Settings settings, long step, String prefix, Map<String, String> text) {
+        if (settings.rule() != null) {
+            Map<String, String> rule = new TreeMap<>();
+            RuleText.write(settings.rule(), rule);
+            rule.forEach((key, value) -> text.put(prefix + key, value));
+        }
+        put(text, prefix + "trustCoefficient", at(settings.trustCoefficient(), step));
+        put(text, prefix + "weightDecay", at(settings.weightDecay(), step));
+        put(text, prefix + "momentum", at(settings.momentum(), step));
+        put(text, prefix + "dampening", settings.dampening());
+        put(text, prefix + NESTEROV, settings.nesterov());
+        put(text, prefix + "momentumCorrection", settings.momentumCorrection());
+        put(text, prefix + "rateFactor", settings.rateFactor());
+        List<String> schedules = schedules(settings);
+        if (!schedules.isEmpty()) {
+            text.put(prefix + SCHEDULES, String.join(",", schedules));
+        }
+    }
+
+    private static void put(Map<String, String> text, String key, Object value) {
+        if (value != null) {
+            text.put(key, String.valueOf(value));
+        }
+    }
+
+    private static Double at(Schedule value, long step) {
+        return value == null ? null : value.rate(step);
+    }
+
+    /** Returns the names of the values that are schedules. A checkpoint contains their values in the next step. */
+    private static List<String> schedules(Settings settings) {
+        List<String> names = new ArrayList<>();
+        addSchedule(names, "trustCoefficient", settings.trustCoefficient());
+        addSchedule(names, "weightDecay", settings.weightDecay());
+        addSchedule(names, "momentum", settings.momentum());
+        return names;
+    }
+
+    private static void addSchedule(List<String> names, String name, Schedule value) {
+        if (value != null && !Settings.isNumber(value)) {
+            names.add(name);
+        }
+    }
+
+    private static String groupsOf(int layer, List<Group> groups) {
+        String indices = IntStream.range(0, groups.size())
+                .filter(g -> groups.get(g).has(layer))
+                .mapToObj(String::valueOf)
+                .collect(Collectors.joining(","));
+        return indices.isEmpty() ? "-" : indices;
     }
 
     /**
@@ -81,10 +157,11 @@ final class Manifest {
     /**
      * Reads the metadata that {@link #write} has written. If {@code nesterov} is missing, as in old files, it is false.
      *
+     * @param formulas returns the formula of a trust ratio of one's own by its name
      * @return the state, without momentum
      * @throws SafeTensorsException if {@link #write} cannot have written this metadata
      */
-    static State read(Map<String, String> text) throws SafeTensorsException {
+    static State read(Map<String, String> text, Function<String, TrustRatio> formulas) throws SafeTensorsException {
         String version = text.get(FORMAT);
         if (!isKnown(version)) {
             throw new SafeTensorsException("metadata \"" + FORMAT + "\" is "
@@ -93,7 +170,7 @@ final class Manifest {
         }
         State state;
         try {
-            state = parse(text);
+            state = parse(text, VERSION_TWO.equals(version), formulas);
         } catch (IllegalArgumentException e) {
             // Not as the cause: its message quotes the bad value in full, which could flood a log.
             throw new SafeTensorsException("the metadata is not that of a checkpoint: "
@@ -111,30 +188,35 @@ final class Manifest {
         return Boolean.parseBoolean(text.get(WEIGHTS));
     }
 
-    private static State parse(Map<String, String> text) {
-        Hyperparameters hyper = new Hyperparameters(
-                RuleText.read(text, RuleText.UNKNOWN),
+    private static State parse(
+            Map<String, String> text, boolean formatTwo, Function<String, TrustRatio> formulas) {
+        int fieldsOfLayer = formatTwo ? LAYER_FIELDS + 2 : LAYER_FIELDS;
+        List<String[]> lines = new ArrayList<>();
+        List<Layer> ofLines = new ArrayList<>();
+        while (text.containsKey("layer." + ofLines.size())) {
+            String[] fields = value(text, "layer." + ofLines.size()).split(" ", fieldsOfLayer);
+            if (fields.length < fieldsOfLayer) {
+                throw new IllegalArgumentException("layer." + ofLines.size() + " has " + fields.length + " fields");
+            }
+            Treatment treatment = new Treatment(
+                    Boolean.parseBoolean(fields[2]), Boolean.parseBoolean(fields[3]), Double.parseDouble(fields[4]));
+            List<Long> shape = shape(fields[1]);
+            String name = fields[fieldsOfLayer - 1];
+            ofLines.add(
+                    new Layer(name, Long.parseLong(fields[0]), shape, Layer.elements(name, shape), treatment));
+            lines.add(fields);
+        }
+        Layers layers = new Layers(ofLines);
+        Settings settings = Settings.of(new Hyperparameters(
+                rule(text, formulas),
                 Double.parseDouble(value(text, "trustCoefficient")),
                 Double.parseDouble(value(text, "weightDecay")),
                 Double.parseDouble(value(text, "momentum")),
                 Double.parseDouble(value(text, "dampening")),
                 Boolean.parseBoolean(text.get(NESTEROV)),
-                Boolean.parseBoolean(value(text, "momentumCorrection")));
-        List<String[]> lines = new ArrayList<>();
-        List<Layer> layers = new ArrayList<>();
-        while (text.containsKey("layer." + layers.size())) {
-            String[] fields = value(text, "layer." + layers.size()).split(" ", LAYER_FIELDS);
-            if (fields.length < LAYER_FIELDS) {
-                throw new IllegalArgumentException("layer." + layers.size() + " has " + fields.length + " fields");
-            }
-            Treatment treatment = new Treatment(
-                    Boolean.parseBoolean(fields[2]), Boolean.parseBoolean(fields[3]), Double.parseDouble(fields[4]));
-            List<Long> shape = shape(fields[1]);
-            layers.add(new Layer(
-                    fields[8], Long.parseLong(fields[0]), shape, Layer.elements(fields[8], shape), treatment));
-            lines.add(fields);
-        }
-        State state = new State(new Layers(layers), hyper, null);
+                Boolean.parseBoolean(value(text, "momentumCorrection"))));
+        State state = new State(
+                new Setup(layers, withSchedules(settings, text), groups(text, layers, lines, formulas)), null);
         value(text, WEIGHTS);
         state.step = Checks.atLeast(0, "step", Long.parseLong(value(text, "step")));
         state.refusals = Checks.atLeast(0, "refusals", Long.parseLong(value(text, "refusals")));
@@ -143,8 +225,77 @@ final class Manifest {
             state.begun[i] = Boolean.parseBoolean(fields[5]);
             state.learningRates[i] = Checks.atLeastZero("last learning rate", Double.parseDouble(fields[6]));
             state.trustRatios[i] = Checks.atLeastZero("last trust ratio", Double.parseDouble(fields[7]));
+            state.trustCoefficients[i] = formatTwo
+                    ? Checks.atLeastZero("last trust coefficient", Double.parseDouble(fields[8]))
+                    : state.setup.profileOf(i).coefficientToCorrect(state.learningRates[i]);
         }
         return state;
+    }
+
+    private static Rule rule(Map<String, String> text, Function<String, TrustRatio> formulas) {
+        String own = text.get("rule.own");
+        return RuleText.read(text, own == null ? RuleText.UNKNOWN : formulas.apply(own));
+    }
+
+    private static List<Group> groups(
+            Map<String, String> text, Layers layers, List<String[]> lines, Function<String, TrustRatio> formulas) {
+        List<Group> groups = new ArrayList<>();
+        while (text.containsKey(GROUP + groups.size() + NAME)) {
+            int index = groups.size();
+            BitSet members = new BitSet();
+            for (int i = 0; i < lines.size(); i++) {
+                members.set(i, List.of(lines.get(i)[9].split(",", -1)).contains(String.valueOf(index)));
+            }
+            Map<String, String> own = new TreeMap<>();
+            String prefix = GROUP + index + ".";
+            text.forEach((key, value) -> {
+                if (key.startsWith(prefix)) {
+                    own.put(key.substring(prefix.length()), value);
+                }
+            });
+            Group group = new Group(own.get("name"), layer -> false, settings(own, formulas), layers, members);
+            Setup.requireNew(group, groups);
+            groups.add(group);
+        }
+        return groups;
+    }
+
+    private static Settings settings(Map<String, String> text, Function<String, TrustRatio> formulas) {
+        Settings settings = Settings.NONE;
+        for (Map.Entry<String, String> entry : text.entrySet()) {
+            String value = entry.getValue();
+            settings = switch (entry.getKey()) {
+                case "rule.ratio" -> settings.rule(rule(text, formulas));
+                case "trustCoefficient" -> settings.trustCoefficient(Double.parseDouble(value));
+                case "weightDecay" -> settings.weightDecay(Double.parseDouble(value));
+                case "momentum" -> settings.momentum(Double.parseDouble(value));
+                case "dampening" -> settings.dampening(Double.parseDouble(value));
+                case NESTEROV -> settings.nesterov(Boolean.parseBoolean(value));
+                case "momentumCorrection" -> settings.momentumCorrection(Boolean.parseBoolean(value));
+                case "rateFactor" -> settings.rateFactor(Double.parseDouble(value));
+                default -> settings;
+            };
+        }
+        settings.requireRanges();
+        return withSchedules(settings, text);
+    }
+
+    /** Returns settings in which the values that were schedules are marked as such. */
+    private static Settings withSchedules(Settings settings, Map<String, String> text) {
+        Settings marked = settings;
+        for (String name : text.getOrDefault(SCHEDULES, "").split(",", -1)) {
+            marked = switch (name) {
+                case "trustCoefficient" -> marked.trustCoefficient(unknown(text, name));
+                case "weightDecay" -> marked.weightDecay(unknown(text, name));
+                case "momentum" -> marked.momentum(unknown(text, name));
+                default -> marked;
+            };
+        }
+        return marked;
+    }
+
+    private static Schedule unknown(Map<String, String> text, String name) {
+        return new Schedules.Unknown(Double.parseDouble(value(text, name)));
     }
 
     /** Returns the value of an entry that must be there. */

@@ -26,6 +26,20 @@ final class Schedules {
         }
     }
 
+    /** Stands for a schedule in a checkpoint, which contains only its value at the time of the save. */
+    record Unknown(double rate) implements Schedule {
+
+        @Override
+        public double rate(long step) {
+            return rate;
+        }
+
+        @Override
+        public String toString() {
+            return "a schedule, " + rate + " when it was saved";
+        }
+    }
+
     record Polynomial(double rate, double power, long steps, double endRate) implements Schedule {
 
         @Override

@@ -32,12 +32,12 @@ public final class Snapshot {
 
     /** Returns the layers with their treatments at the time of the snapshot. */
     public Layers layers() {
-        return state.layers;
+        return state.layers();
     }
 
     /** Returns the hyperparameters at the time of the snapshot, including the rule. */
     public Hyperparameters hyperparameters() {
-        return state.hyperparameters;
+        return state.hyperparameters();
     }
 
     /** Returns the number of steps taken, without refused steps. */
@@ -46,7 +46,8 @@ public final class Snapshot {
     }
 
     /**
-     * Returns this state converted for use with another rule. Depending on the rule's {@link Rule.Entry}, the momentum
+     * Returns this state converted for use with another rule of the optimizer; groups with a rule of their own keep it.
+     * Depending on the rule's {@link Rule.Entry}, the momentum
      * buffer contains the learning rate and the trust ratio, only the trust ratio, or neither. The conversion
      * multiplies each layer's momentum by the factor between the two, computed with the rate and ratio of the layer's
      * last step. The result is exact if rate and ratio never changed and neither rule applies weight decay {@linkplain
@@ -60,19 +61,19 @@ public final class Snapshot {
     public Snapshot convertedTo(Rule rule) {
         Objects.requireNonNull(rule, "rule");
         State converted = state.copy();
-        Hyperparameters before = state.hyperparameters;
-        converted.hyperparameters = before.withRule(rule);
-        if (rule.entry() == before.rule().entry()) {
-            return new Snapshot(converted);
-        }
-        for (int i = 0; i < state.layers.size(); i++) {
-            if (state.momentum == null || !state.begun[i]) {
+        Settings settings = state.setup.settings.rule(rule);
+        boolean correctable = rule.entry() == Rule.Entry.VELOCITY;
+        converted.setup = state.setup.withSettings(correctable ? settings : settings.momentumCorrection(false));
+        for (int i = 0; i < state.layers().size(); i++) {
+            Rule.Entry before = state.setup.profileOf(i).rule.entry();
+            Rule.Entry after = converted.setup.profileOf(i).rule.entry();
+            if (before == after || !state.hasMomentum(i) || !state.begun[i]) {
                 continue;
             }
-            Layer layer = state.layers.get(i);
+            Layer layer = state.layers().get(i);
             double rate = state.learningRates[i];
             double ratio = state.trustRatios[i];
-            double factor = rule.entry().in(rate, ratio) / before.rule().entry().in(rate, ratio);
+            double factor = after.in(rate, ratio) / before.in(rate, ratio);
             if (!(factor > 0 && factor <= Float.MAX_VALUE)) {
                 throw new IllegalArgumentException("rule.entry is " + rule.entry() + "; the momentum of layer \""
                         + layer.name() + "\" would be multiplied by " + factor + " (last rate " + rate + ", ratio "

@@ -23,6 +23,9 @@ final class Step implements AutoCloseable {
     private final MeasurePass measurePass;
     private final UpdatePass updatePass;
     private final Crew crew;
+    private final int threads;
+    private final Plan.Grain grain;
+    private final boolean allSums;
 
     private final byte[] reads;
     private final LayerSums sums;
@@ -35,7 +38,12 @@ final class Step implements AutoCloseable {
     private boolean wrote;
 
     Step(State state, Decision decision, boolean carrySums, KernelWish wish, int threads, Plan.Grain grain) {
-        Layers layers = state.layers;
+        this(state, decision, carrySums, KernelSource.open(wish), threads, grain);
+    }
+
+    private Step(
+            State state, Decision decision, boolean carrySums, KernelSource source, int threads, Plan.Grain grain) {
+        Layers layers = state.layers();
         int n = layers.size();
         int[] offsets = new int[n];
         int[] lengths = new int[n];
@@ -45,23 +53,37 @@ final class Step implements AutoCloseable {
         }
         this.state = state;
         this.carrySums = carrySums;
-        this.plan = Plan.of(offsets, lengths, decision.needsAllSums(), threads, grain);
+        this.threads = threads;
+        this.grain = grain;
+        this.allSums = decision.needsAllSums();
+        this.plan = Plan.of(offsets, lengths, allSums, threads, grain);
         this.decision = decision;
         this.reads = new byte[n];
         this.sums = new LayerSums(layers);
-        this.report = new StepReport(layers);
+        this.report = new StepReport(state.setup);
         this.carried = new double[n];
-        this.kernelSource = KernelSource.open(wish);
+        this.kernelSource = source;
         this.measurePass = new MeasurePass(plan);
         this.updatePass = new UpdatePass(plan, decision.coefficients());
         // Last, so that a failure above leaves no threads behind.
         this.crew = new Crew(threads);
     }
 
+    /** Returns whether this step fits the setup of the state, so that no {@link #of} is needed. */
+    boolean fits() {
+        return allSums == decision.needsAllSums() && report.groups() == state.setup.groups.size();
+    }
+
+    /** Returns a step with the same settings for another state. The caller closes this one. */
+    Step of(State other) {
+        return new Step(other, decision.of(other), carrySums, kernelSource, threads, grain);
+    }
+
     /** Runs the first half of a step: pass 1 over every group. */
     LayerSums measure(float[] params, Gradients gradients) {
         wrote = false;
         Kernels kernels = kernelSource.kernels();
+        state.setup.setStep(state.step);
         beginWith(params);
         decideReads(gradients);
         for (int group = 0; group < plan.groups(); group++) {
@@ -75,7 +97,7 @@ final class Step implements AutoCloseable {
      * only one group, so that all layers are decided before anything is written.
      *
      * @param loss the loss for the report
-     * @param rate the learning rate of this step
+     * @param rate the learning rate of this step, without rate factors; the profiles have been set to the step
      * @param given the sums of every layer that has a gradient; {@code null} to measure them
      */
     StepReport take(float[] params, Gradients gradients, double loss, double rate, LayerSums given) {
@@ -85,13 +107,13 @@ final class Step implements AutoCloseable {
         if (given == null) {
             decideReads(gradients);
         }
-        report.begin(state.layers, state.step, loss, rate, gradients.scale());
+        report.begin(state.setup, state.step, loss, rate, gradients.scale());
         boolean refused = false;
         for (int group = 0; group < plan.groups(); group++) {
             if (given == null) {
                 measure(kernels, params, gradients, group);
             }
-            refused = !decide(given == null ? sums : given, gradients, rate, group);
+            refused = !decide(given == null ? sums : given, gradients, group);
             if (!refused) {
                 wrote = true;
                 write(kernels, params, gradients, group);
@@ -116,11 +138,11 @@ final class Step implements AutoCloseable {
 
     /** Determines which arrays pass 1 reads for each layer. */
     private void decideReads(Gradients gradients) {
-        sums.begin(state.layers);
+        sums.begin(state.layers());
         for (int i = 0; i < reads.length; i++) {
             if (gradients.isMissing(i)) {
                 reads[i] = MeasurePass.NOTHING;
-            } else if (state.needsProducts(i)) {
+            } else if (state.setup.profileOf(i).needsProducts) {
                 reads[i] = MeasurePass.BOTH;
             } else {
                 reads[i] = (byte) ((Double.isNaN(carried[i]) ? MeasurePass.WEIGHTS : 0)
@@ -150,16 +172,23 @@ final class Step implements AutoCloseable {
     }
 
     /** Applies the rule to the layers of a group; returns whether the step continues. */
-    private boolean decide(LayerSums from, Gradients gradients, double rate, int group) {
-        return decision.decide(
-                plan.groupFirstLayer(group), plan.groupFirstLayer(group + 1), from, gradients, rate, report);
+    private boolean decide(LayerSums from, Gradients gradients, int group) {
+        return decision.decide(plan.groupFirstLayer(group), plan.groupFirstLayer(group + 1), from, gradients, report);
     }
 
     /** Runs pass 2 over a group and updates the state of its layers. */
     private void write(Kernels kernels, float[] params, Gradients gradients, int group) {
-        float[] momentum = state.hasMomentum() ? state.momentum : null;
         boolean[] updates = decision.updates();
-        updatePass.run(crew, kernels, params, gradients.array(), momentum, updates, carrySums, group);
+        updatePass.run(
+                crew,
+                kernels,
+                params,
+                gradients.array(),
+                state.momentum,
+                updates,
+                decision.withMomentum(),
+                carrySums,
+                group);
         for (int i = plan.groupFirstLayer(group); i < plan.groupFirstLayer(group + 1); i++) {
             if (!updates[i]) {
                 continue;
@@ -168,9 +197,23 @@ final class Step implements AutoCloseable {
                 carried[i] = updatePass.squares(i);
             }
             report.outcome(i, carrySums && !Double.isFinite(carried[i]) ? Outcome.OVERFLOWED : Outcome.UPDATED);
-            state.begun[i] = true;
+            begin(i);
             state.learningRates[i] = report.layerRate(i);
             state.trustRatios[i] = report.trustRatio(i);
+            state.trustCoefficients[i] = state.setup.profileOf(i).coefficientToCorrect();
+        }
+    }
+
+    /** Marks a layer as begun; or, in a step without momentum between steps with it, forgets its momentum. */
+    private void begin(int layer) {
+        Profile profile = state.setup.profileOf(layer);
+        if (profile.momentumVaries && profile.momentum == 0) {
+            if (state.begun[layer]) {
+                state.forgetMomentum(layer);
+            }
+            state.begun[layer] = false;
+        } else {
+            state.begun[layer] = true;
         }
     }
 
@@ -210,7 +253,7 @@ final class Step implements AutoCloseable {
     public String toString() {
         int both = 0;
         for (int i = 0; i < reads.length; i++) {
-            both += state.needsProducts(i) ? 1 : 0;
+            both += state.setup.profileOf(i).mayNeedProducts() ? 1 : 0;
         }
         String read = !carrySums
                 ? "pass 1 reads weights and gradients"

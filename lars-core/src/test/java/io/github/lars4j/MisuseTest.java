@@ -159,15 +159,15 @@ class MisuseTest extends MisuseTable {
         bad(0, () -> Layers.builder().add("a", 2).at(1).add("b", 1).build(), "offset of layer \"b\" is 1", "\"a\"");
         on("Layers.Builder.treat(Pattern,Treatment)");
         isNull(0, "pattern", () -> layers.treat(null, full));
-        isNull(1, "treatment", () -> layers.treat(Pattern.compile("a"), null));
-        isNull(1, "treatment", () -> layers.treat(Pattern.compile("in no name"), null));
+        isNull(1, "treatment", () -> layers.treat(Pattern.compile("a"), (Treatment) null));
+        isNull(1, "treatment", () -> layers.treat(Pattern.compile("in no name"), (Treatment) null));
         bad(0, () -> layers.treat(Pattern.compile("in no name"), full), "pattern is \"in no name\"", "\"a\"");
         on("Layers.Builder.treatIfPresent(Pattern,Treatment)");
         isNull(0, "pattern", () -> layers.treatIfPresent(null, full));
         isNull(1, "treatment", () -> layers.treatIfPresent(Pattern.compile("a"), null));
         isNull(1, "treatment", () -> layers.treatIfPresent(Pattern.compile("in no name"), null));
         on("Layers.Builder.treatOneDimensional(Treatment)");
-        isNull(0, "treatment", () -> layers.treatOneDimensional(null));
+        isNull(0, "treatment", () -> layers.treatOneDimensional((Treatment) null));
         row(0, () -> unshaped.treatOneDimensional(full), IllegalStateException.class, "layer \"a\"", "by its length");
         row(0, () -> far.treatOneDimensional(full), IllegalStateException.class, "before a layer was added");
     }

@@ -95,9 +95,9 @@ final class SampleRun {
                 .append(' ')
                 .append(state.refusals)
                 .append(' ')
-                .append(state.hyperparameters)
+                .append(state.hyperparameters())
                 .append(' ')
-                .append(state.layers);
+                .append(state.layers());
         for (int i = 0; i < state.begun.length; i++) {
             text.append(state.begun[i])
                     .append(' ')
@@ -105,8 +105,8 @@ final class SampleRun {
                     .append(' ')
                     .append(Double.doubleToLongBits(state.trustRatios[i]))
                     .append('\n');
-            for (int e = (int) state.layers.get(i).offset();
-                    e < state.layers.get(i).end();
+            for (int e = (int) state.layers().get(i).offset();
+                    e < state.layers().get(i).end();
                     e++) {
                 text.append(Float.floatToIntBits(params[e]))
                         .append(' ')

@@ -30,6 +30,16 @@ public record Treatment(boolean decay, boolean adapt, double rateFactor) {
         Checks.atLeastZero("rateFactor", rateFactor);
     }
 
+    /** Returns this treatment with or without weight decay. */
+    public Treatment withDecay(boolean other) {
+        return new Treatment(other, adapt, rateFactor);
+    }
+
+    /** Returns this treatment with or without the trust ratio. */
+    public Treatment withAdapt(boolean other) {
+        return new Treatment(decay, other, rateFactor);
+    }
+
     /**
      * Returns this treatment with another rate factor.
      *

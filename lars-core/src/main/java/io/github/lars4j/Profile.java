@@ -1,0 +1,140 @@
+package io.github.lars4j;
+
+import io.github.lars4j.internal.Checks;
+import io.github.lars4j.rule.Rule;
+import io.github.lars4j.rule.Treatment;
+
+/**
+ * The hyperparameters of some layers, with all groups and the treatment taken into account, and their numbers in the
+ * present step. Layers with the same treatment in the same groups share a profile.
+ */
+final class Profile {
+
+    final Rule rule;
+    final boolean adapt;
+    final double dampening;
+    final boolean nesterov;
+    final boolean momentumCorrection;
+    /** Whether a step may use momentum. */
+    final boolean mayHaveMomentum;
+    /** Whether momentum is a schedule, so that steps with momentum and without may follow each other. */
+    final boolean momentumVaries;
+
+    private final Settings settings;
+    private final boolean decays;
+    private final double rateFactor;
+
+    /** The learning rate of the step. */
+    double learningRate;
+    /** The trust coefficient of the step. */
+    double trustCoefficient;
+    /** The weight decay of the step; 0 if the treatment excludes it. */
+    double decay;
+    /** The momentum of the step. */
+    double momentum;
+    /** Whether the trust ratio of the step needs Σw·g. */
+    boolean needsProducts;
+
+    /**
+     * Creates a profile.
+     *
+     * @param settings settings with all values; its learning rate is {@code null} if it is the optimizer's
+     */
+    Profile(Settings settings, Treatment treatment) {
+        this.settings = settings;
+        this.rule = settings.rule();
+        this.adapt = treatment.adapt();
+        this.decays = treatment.decay();
+        this.rateFactor = settings.rateFactor() == null
+                ? treatment.rateFactor()
+                : treatment.rateFactor() * settings.rateFactor();
+        this.dampening = settings.dampening();
+        this.nesterov = settings.nesterov();
+        this.momentumCorrection = settings.momentumCorrection();
+        this.momentumVaries = !Settings.isNumber(settings.momentum());
+        this.mayHaveMomentum = momentumVaries || settings.momentum().rate(0) != 0;
+    }
+
+    /** Returns whether the trust ratio of some step may need Σw·g. */
+    boolean mayNeedProducts() {
+        boolean varies = !Settings.isNumber(settings.weightDecay());
+        return rule.needsProducts(adapt, decays ? varies ? 1 : settings.weightDecay().rate(0) : 0);
+    }
+
+    /**
+     * Sets all numbers except the learning rate to those of a step.
+     *
+     * @throws IllegalArgumentException if a schedule returns a number out of range
+     */
+    void setStep(long step) {
+        double eta = settings.trustCoefficient().rate(step);
+        double beta = settings.weightDecay().rate(step);
+        double mu = settings.momentum().rate(step);
+        // The messages are built only on failure, because a step must not allocate.
+        if (!(eta > 0 && eta <= Double.MAX_VALUE)) {
+            Checks.positive("trustCoefficient of step " + step, eta);
+        }
+        if (!(beta >= 0 && beta <= Double.MAX_VALUE)) {
+            Checks.atLeastZero("weightDecay of step " + step, beta);
+        }
+        if (!(mu >= 0 && mu <= Double.MAX_VALUE)) {
+            Checks.atLeastZero("momentum of step " + step, mu);
+        }
+        trustCoefficient = eta;
+        decay = decays ? beta : 0;
+        momentum = mu;
+        needsProducts = rule.needsProducts(adapt, decay);
+    }
+
+    /**
+     * Sets the learning rate to that of a step.
+     *
+     * @param common the learning rate of the optimizer
+     * @throws IllegalArgumentException if a schedule returns a number out of range
+     */
+    void setLearningRate(long step, double common) {
+        learningRate = rateFactor * (settings.learningRate() == null ? common : rate(settings.learningRate(), step));
+    }
+
+    /** Returns the rate of a schedule in a step. */
+    static double rate(Schedule schedule, long step) {
+        double rate = schedule.rate(step);
+        return rate >= 0 && rate <= Double.MAX_VALUE ? rate : Checks.atLeastZero("rate of step " + step, rate);
+    }
+
+    /** Returns the trust coefficient of the step if momentum correction needs it, or 0. */
+    double coefficientToCorrect() {
+        return coefficientToCorrect(trustCoefficient, decay, learningRate);
+    }
+
+    /**
+     * Returns what {@link #coefficientToCorrect()} was in a step with a learning rate, if no hyperparameter has changed
+     * since.
+     */
+    double coefficientToCorrect(double rate) {
+        return coefficientToCorrect(
+                settings.trustCoefficient().rate(0), decays ? settings.weightDecay().rate(0) : 0, rate);
+    }
+
+    private double coefficientToCorrect(double coefficient, double beta, double rate) {
+        boolean proportional = adapt
+                && (beta != 0 || rule.adaptWithoutDecay())
+                && rule.ratio() != Rule.Ratio.UNIT
+                && rule.ratio() != Rule.Ratio.OWN;
+        return momentumCorrection && proportional && rate > 0 ? coefficient : 0;
+    }
+
+    /**
+     * Returns the factor by which momentum correction multiplies the momentum.
+     *
+     * @param lastRate the learning rate of the layer's last step; 0 if it is unknown
+     * @param lastCoefficient the {@link #coefficientToCorrect()} of the layer's last step
+     */
+    double correction(double lastRate, double lastCoefficient) {
+        if (!momentumCorrection || momentum == 0 || !(lastRate > 0)) {
+            return 1;
+        }
+        double coefficient = coefficientToCorrect();
+        return learningRate / lastRate * (coefficient > 0 && lastCoefficient > 0 ? coefficient / lastCoefficient : 1);
+    }
+}

@@ -1,0 +1,300 @@
+package io.github.lars4j;
+
+import io.github.lars4j.rule.Rule;
+import io.github.lars4j.rule.TrustRatio;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * What an optimizer was built with and what only calls between two steps change: layers, settings and groups, and the
+ * {@link Profile} of each layer that follows from them. Immutable, except for the numbers of the present step in the
+ * profiles, which only the optimizer uses that takes the step.
+ */
+final class Setup {
+
+    final Layers layers;
+    /** The optimizer's own settings, with all values except learning rate, rate factor and maximum norm. */
+    final Settings settings;
+
+    final List<Group> groups;
+    private final List<Profile> profiles = new ArrayList<>();
+    private final Profile[] ofLayers;
+    /** The index of the group that clips each layer; -1 if the optimizer does. {@code null} if no group clips. */
+    private final int[] clips;
+
+    /**
+     * Creates a setup.
+     *
+     * @throws IllegalArgumentException if values contradict each other, or if two groups clip the same layer
+     */
+    Setup(Layers layers, Settings settings, List<Group> groups) {
+        this.layers = layers;
+        this.settings = settings;
+        this.groups = List.copyOf(groups);
+        this.ofLayers = new Profile[layers.size()];
+        settings.requireConsistent();
+        Map<List<Object>, Profile> known = new HashMap<>();
+        for (int i = 0; i < layers.size(); i++) {
+            List<Object> key = new ArrayList<>();
+            key.add(layers.get(i).treatment());
+            for (int g = 0; g < groups.size(); g++) {
+                if (groups.get(g).has(i)) {
+                    key.add(g);
+                }
+            }
+            Profile profile = known.get(key);
+            if (profile == null) {
+                profile = profile(i);
+                known.put(key, profile);
+                profiles.add(profile);
+            }
+            ofLayers[i] = profile;
+        }
+        this.clips = clips();
+    }
+
+    private Profile profile(int layer) {
+        Layer of = layers.get(layer);
+        Settings all = Settings.NONE;
+        StringBuilder names = new StringBuilder();
+        for (Group group : groups) {
+            if (group.has(layer)) {
+                all = all.with(group.settings());
+                names.append(names.isEmpty() ? "\"" : ", \"").append(group.name()).append('"');
+            }
+        }
+        Settings whole = settings.with(all);
+        try {
+            whole.requireConsistent();
+        } catch (IllegalArgumentException e) {
+            throw names.isEmpty()
+                    ? e
+                    : new IllegalArgumentException(
+                            "layer \"" + of.name() + "\", with group " + names + ": " + e.getMessage(), e);
+        }
+        return new Profile(whole, of.treatment());
+    }
+
+    private int[] clips() {
+        if (groups.stream().allMatch(group -> Double.isNaN(group.settings().maxGradientNorm()))) {
+            return null;
+        }
+        int[] by = new int[layers.size()];
+        for (int i = 0; i < by.length; i++) {
+            by[i] = -1;
+            for (int g = 0; g < groups.size(); g++) {
+                if (!groups.get(g).has(i) || Double.isNaN(groups.get(g).settings().maxGradientNorm())) {
+                    continue;
+                }
+                if (by[i] >= 0) {
+                    throw new IllegalArgumentException("maxGradientNorm is given to the groups \""
+                            + groups.get(by[i]).name() + "\" and \"" + groups.get(g).name() + "\", which share layer \""
+                            + layers.get(i).name() + "\"; a layer must be clipped by at most one group");
+                }
+                by[i] = g;
+            }
+        }
+        return by;
+    }
+
+    Profile profileOf(int layer) {
+        return ofLayers[layer];
+    }
+
+    /** Returns whether a group clips. */
+    boolean groupsClip() {
+        return clips != null;
+    }
+
+    /** Returns the index of the group that clips a layer; -1 if the optimizer does. */
+    int clipOf(int layer) {
+        return clips == null ? -1 : clips[layer];
+    }
+
+    /** Returns the rules with a trust ratio of one's own, which may throw an exception. */
+    List<Rule> ownRules() {
+        List<Rule> own = new ArrayList<>();
+        if (settings.rule().ratio() == Rule.Ratio.OWN) {
+            own.add(settings.rule());
+        }
+        for (Group group : groups) {
+            Rule rule = group.settings().rule();
+            if (rule != null && rule.ratio() == Rule.Ratio.OWN) {
+                own.add(rule);
+            }
+        }
+        return own;
+    }
+
+    /** Returns whether any layer may have momentum. */
+    boolean mayHaveMomentum() {
+        for (Profile profile : profiles) {
+            if (profile.mayHaveMomentum) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /**
+     * Sets the numbers of all profiles, except learning rates, to those of a step.
+     *
+     * @throws IllegalArgumentException if a schedule returns a number out of range
+     */
+    void setStep(long step) {
+        for (int i = 0; i < profiles.size(); i++) {
+            profiles.get(i).setStep(step);
+        }
+    }
+
+    /**
+     * Sets the learning rates of all profiles to those of a step.
+     *
+     * @param common the learning rate of the optimizer
+     * @throws IllegalArgumentException if a schedule returns a rate out of range
+     */
+    void setLearningRates(long step, double common) {
+        for (int i = 0; i < profiles.size(); i++) {
+            profiles.get(i).setLearningRate(step, common);
+        }
+    }
+
+    /**
+     * Returns the index of the group with a name.
+     *
+     * @throws IllegalArgumentException if there is none
+     */
+    int group(String name) {
+        int index = find(name);
+        if (index < 0) {
+            throw new IllegalArgumentException("group is \"" + name + "\"; it must be the name of a group, one of "
+                    + groups.stream().map(Group::name).toList());
+        }
+        return index;
+    }
+
+    private int find(String name) {
+        for (int g = 0; g < groups.size(); g++) {
+            if (groups.get(g).name().equals(name)) {
+                return g;
+            }
+        }
+        return -1;
+    }
+
+    Setup withSettings(Settings other) {
+        return new Setup(layers, other, groups);
+    }
+
+    /** Returns this setup with other settings of a group. */
+    Setup withSettings(int group, Settings other) {
+        List<Group> changed = new ArrayList<>(groups);
+        changed.set(group, groups.get(group).withSettings(other, layers));
+        return new Setup(layers, settings, changed);
+    }
+
+    /** Returns this setup with one more group, which {@link #requireNew} checks. */
+    Setup withGroup(Group group) {
+        requireNew(group, groups);
+        List<Group> more = new ArrayList<>(groups);
+        more.add(group);
+        return new Setup(layers, settings, more);
+    }
+
+    /**
+     * Checks a group before it is added to others.
+     *
+     * @throws IllegalArgumentException if there is a group of this name, or none of the layers is in it
+     */
+    static void requireNew(Group group, List<Group> others) {
+        if (others.stream().anyMatch(other -> other.name().equals(group.name()))) {
+            throw new IllegalArgumentException("name is \"" + group.name() + "\"; there is such a group already");
+        }
+        if (group.layers().isEmpty()) {
+            throw new IllegalArgumentException(
+                    "group \"" + group.name() + "\" has no layers; at least one must be in it");
+        }
+    }
+
+    /**
+     * Returns the formula with a name.
+     *
+     * @throws IllegalArgumentException if no rule has a trust ratio of its own with this name
+     */
+    TrustRatio formula(String name) {
+        for (Rule rule : ownRules()) {
+            if (rule.ownName().equals(Optional.of(name))) {
+                return rule.ownRatio().get();
+            }
+        }
+        throw new IllegalArgumentException("the rule of the checkpoint has a trust ratio of its own, \"" + name
+                + "\", and a file cannot contain its formula; the optimizer must be built with the rule of that name,"
+                + " and its rule is " + settings.rule());
+    }
+
+    /**
+     * Checks that the formula of every trust ratio is known.
+     *
+     * @throws IllegalArgumentException if a rule comes from a checkpoint, which contains only the formula's name
+     */
+    void requireKnownRatios() {
+        for (Rule rule : ownRules()) {
+            if (rule.ownRatio().equals(Optional.of(RuleText.UNKNOWN))) {
+                throw new IllegalArgumentException("rule is " + rule
+                        + " of a checkpoint, which contains the name of the trust ratio and not its formula; pass the"
+                        + " rule itself");
+            }
+        }
+    }
+
+    /** Returns this setup with more layers, of which the first are the present ones. */
+    Setup withLayers(Layers more) {
+        List<Group> extended = new ArrayList<>();
+        for (Group group : groups) {
+            BitSet members = new BitSet();
+            for (int i = 0; i < more.size(); i++) {
+                members.set(i, i < layers.size() ? group.has(i) : group.pattern().test(more.get(i)));
+            }
+            extended.add(new Group(group.name(), group.pattern(), group.settings(), more, members));
+        }
+        return new Setup(more, settings, extended);
+    }
+
+    /**
+     * Returns this setup, of an optimizer that is being restored, after saved settings, groups and treatments have
+     * replaced its own. Schedules and maximum norms are kept, and groups that are not among the saved ones.
+     *
+     * @param from the index of the saved layer for each layer, or -1 if there is none; these layers keep their groups
+     *     and treatments
+     * @throws IllegalArgumentException if there are saved groups that this setup does not have
+     */
+    Setup restoredFrom(Setup saved, int[] from) {
+        List<Group> restored = new ArrayList<>();
+        for (Group group : saved.groups) {
+            int mine = find(group.name());
+            if (mine < 0) {
+                throw new IllegalArgumentException("the optimizer has no group \"" + group.name()
+                        + "\", which the saved state has; it must have a group of this name, and its groups are "
+                        + groups.stream().map(Group::name).toList());
+            }
+            BitSet members = new BitSet();
+            for (int i = 0; i < from.length; i++) {
+                members.set(i, from[i] < 0 ? groups.get(mine).has(i) : group.has(from[i]));
+            }
+            Group own = groups.get(mine);
+            restored.add(new Group(
+                    group.name(), own.pattern(), own.settings().restoredFrom(group.settings()), layers, members));
+        }
+        for (Group group : groups) {
+            if (saved.find(group.name()) < 0) {
+                restored.add(group);
+            }
+        }
+        return new Setup(
+                layers.withTreatmentsOf(saved.layers, from), settings.restoredFrom(saved.settings), restored);
+    }
+}
