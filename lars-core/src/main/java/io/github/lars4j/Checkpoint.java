@@ -369,7 +369,8 @@ public final class Checkpoint {
         if (settings) {
             Setup saved = state.setup;
             if (!saved.ownRules().isEmpty()) {
-                saved.ownRules().forEach(rule -> before.setup.formula(rule.ownName().get()));
+                saved.ownRules()
+                        .forEach(rule -> before.setup.formula(rule.ownName().get()));
                 saved = Manifest.read(metadata, before.setup::formula).setup;
             }
             restored = before.setup.restoredFrom(saved, from);
@@ -500,7 +501,13 @@ public final class Checkpoint {
         Hyperparameters is = restored.settings.hyperparameters(state.step);
         List<String> changes = new ArrayList<>();
         addChange(changes, "rule", was.rule(), is.rule());
-        addNumber(changes, "trustCoefficient", was.trustCoefficient(), is.trustCoefficient(), Settings::trustCoefficient, live);
+        addNumber(
+                changes,
+                "trustCoefficient",
+                was.trustCoefficient(),
+                is.trustCoefficient(),
+                Settings::trustCoefficient,
+                live);
         addNumber(changes, "weightDecay", was.weightDecay(), is.weightDecay(), Settings::weightDecay, live);
         addNumber(changes, "momentum", was.momentum(), is.momentum(), Settings::momentum, live);
         addChange(changes, "dampening", was.dampening(), is.dampening());

@@ -133,15 +133,7 @@ final class Decision {
         double ratio = given;
         if (Double.isNaN(given)) {
             ratio = rule.trustRatio(
-                    profile.adapt,
-                    profile.trustCoefficient,
-                    decay,
-                    rate,
-                    ww,
-                    scaledGg,
-                    scaledWg,
-                    layer,
-                    state.step);
+                    profile.adapt, profile.trustCoefficient, decay, rate, ww, scaledGg, scaledWg, layer, state.step);
             decay = rule.effectiveDecay(profile.adapt, decay, ww, scaledGg, scaledWg);
         }
         report.decided(layer, rate, ratio);

@@ -1,7 +1,6 @@
 package io.github.lars4j;
 
 import io.github.lars4j.internal.CallGuard;
-import io.github.lars4j.internal.Checks;
 import io.github.lars4j.internal.kernel.KernelWish;
 import io.github.lars4j.internal.kernel.Stripes;
 import io.github.lars4j.internal.passes.Plan;
@@ -297,10 +296,8 @@ public final class Lars implements AutoCloseable {
     public void change(UnaryOperator<Settings> change) {
         Settings changes = checked(change);
         changes.requireForOptimizer();
-        change("change", () -> state.setup.withSettings(state.setup.settings.with(changes.withoutLearningRate())));
-        if (changes.learningRate() != null) {
-            learningRate(changes.learningRate());
-        }
+        Settings others = changes.withoutLearningRate();
+        change("change", changes.learningRate(), () -> state.setup.withSettings(state.setup.settings.with(others)));
     }
 
     /**
@@ -313,7 +310,7 @@ public final class Lars implements AutoCloseable {
     public void change(String group, UnaryOperator<Settings> change) {
         Objects.requireNonNull(group, "group");
         Settings changes = checked(change);
-        change("change", () -> {
+        change("change", null, () -> {
             int index = state.setup.group(group);
             return state.setup.withSettings(
                     index, state.setup.groups.get(index).settings().with(changes));
@@ -330,7 +327,7 @@ public final class Lars implements AutoCloseable {
         Objects.requireNonNull(name, "name");
         Objects.requireNonNull(layers, "layers");
         Settings checked = checked(settings);
-        change("addGroup", () -> state.setup.withGroup(Group.of(name, layers, checked, state.layers())));
+        change("addGroup", null, () -> state.setup.withGroup(Group.of(name, layers, checked, state.layers())));
     }
 
     private static Settings checked(UnaryOperator<Settings> change) {
@@ -340,15 +337,28 @@ public final class Lars implements AutoCloseable {
         return settings;
     }
 
-    private void change(String call, Supplier<Setup> changed) {
+    private void change(String call, Schedule rate, Supplier<Setup> changed) {
         guard.enter(call, false);
+        boolean changing = false;
         try {
             Setup setup = changed.get();
+            setup.requireKnownRatios();
             Savable.require(setup);
-            state.change(setup);
+            float[] momentum = state.momentumFor(setup);
+            changing = true;
+            state.change(setup, momentum);
+            if (rate != null) {
+                schedule = rate;
+            }
             refit();
-        } finally {
             guard.leave(CallGuard.Phase.IDLE);
+        } catch (Throwable t) {
+            if (changing) {
+                guard.broken(t);
+            } else {
+                guard.leave(CallGuard.Phase.IDLE);
+            }
+            throw t;
         }
     }
 

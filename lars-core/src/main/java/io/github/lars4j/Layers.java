@@ -349,8 +349,7 @@ public final class Layers implements Iterable<Layer> {
         }
 
         private static Layer changed(Layer layer, UnaryOperator<Treatment> change) {
-            return layer.withTreatment(
-                    Objects.requireNonNull(change.apply(layer.treatment()), "the result of change"));
+            return layer.withTreatment(Objects.requireNonNull(change.apply(layer.treatment()), "the result of change"));
         }
 
         /** Lists the names of the first three layers, for a message. */

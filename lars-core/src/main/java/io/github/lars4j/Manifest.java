@@ -74,7 +74,8 @@ final class Manifest {
 
     private static boolean needsFormatTwo(State state) {
         Settings settings = state.setup.settings;
-        if (!state.setup.groups.isEmpty() || RuleText.needsFormatTwo(settings.rule())
+        if (!state.setup.groups.isEmpty()
+                || RuleText.needsFormatTwo(settings.rule())
                 || !schedules(settings).isEmpty()) {
             return true;
         }
@@ -188,8 +189,7 @@ final class Manifest {
         return Boolean.parseBoolean(text.get(WEIGHTS));
     }
 
-    private static State parse(
-            Map<String, String> text, boolean formatTwo, Function<String, TrustRatio> formulas) {
+    private static State parse(Map<String, String> text, boolean formatTwo, Function<String, TrustRatio> formulas) {
         int fieldsOfLayer = formatTwo ? LAYER_FIELDS + 2 : LAYER_FIELDS;
         List<String[]> lines = new ArrayList<>();
         List<Layer> ofLines = new ArrayList<>();
@@ -202,8 +202,7 @@ final class Manifest {
                     Boolean.parseBoolean(fields[2]), Boolean.parseBoolean(fields[3]), Double.parseDouble(fields[4]));
             List<Long> shape = shape(fields[1]);
             String name = fields[fieldsOfLayer - 1];
-            ofLines.add(
-                    new Layer(name, Long.parseLong(fields[0]), shape, Layer.elements(name, shape), treatment));
+            ofLines.add(new Layer(name, Long.parseLong(fields[0]), shape, Layer.elements(name, shape), treatment));
             lines.add(fields);
         }
         Layers layers = new Layers(ofLines);

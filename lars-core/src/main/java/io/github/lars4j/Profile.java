@@ -45,9 +45,8 @@ final class Profile {
         this.rule = settings.rule();
         this.adapt = treatment.adapt();
         this.decays = treatment.decay();
-        this.rateFactor = settings.rateFactor() == null
-                ? treatment.rateFactor()
-                : treatment.rateFactor() * settings.rateFactor();
+        this.rateFactor =
+                settings.rateFactor() == null ? treatment.rateFactor() : treatment.rateFactor() * settings.rateFactor();
         this.dampening = settings.dampening();
         this.nesterov = settings.nesterov();
         this.momentumCorrection = settings.momentumCorrection();
@@ -58,7 +57,8 @@ final class Profile {
     /** Returns whether the trust ratio of some step may need Σw·g. */
     boolean mayNeedProducts() {
         boolean varies = !Settings.isNumber(settings.weightDecay());
-        return rule.needsProducts(adapt, decays ? varies ? 1 : settings.weightDecay().rate(0) : 0);
+        return rule.needsProducts(
+                adapt, decays ? varies ? 1 : settings.weightDecay().rate(0) : 0);
     }
 
     /**
@@ -113,7 +113,9 @@ final class Profile {
      */
     double coefficientToCorrect(double rate) {
         return coefficientToCorrect(
-                settings.trustCoefficient().rate(0), decays ? settings.weightDecay().rate(0) : 0, rate);
+                settings.trustCoefficient().rate(0),
+                decays ? settings.weightDecay().rate(0) : 0,
+                rate);
     }
 
     private double coefficientToCorrect(double coefficient, double beta, double rate) {

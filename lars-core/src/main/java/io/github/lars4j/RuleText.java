@@ -30,11 +30,10 @@ final class RuleText {
 
     /** Returns whether only format 2 can express this rule. */
     static boolean needsFormatTwo(Rule rule) {
-        boolean ofFormatOne =
-                switch (rule.ratio()) {
-                    case SUM, DECAYED, RAW -> true;
-                    case NORMALIZED, UNIT, OWN -> false;
-                };
+        boolean ofFormatOne = switch (rule.ratio()) {
+            case SUM, DECAYED, RAW -> true;
+            case NORMALIZED, UNIT, OWN -> false;
+        };
         return !(ofFormatOne && rule.equals(basic(rule)));
     }
 
@@ -88,8 +87,7 @@ final class RuleText {
         Rule.Ratio ratio = Rule.Ratio.valueOf(Manifest.value(text, "rule.ratio"));
         Rule.Entry entry = Rule.Entry.valueOf(Manifest.value(text, "rule.entry"));
         Rule rule = ratio == Rule.Ratio.OWN
-                ? Rule.of(
-                        Manifest.value(text, OWN), entry, Boolean.parseBoolean(Manifest.value(text, PRODUCTS)), own)
+                ? Rule.of(Manifest.value(text, OWN), entry, Boolean.parseBoolean(Manifest.value(text, PRODUCTS)), own)
                 : new Rule(
                         ratio,
                         entry,

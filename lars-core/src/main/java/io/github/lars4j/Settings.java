@@ -303,8 +303,9 @@ public final class Settings {
      */
     void requireForOptimizer() {
         if (rateFactor != null || maxGradientNorm != null) {
-            throw new IllegalArgumentException((rateFactor != null ? "rateFactor is " + rateFactor : "maxGradientNorm is "
-                    + maxGradientNorm) + "; it must not be given for the optimizer, only for a group");
+            throw new IllegalArgumentException(
+                    (rateFactor != null ? "rateFactor is " + rateFactor : "maxGradientNorm is " + maxGradientNorm)
+                            + "; it must not be given for the optimizer, only for a group");
         }
     }
 

@@ -64,7 +64,9 @@ final class Setup {
         for (Group group : groups) {
             if (group.has(layer)) {
                 all = all.with(group.settings());
-                names.append(names.isEmpty() ? "\"" : ", \"").append(group.name()).append('"');
+                names.append(names.isEmpty() ? "\"" : ", \"")
+                        .append(group.name())
+                        .append('"');
             }
         }
         Settings whole = settings.with(all);
@@ -87,12 +89,14 @@ final class Setup {
         for (int i = 0; i < by.length; i++) {
             by[i] = -1;
             for (int g = 0; g < groups.size(); g++) {
-                if (!groups.get(g).has(i) || Double.isNaN(groups.get(g).settings().maxGradientNorm())) {
+                if (!groups.get(g).has(i)
+                        || Double.isNaN(groups.get(g).settings().maxGradientNorm())) {
                     continue;
                 }
                 if (by[i] >= 0) {
                     throw new IllegalArgumentException("maxGradientNorm is given to the groups \""
-                            + groups.get(by[i]).name() + "\" and \"" + groups.get(g).name() + "\", which share layer \""
+                            + groups.get(by[i]).name() + "\" and \""
+                            + groups.get(g).name() + "\", which share layer \""
                             + layers.get(i).name() + "\"; a layer must be clipped by at most one group");
                 }
                 by[i] = g;
@@ -257,7 +261,8 @@ final class Setup {
         for (Group group : groups) {
             BitSet members = new BitSet();
             for (int i = 0; i < more.size(); i++) {
-                members.set(i, i < layers.size() ? group.has(i) : group.pattern().test(more.get(i)));
+                members.set(
+                        i, i < layers.size() ? group.has(i) : group.pattern().test(more.get(i)));
             }
             extended.add(new Group(group.name(), group.pattern(), group.settings(), more, members));
         }
@@ -294,7 +299,6 @@ final class Setup {
                 restored.add(group);
             }
         }
-        return new Setup(
-                layers.withTreatmentsOf(saved.layers, from), settings.restoredFrom(saved.settings), restored);
+        return new Setup(layers.withTreatmentsOf(saved.layers, from), settings.restoredFrom(saved.settings), restored);
     }
 }

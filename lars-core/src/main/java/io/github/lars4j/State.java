@@ -131,9 +131,9 @@ final class State {
      * anew with it.
      *
      * @param changed a setup of the same layers
+     * @param buffer the momentum buffer for it; see {@link #momentumFor}
      */
-    void change(Setup changed) {
-        float[] buffer = momentumFor(changed);
+    void change(Setup changed, float[] buffer) {
         Setup before = setup;
         momentum = buffer;
         setup = changed;
@@ -168,8 +168,6 @@ final class State {
 
     /** Returns the momentum buffer for a setup: the existing one, or a new one if it needs one and there is none. */
     float[] momentumFor(Setup other) {
-        return other.mayHaveMomentum() && momentum == null
-                ? new float[Math.toIntExact(other.layers.end())]
-                : momentum;
+        return other.mayHaveMomentum() && momentum == null ? new float[Math.toIntExact(other.layers.end())] : momentum;
     }
 }

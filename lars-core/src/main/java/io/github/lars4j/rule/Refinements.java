@@ -17,7 +17,8 @@ record Refinements(
             new Refinements(Bounds.NONE, Bounds.NONE, 0, Rule.Decay.SCALED, false, Double.POSITIVE_INFINITY, 0);
 
     Refinements withRatioBounds(Bounds other) {
-        return new Refinements(other, weightNormBounds, gradientNormFloor, decay, shrink, gradientClip, gradientClipFloor);
+        return new Refinements(
+                other, weightNormBounds, gradientNormFloor, decay, shrink, gradientClip, gradientClipFloor);
     }
 
     Refinements withWeightNormBounds(Bounds other) {
@@ -29,11 +30,13 @@ record Refinements(
     }
 
     Refinements withDecay(Rule.Decay other) {
-        return new Refinements(ratioBounds, weightNormBounds, gradientNormFloor, other, shrink, gradientClip, gradientClipFloor);
+        return new Refinements(
+                ratioBounds, weightNormBounds, gradientNormFloor, other, shrink, gradientClip, gradientClipFloor);
     }
 
     Refinements withShrink(boolean other) {
-        return new Refinements(ratioBounds, weightNormBounds, gradientNormFloor, decay, other, gradientClip, gradientClipFloor);
+        return new Refinements(
+                ratioBounds, weightNormBounds, gradientNormFloor, decay, other, gradientClip, gradientClipFloor);
     }
 
     Refinements withGradientClip(double factor, double floor) {
