@@ -7,7 +7,7 @@ import java.util.stream.LongStream;
 
 /**
  * The schedules behind the methods of {@link Schedule}, which check the arguments. Each is immutable, allocates nothing
- * when it is asked for a rate, and prints as the call that makes it.
+ * itself when it is asked for a rate, and prints as the Java expression that makes it.
  */
 final class Schedules {
 
@@ -35,7 +35,7 @@ final class Schedules {
 
         @Override
         public String toString() {
-            return "Schedule.polynomial(" + rate + ", " + power + ", " + steps + ", " + endRate + ")";
+            return "Schedule.polynomial(" + rate + ", " + power + ", " + literal(steps) + ", " + endRate + ")";
         }
     }
 
@@ -48,7 +48,7 @@ final class Schedules {
 
         @Override
         public String toString() {
-            return "Schedule.cosine(" + rate + ", " + steps + ", " + endRate + ")";
+            return "Schedule.cosine(" + rate + ", " + literal(steps) + ", " + endRate + ")";
         }
     }
 
@@ -60,9 +60,8 @@ final class Schedules {
             long length = steps;
             while (at >= length) {
                 at -= length;
-                if (length > Long.MAX_VALUE / factor) {
-                    return halfWave(
-                            rate, endRate, (double) at, (double) length * factor); // a cycle that no step number ends
+                if (length > Long.MAX_VALUE / factor) { // the next cycle has more steps than there are numbers
+                    return halfWave(rate, endRate, (double) at, (double) length * factor);
                 }
                 length *= factor;
             }
@@ -71,7 +70,7 @@ final class Schedules {
 
         @Override
         public String toString() {
-            return "Schedule.cosineRestarts(" + rate + ", " + steps + ", " + factor + ", " + endRate + ")";
+            return "Schedule.cosineRestarts(" + rate + ", " + literal(steps) + ", " + factor + ", " + endRate + ")";
         }
     }
 
@@ -90,7 +89,7 @@ final class Schedules {
 
         @Override
         public String toString() {
-            return "Schedule.oneCycle(" + rate + ", " + steps + ")";
+            return "Schedule.oneCycle(" + rate + ", " + literal(steps) + ")";
         }
     }
 
@@ -106,7 +105,7 @@ final class Schedules {
 
         @Override
         public String toString() {
-            return schedule + ".warmup(" + warmup + ")";
+            return print(schedule) + ".warmup(" + warmup + ")";
         }
     }
 
@@ -119,7 +118,7 @@ final class Schedules {
 
         @Override
         public String toString() {
-            return first + ".then(" + steps + ", " + next + ")";
+            return print(first) + ".then(" + literal(steps) + ", " + print(next) + ")";
         }
     }
 
@@ -150,7 +149,7 @@ final class Schedules {
         @Override
         public String toString() {
             String more = Arrays.stream(milestones)
-                    .mapToObj(milestone -> ", " + milestone)
+                    .mapToObj(milestone -> ", " + literal(milestone))
                     .collect(Collectors.joining());
             return "Schedule.steps(" + rate + ", " + factor + more + ")";
         }
@@ -186,11 +185,25 @@ final class Schedules {
         @Override
         public String toString() {
             return "Schedule.piecewiseLinear(new long[] {"
-                    + LongStream.of(steps).mapToObj(Long::toString).collect(Collectors.joining(", "))
+                    + LongStream.of(steps).mapToObj(Schedules::literal).collect(Collectors.joining(", "))
                     + "}, new double[] {"
                     + DoubleStream.of(rates).mapToObj(Double::toString).collect(Collectors.joining(", "))
                     + "})";
         }
+    }
+
+    /**
+     * Returns a step number as a Java literal, which is an {@code int} where it can be.
+     *
+     * @param steps 0 or more
+     */
+    static String literal(long steps) {
+        return steps <= Integer.MAX_VALUE ? Long.toString(steps) : steps + "L";
+    }
+
+    /** Returns a schedule as an expression. A lambda prints what tells nothing, and another text in each run. */
+    private static String print(Schedule schedule) {
+        return schedule.getClass().isHidden() ? "(step -> ...)" : schedule.toString();
     }
 
     /** Returns {@code from} if {@code share} is 1, {@code to} if it is 0, and a weighted mean in between. */
