@@ -239,6 +239,40 @@ class MisuseTest extends MisuseTable {
         badNumbers(0, "rate", value -> Schedule.cosine(value, 5), -1, NAN, INF, -INF);
         bad(1, () -> Schedule.cosine(1, 0), "steps is 0");
         bad(1, () -> Schedule.cosine(1, -1), "steps is -1");
+        on("Schedule.polynomial(double,double,long,double)");
+        badNumbers(0, "rate", value -> Schedule.polynomial(value, 2, 5, 1), -1, NAN, INF, -INF);
+        badNumbers(1, "power", value -> Schedule.polynomial(1, value, 5, 1), 0, -1, NAN, INF, -INF);
+        bad(2, () -> Schedule.polynomial(1, 2, 0, 1), "steps is 0");
+        badNumbers(3, "endRate", value -> Schedule.polynomial(1, 2, 5, value), -1, NAN, INF, -INF);
+        on("Schedule.cosine(double,long,double)");
+        badNumbers(0, "rate", value -> Schedule.cosine(value, 5, 1), -1, NAN, INF, -INF);
+        bad(1, () -> Schedule.cosine(1, 0, 1), "steps is 0");
+        badNumbers(2, "endRate", value -> Schedule.cosine(1, 5, value), -1, NAN, INF, -INF);
+        on("Schedule.cosineRestarts(double,long,int,double)");
+        badNumbers(0, "rate", value -> Schedule.cosineRestarts(value, 5, 2, 1), -1, NAN, INF, -INF);
+        bad(1, () -> Schedule.cosineRestarts(1, 0, 2, 1), "steps is 0");
+        bad(2, () -> Schedule.cosineRestarts(1, 5, 0, 1), "factor is 0");
+        bad(2, () -> Schedule.cosineRestarts(1, 5, Integer.MIN_VALUE, 1), "factor is -2147483648");
+        badNumbers(3, "endRate", value -> Schedule.cosineRestarts(1, 5, 2, value), -1, NAN, INF, -INF);
+        on("Schedule.oneCycle(double,long)");
+        badNumbers(0, "rate", value -> Schedule.oneCycle(value, 5), -1, NAN, INF, -INF);
+        bad(1, () -> Schedule.oneCycle(1, 0), "steps is 0");
+        on("Schedule.piecewiseLinear(long[],double[])");
+        isNull(0, "steps", () -> Schedule.piecewiseLinear(null, new double[] {1}));
+        bad(0, () -> Schedule.piecewiseLinear(new long[0], new double[0]), "steps is empty");
+        bad(0, () -> Schedule.piecewiseLinear(new long[] {-1}, new double[] {1}), "steps is -1");
+        bad(0, () -> Schedule.piecewiseLinear(new long[] {3, 3}, new double[] {1, 1}), "steps has 3 after 3");
+        bad(0, () -> Schedule.piecewiseLinear(new long[] {3, 2}, new double[] {1, 1}), "steps has 2 after 3");
+        isNull(1, "rates", () -> Schedule.piecewiseLinear(new long[] {1}, null));
+        bad(1, () -> Schedule.piecewiseLinear(new long[] {1, 2}, new double[] {1}), "rates.length is 1", "must be 2");
+        badNumbers(
+                1,
+                "rates",
+                value -> Schedule.piecewiseLinear(new long[] {1, 2}, new double[] {1, value}),
+                -1,
+                NAN,
+                INF,
+                -INF);
         on("Schedule.steps(double,double,long[])");
         badNumbers(0, "rate", value -> Schedule.steps(value, 1, 5), -1, NAN, INF, -INF);
         badNumbers(1, "factor", value -> Schedule.steps(1, value, 5), -1, NAN, INF, -INF);
@@ -247,6 +281,25 @@ class MisuseTest extends MisuseTable {
         on("Schedule.warmup(long)");
         bad(0, () -> one.warmup(-1), "warmup is -1");
         bad(0, () -> one.warmup(Long.MIN_VALUE), "warmup is -9223372036854775808");
+        on("Schedule.warmup(Warmup)");
+        isNull(0, "warmup", () -> one.warmup(null));
+        on("Warmup.mlperf(long)");
+        bad(0, () -> Warmup.mlperf(-1), "steps is -1");
+        on("Warmup.optax(double,long)");
+        badNumbers(0, "startRate", value -> Warmup.optax(value, 5), -1, NAN, INF, -INF);
+        bad(1, () -> Warmup.optax(1, -1), "steps is -1");
+        on("Warmup.timm(double,long)");
+        badNumbers(0, "startRate", value -> Warmup.timm(value, 5), -1, NAN, INF, -INF);
+        bad(1, () -> Warmup.timm(1, -1), "steps is -1");
+        on("Warmup.linearLR(double,long)");
+        badNumbers(0, "startFactor", value -> Warmup.linearLR(value, 5), -1, 1.001, NAN, INF, -INF);
+        bad(1, () -> Warmup.linearLR(1, -1), "steps is -1");
+        on("Warmup.horovod(double,long)");
+        badNumbers(0, "k", value -> Warmup.horovod(value, 5), 0, 0.999, -1, NAN, INF, -INF);
+        bad(1, () -> Warmup.horovod(1, -1), "steps is -1");
+        on("Warmup.swav(double,long)");
+        badNumbers(0, "startRate", value -> Warmup.swav(value, 5), -1, NAN, INF, -INF);
+        bad(1, () -> Warmup.swav(1, -1), "steps is -1");
         on("Schedule.then(long,Schedule)");
         bad(0, () -> one.then(-1, one), "steps is -1");
         isNull(1, "next", () -> one.then(1, null));
