@@ -67,6 +67,7 @@ class ReadmeTest {
 
     private static final List<Frame> FRAMES = List.of(
             TRAINER,
+            new Frame("Schedule mlperf = ", "", ""),
             new Frame("Path file = Path.of(\"run.safetensors\");", "Lars lars, float[] weights, long steps", GRADIENTS),
             new Frame(
                     "AtomicBoolean stop = new AtomicBoolean();",
