@@ -27,8 +27,7 @@ import java.util.stream.Collectors;
  * }</pre>
  *
  * <p>Weights, gradients and momentum share this layout. There may be gaps between layers, which the optimizer never
- * reads or writes. Several optimizers can therefore share the arrays, as parameter groups; each then clips by the norm
- * of its own layers (see {@link Lars.Builder#maxGradientNorm}).
+ * reads or writes. {@link Lars.Builder#group} gives some of the layers hyperparameters of their own.
  *
  * <p>Immutable and safe for use by several threads.
  */
@@ -230,18 +229,12 @@ public final class Layers implements Iterable<Layer> {
      * Builds a layout. Each layer starts where the layer added before it ends, unless {@link #at} says otherwise.
      *
      * <p>The {@code treat} methods change the layers added so far, and not those added later. Layers that none of them
-     * changes have {@link Treatment#FULL}. A treatment replaces the layer's earlier treatment completely: if several
-     * apply to a layer, only the last counts. In this example {@code bn1.bias} ends up with the full learning rate:
+     * changes have {@link Treatment#FULL}. A treatment replaces the layer's earlier treatment completely; an operator
+     * changes one thing and keeps the rest:
      *
      * <pre>{@code
-     * builder.treat(Pattern.compile("bias$"), Treatment.FULL.withRateFactor(0.01))    // biases: rate x 0.01
-     *         .treat(Pattern.compile("^bn"), Treatment.PLAIN)                          // bn1.bias: rate x 1 again
-     * }</pre>
-     *
-     * <p>To give such a layer both properties, add a third call:
-     *
-     * <pre>{@code
-     *         .treat(Pattern.compile("^bn.*bias$"), Treatment.PLAIN.withRateFactor(0.01))
+     * builder.treatOneDimensional(Treatment.PLAIN)                           // no weight decay, no trust ratio
+     *         .treat(Pattern.compile("bias$"), t -> t.withRateFactor(0.01))  // biases: also 1/100 of the rate
      * }</pre>
      *
      * <p>Not safe for use by several threads.

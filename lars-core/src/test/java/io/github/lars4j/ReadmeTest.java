@@ -79,11 +79,10 @@ class ReadmeTest {
                             + " LayerSums otherShard",
                     ""),
             new Frame(
-                    "Lars[] groups = {weightsGroup, biasesGroup};",
-                    "Lars weightsGroup, Lars biasesGroup, float[] weights, Gradients scaled, double lossScale,"
-                            + " double maxNorm",
+                    "Lars lars = Lars.builder(layers)\n        .learningRate(Schedule.poly",
+                    "Layers layers, float[] weights, float[] gradients",
                     ""),
-            new Frame("builder.treat(Pattern.compile(\"bias$\")", "Layers.Builder builder", ""),
+            new Frame("builder.treatOneDimensional(", "Layers.Builder builder", ""),
             new Frame("Restored restored = PyTorchState.restore(", "Lars lars, float[] params", ""),
             new Frame("Checkpoint.save(Path.of(\"run.safetensors\")", "Lars lars, float[] params", ""));
 
