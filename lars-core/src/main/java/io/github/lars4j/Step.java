@@ -197,23 +197,10 @@ final class Step implements AutoCloseable {
                 carried[i] = updatePass.squares(i);
             }
             report.outcome(i, carrySums && !Double.isFinite(carried[i]) ? Outcome.OVERFLOWED : Outcome.UPDATED);
-            begin(i);
+            state.begun[i] = true;
             state.learningRates[i] = report.layerRate(i);
             state.trustRatios[i] = report.trustRatio(i);
             state.trustCoefficients[i] = state.setup.profileOf(i).coefficientToCorrect();
-        }
-    }
-
-    /** Marks a layer as begun; or, in a step without momentum between steps with it, forgets its momentum. */
-    private void begin(int layer) {
-        Profile profile = state.setup.profileOf(layer);
-        if (profile.momentumVaries && profile.momentum == 0) {
-            if (state.begun[layer]) {
-                state.forgetMomentum(layer);
-            }
-            state.begun[layer] = false;
-        } else {
-            state.begun[layer] = true;
         }
     }
 
@@ -221,6 +208,7 @@ final class Step implements AutoCloseable {
         if (refused) {
             state.refusals++;
         } else {
+            state.loseMomentum();
             state.step++;
         }
         report.ended(refused, state.refusals);
