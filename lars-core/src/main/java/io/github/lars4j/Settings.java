@@ -234,18 +234,20 @@ public final class Settings {
     }
 
     /**
-     * Returns the hyperparameters at a step. Only for settings with all values.
+     * Returns the hyperparameters at a step. If the momentum is 0 in it, by schedule, there is no Nesterov momentum.
+     * Only for settings with all values.
      *
-     * @throws IllegalArgumentException as {@link Hyperparameters}
+     * @throws IllegalArgumentException if a schedule returns a number out of range
      */
     Hyperparameters hyperparameters(long step) {
+        double mu = momentum.rate(step);
         return new Hyperparameters(
                 rule,
                 trustCoefficient.rate(step),
                 weightDecay.rate(step),
-                momentum.rate(step),
+                mu,
                 dampening,
-                nesterov,
+                nesterov && mu != 0,
                 momentumCorrection);
     }
 
