@@ -4,6 +4,7 @@ import io.github.lars4j.internal.Checks;
 import io.github.lars4j.rule.Treatment;
 import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Iterator;
@@ -11,6 +12,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -337,12 +339,21 @@ public final class Layers implements Iterable<Layer> {
         public Builder treat(Pattern pattern, UnaryOperator<Treatment> change) {
             Objects.requireNonNull(change, "change");
             requireMatch(pattern);
-            layers.replaceAll(layer -> pattern.matcher(layer.name()).find() ? changed(layer, change) : layer);
-            return this;
+            return treat(layer -> pattern.matcher(layer.name()).find(), change);
         }
 
-        private static Layer changed(Layer layer, UnaryOperator<Treatment> change) {
-            return layer.withTreatment(Objects.requireNonNull(change.apply(layer.treatment()), "the result of change"));
+        /** Changes the layers that match; if the change fails for one of them, it changes none. */
+        private Builder treat(Predicate<Layer> matching, UnaryOperator<Treatment> change) {
+            List<Layer> changed = new ArrayList<>();
+            for (Layer layer : layers) {
+                changed.add(
+                        matching.test(layer)
+                                ? layer.withTreatment(Objects.requireNonNull(
+                                        change.apply(layer.treatment()), "the result of change"))
+                                : layer);
+            }
+            Collections.copy(layers, changed);
+            return this;
         }
 
         /** Lists the names of the first three layers, for a message. */
@@ -393,8 +404,7 @@ public final class Layers implements Iterable<Layer> {
                         "layer \"" + layers.get(shaped.nextClearBit(0)).name()
                                 + "\" was added by its length; treatOneDimensional needs every shape, so use addTensor");
             }
-            layers.replaceAll(layer -> layer.shape().size() <= 1 ? changed(layer, change) : layer);
-            return this;
+            return treat(layer -> layer.shape().size() <= 1, change);
         }
 
         /**

@@ -127,6 +127,23 @@ final class State {
     }
 
     /**
+     * Sets the momentum of the layers to 0 whose momentum is by schedule, and 0 in the present step, whether or not the
+     * step updated them. Their next step with momentum is their first.
+     */
+    void loseMomentum() {
+        if (!setup.momentumVaries()) {
+            return;
+        }
+        for (int i = 0; i < begun.length; i++) {
+            Profile profile = setup.profileOf(i);
+            if (begun[i] && profile.momentumVaries && profile.momentum == 0) {
+                begun[i] = false;
+                forgetMomentum(i);
+            }
+        }
+    }
+
+    /**
      * Changes settings, groups or treatments between two steps. A layer whose momentum goes from 0 to more than 0 starts
      * anew with it.
      *
