@@ -7,6 +7,7 @@ import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 
 /**
@@ -183,7 +184,7 @@ final class Setup {
      * @throws IllegalArgumentException if there is none
      */
     int group(String name) {
-        int index = find(name);
+        int index = find(Objects.requireNonNull(name, "group"));
         if (index < 0) {
             throw new IllegalArgumentException("group is \"" + name + "\"; it must be the name of a group, one of "
                     + groups.stream().map(Group::name).toList());
