@@ -10,11 +10,8 @@ import io.github.lars4j.Lars;
 import io.github.lars4j.Layers;
 import io.github.lars4j.OnBadGradient;
 import io.github.lars4j.Schedule;
-<<<<<<< HEAD
-import io.github.lars4j.Warmup;
-=======
 import io.github.lars4j.StepReport;
->>>>>>> h-gtest
+import io.github.lars4j.Warmup;
 import io.github.lars4j.rule.Treatment;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
@@ -158,7 +155,6 @@ class AllocationTest {
         }
     }
 
-<<<<<<< HEAD
     /** Those without a cosine, and with the powers 1 and 2: for others, StrictMath allocates. */
     @Test
     void schedulesAllocateNothing() {
@@ -179,7 +175,8 @@ class AllocationTest {
         }
         assertEquals(0, least, "bytes in 80 rates");
         assertTrue(sum > 0);
-=======
+    }
+
     /** A change that turns momentum on allocates the buffer, so that the next step need not. */
     @Test
     void momentumIsAllocatedByTheChange() {
@@ -204,7 +201,6 @@ class AllocationTest {
             }
         }
         assertEquals(0, least, "bytes of the first step with momentum");
->>>>>>> h-gtest
     }
 
     /** Returns the bytes that these threads and the current thread have allocated. */
