@@ -106,8 +106,8 @@ final class Arguments {
             return;
         }
         if (ratios.length != layers.size()) {
-            throw new IllegalArgumentException(
-                    "trustRatios has length " + ratios.length + "; it must be " + layers.size() + ", one for each layer");
+            throw new IllegalArgumentException("trustRatios has length " + ratios.length + "; it must be "
+                    + layers.size() + ", one for each layer");
         }
         for (int i = 0; i < ratios.length; i++) {
             if (ratios[i] < 0 || ratios[i] == Double.POSITIVE_INFINITY) {

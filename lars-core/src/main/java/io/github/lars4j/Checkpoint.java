@@ -409,11 +409,12 @@ public final class Checkpoint {
             return hyper;
         }
         if (!name.equals(mine.ownName())) {
-            throw new IllegalArgumentException("the rule of the checkpoint has a trust ratio of its own, \"" + name.get()
-                    + "\", and a file cannot contain its formula; the optimizer must be built with the rule of that name,"
-                    + " and its rule is " + mine);
+            throw new IllegalArgumentException(
+                    "the rule of the checkpoint has a trust ratio of its own, \"" + name.get()
+                            + "\", and a file cannot contain its formula; the optimizer must be built with the rule of that name,"
+                            + " and its rule is " + mine);
         }
-        return hyper.withRule(RuleText.read(metadata, mine.ownRatio().get()));
+        return hyper.withRule(RuleText.read(metadata, mine.ownRatio().get(), mine.needsProducts(true, 0)));
     }
 
     /** Checks that the optimizer's rule, which is kept, can use this checkpoint's momentum. */

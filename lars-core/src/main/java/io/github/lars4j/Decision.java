@@ -122,15 +122,8 @@ final class Decision {
         double lastRate = state.learningRates[layer];
         double correction =
                 hyper.momentumCorrection() && hyper.momentum() != 0 && lastRate > 0 ? layerRate / lastRate : 1;
-        boolean finite = coefficients.set(
-                layer,
-                hyper,
-                decay,
-                ratio,
-                layerRate,
-                scale,
-                !state.begun[layer],
-                correction);
+        boolean finite =
+                coefficients.set(layer, hyper, decay, ratio, layerRate, scale, !state.begun[layer], correction);
         // An infinite norm would give a ratio of 0, and a scale of 0 a gradient of 0, both finite and unnoticed.
         return finite && ratio >= 0 && scale > 0 && Double.isFinite(scaledGg)
                 ? Outcome.UPDATED

@@ -302,13 +302,15 @@ public final class Lars implements AutoCloseable {
      * restore itself fails halfway, for lack of memory, the optimizer must be restored again.
      *
      * @throws NullPointerException if {@code snapshot} is {@code null}
-     * @throws IllegalArgumentException if its layers differ from the optimizer's in number, name or length; nothing has
-     *     changed then
+     * @throws IllegalArgumentException if its layers differ from the optimizer's in number, name or length, or if its
+     *     rule has a {@linkplain Rule#of trust ratio of one's own} and the optimizer was built without one and with
+     *     {@link OnBadGradient#SKIP_LAYER}; nothing has changed then
      * @throws IllegalStateException if another call is in progress, or the optimizer is closed
      */
     public void restore(Snapshot snapshot) {
         Objects.requireNonNull(snapshot, "snapshot");
         snapshot.layers().requireSameTensors("snapshot", state.layers);
+        step.requirePlanFor(snapshot.hyperparameters().rule());
         lendToRestore(live -> {
             live.change().take(snapshot.state());
             return null;

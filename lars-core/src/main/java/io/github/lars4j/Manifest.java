@@ -113,7 +113,7 @@ final class Manifest {
 
     private static State parse(Map<String, String> text) {
         Hyperparameters hyper = new Hyperparameters(
-                RuleText.read(text, RuleText.UNKNOWN),
+                RuleText.read(text, RuleText.UNKNOWN, false),
                 Double.parseDouble(value(text, "trustCoefficient")),
                 Double.parseDouble(value(text, "weightDecay")),
                 Double.parseDouble(value(text, "momentum")),

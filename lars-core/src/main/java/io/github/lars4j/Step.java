@@ -7,6 +7,7 @@ import io.github.lars4j.internal.passes.Crew;
 import io.github.lars4j.internal.passes.MeasurePass;
 import io.github.lars4j.internal.passes.Plan;
 import io.github.lars4j.internal.passes.UpdatePass;
+import io.github.lars4j.rule.Rule;
 import java.util.Arrays;
 
 /**
@@ -17,6 +18,9 @@ final class Step implements AutoCloseable {
 
     private final State state;
     private final boolean carrySums;
+    /** Whether all layers are decided before the first write. */
+    private final boolean decidesAllFirst;
+
     private final Plan plan;
     private final Decision decision;
     private final KernelSource kernelSource;
@@ -45,7 +49,8 @@ final class Step implements AutoCloseable {
         }
         this.state = state;
         this.carrySums = carrySums;
-        this.plan = Plan.of(offsets, lengths, decision.needsAllSums(), threads, grain);
+        this.decidesAllFirst = decision.needsAllSums();
+        this.plan = Plan.of(offsets, lengths, decidesAllFirst, threads, grain);
         this.decision = decision;
         this.reads = new byte[n];
         this.sums = new LayerSums(layers);
@@ -187,6 +192,15 @@ final class Step implements AutoCloseable {
     @SuppressWarnings("ReferenceEquality")
     boolean owns(LayerSums given) {
         return given == sums;
+    }
+
+    /** Checks that a trust ratio of the user's own, which may throw, is computed before the first write. */
+    void requirePlanFor(Rule rule) {
+        if (rule.ratio() == Rule.Ratio.OWN && !decidesAllFirst) {
+            throw new IllegalArgumentException("the rule of the snapshot is " + rule
+                    + "; an optimizer with OnBadGradient.SKIP_LAYER must be built with a trust ratio of one's own to get"
+                    + " one from a snapshot");
+        }
     }
 
     /** Discards carried sums, because the weights have changed. */

@@ -264,6 +264,16 @@ class HostileCheckpointTest {
             {"\"dampening\":\"0.0\",", "\"dampening\":\"0.5\",\"nesterov\":\"true\","},
             {"\"rule.entry\":\"VELOCITY\"", "\"rule.entry\":\"SOMEWHERE\""},
             {"\"rule.ratio\":\"SUM\",", ""},
+            {"\"rule.ratio\":\"SUM\"", "\"rule.ratio\":\"OWN\""},
+            {"\"rule.ratio\":\"SUM\"", "\"rule.own\":\"a b\",\"rule.ratio\":\"OWN\""},
+            {"\"rule.ratio\"", "\"rule.ratioBounds\":\"1\",\"rule.ratio\""},
+            {"\"rule.ratio\"", "\"rule.ratioBounds\":\"1 2 3\",\"rule.ratio\""},
+            {"\"rule.ratio\"", "\"rule.ratioBounds\":\"2 1\",\"rule.ratio\""},
+            {"\"rule.ratio\"", "\"rule.weightNormBounds\":\"1 x\",\"rule.ratio\""},
+            {"\"rule.ratio\"", "\"rule.gradientNormFloor\":\"-1\",\"rule.ratio\""},
+            {"\"rule.ratio\"", "\"rule.decay\":\"SOMEWHERE\",\"rule.ratio\""},
+            {"\"rule.ratio\"", "\"rule.shrink\":\"true\",\"rule.ratio\""},
+            {"\"rule.ratio\"", "\"rule.gradientClip\":\"0 1\",\"rule.ratio\""},
             {"\"layer.0\":\"0 ", "\"layer.0\":\"-1 "},
             {"\"layer.0\":\"0 ", "\"layer.0\":\"3 "},
             {"\"layer.0\":\"0 ", "\"layer.0\":\"9223372036854775807 "},
@@ -291,7 +301,7 @@ class HostileCheckpointTest {
     @Test
     void saysThatANewerVersionHasWrittenTheFile() throws IOException {
         String format = "\"lars4j.checkpoint\":\"1\"";
-        for (String later : List.of("2", "17", "999999999")) {
+        for (String later : List.of("3", "17", "999999999")) {
             String header = header().replace(format, "\"lars4j.checkpoint\":\"" + later + "\"");
             // A later format may have another checksum, or anything else.
             for (String other : List.of(header, header.replace("lars4j.checksum", "lars4j.checksun"))) {
@@ -301,7 +311,7 @@ class HostileCheckpointTest {
                 assertEquals(
                         file + ": metadata \"lars4j.checkpoint\" is \"" + later
                                 + "\": a newer version of lars4j has written this checkpoint, in format " + later
-                                + "; this version reads format 1",
+                                + "; this version reads formats 1 and 2",
                         e.getMessage());
             }
         }
@@ -309,7 +319,7 @@ class HostileCheckpointTest {
             byte[] content = withHeader(header().replace(format, "\"lars4j.checkpoint\":\"" + none + "\""));
             assertRefused("format " + none, content);
             SafeTensorsException e = assertThrows(SafeTensorsException.class, () -> Checkpoint.load(file));
-            assertTrue(e.getMessage().contains("it must be \"1\" in a checkpoint"), e.getMessage());
+            assertTrue(e.getMessage().contains("it must be \"1\" or \"2\" in a checkpoint"), e.getMessage());
         }
     }
 

@@ -54,6 +54,11 @@ final class Inside {
         Checkpoint.save(disk, file, lars, params);
     }
 
+    /** Returns the carried Σw² of each layer. */
+    static double[] carried(Lars lars) {
+        return (double[]) field(step(lars), "carried");
+    }
+
     static State state(Lars lars) {
         return (State) field(lars, "state");
     }

@@ -53,8 +53,8 @@ public record Hyperparameters(
                     + dampening + "; it needs momentum above 0 and dampening 0");
         }
         if (rule.shrink() && momentum != 0) {
-            throw new IllegalArgumentException("momentum is " + momentum + " with rule.shrink true; it must be 0, because"
-                    + " the shrinking would enter the momentum");
+            throw new IllegalArgumentException("momentum is " + momentum
+                    + " with rule.shrink true; it must be 0, because" + " the shrinking would enter the momentum");
         }
         if (momentumCorrection && rule.entry() != Rule.Entry.VELOCITY) {
             throw new IllegalArgumentException("momentumCorrection is true with rule.entry " + rule.entry()

@@ -17,7 +17,8 @@ record Refinements(
             new Refinements(Bounds.NONE, Bounds.NONE, 0, Rule.Decay.SCALED, false, Double.POSITIVE_INFINITY, 0);
 
     Refinements withRatioBounds(Bounds other) {
-        return new Refinements(other, weightNormBounds, gradientNormFloor, decay, shrink, gradientClip, gradientClipFloor);
+        return new Refinements(
+                other, weightNormBounds, gradientNormFloor, decay, shrink, gradientClip, gradientClipFloor);
     }
 
     Refinements withWeightNormBounds(Bounds other) {
@@ -29,14 +30,36 @@ record Refinements(
     }
 
     Refinements withDecay(Rule.Decay other) {
-        return new Refinements(ratioBounds, weightNormBounds, gradientNormFloor, other, shrink, gradientClip, gradientClipFloor);
+        return new Refinements(
+                ratioBounds, weightNormBounds, gradientNormFloor, other, shrink, gradientClip, gradientClipFloor);
     }
 
     Refinements withShrink(boolean other) {
-        return new Refinements(ratioBounds, weightNormBounds, gradientNormFloor, decay, other, gradientClip, gradientClipFloor);
+        return new Refinements(
+                ratioBounds, weightNormBounds, gradientNormFloor, decay, other, gradientClip, gradientClipFloor);
     }
 
     Refinements withGradientClip(double factor, double floor) {
         return new Refinements(ratioBounds, weightNormBounds, gradientNormFloor, decay, shrink, factor, floor);
+    }
+
+    /** Returns the values that are not off, each after a comma. */
+    @Override
+    public String toString() {
+        StringBuilder text = new StringBuilder();
+        append(text, "ratioBounds", ratioBounds, NONE.ratioBounds);
+        append(text, "weightNormBounds", weightNormBounds, NONE.weightNormBounds);
+        append(text, "gradientNormFloor", gradientNormFloor, NONE.gradientNormFloor);
+        append(text, "decay", decay, NONE.decay);
+        append(text, "shrink", shrink, NONE.shrink);
+        append(text, "gradientClip", gradientClip, NONE.gradientClip);
+        append(text, "gradientClipFloor", gradientClipFloor, NONE.gradientClipFloor);
+        return text.toString();
+    }
+
+    private static void append(StringBuilder text, String name, Object value, Object off) {
+        if (!value.equals(off)) {
+            text.append(", ").append(name).append('=').append(value);
+        }
     }
 }

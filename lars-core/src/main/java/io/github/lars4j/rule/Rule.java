@@ -151,8 +151,7 @@ public final class Rule {
      * @throws NullPointerException if a value is {@code null}
      * @throws IllegalArgumentException if ε is negative or not finite, or {@code ratio} is {@link Ratio#OWN}
      */
-    public Rule(
-            Ratio ratio, Entry entry, ZeroNorm zeroNorm, boolean clip, boolean adaptWithoutDecay, double epsilon) {
+    public Rule(Ratio ratio, Entry entry, ZeroNorm zeroNorm, boolean clip, boolean adaptWithoutDecay, double epsilon) {
         this(ratio, entry, zeroNorm, clip, adaptWithoutDecay, epsilon, Refinements.NONE, null);
     }
 
@@ -227,8 +226,8 @@ public final class Rule {
      */
     public static Rule of(String name, Entry entry, boolean needsProducts, TrustRatio ratio) {
         if (!Objects.requireNonNull(name, "name").matches("[A-Za-z0-9._-]{1,100}")) {
-            throw new IllegalArgumentException("name is \"" + name
-                    + "\"; it must be 1 to 100 ASCII letters, digits, '.', '_' and '-'");
+            throw new IllegalArgumentException(
+                    "name is \"" + name + "\"; it must be 1 to 100 ASCII letters, digits, '.', '_' and '-'");
         }
         Own own = new Own(name, needsProducts, Objects.requireNonNull(ratio, "ratio"));
         return new Rule(Ratio.OWN, entry, ZeroNorm.FORMULA, false, true, 0, Refinements.NONE, own);
@@ -484,9 +483,8 @@ public final class Rule {
 
     /** Returns the weight decay that a layer's step uses: 0 if a norm is zero under {@link ZeroNorm#SKIP}, else β. */
     public double effectiveDecay(boolean adapt, double decay, double ww, double gg, double wg) {
-        boolean skipped = zeroNorm == ZeroNorm.SKIP
-                && adapted(adapt, decay)
-                && RatioFormulas.isZero(this, decay, ww, gg, wg);
+        boolean skipped =
+                zeroNorm == ZeroNorm.SKIP && adapted(adapt, decay) && RatioFormulas.isZero(this, decay, ww, gg, wg);
         return skipped ? 0 : decay;
     }
 
@@ -522,9 +520,6 @@ public final class Rule {
         text.append(", entry=").append(entry).append(", zeroNorm=").append(zeroNorm);
         text.append(", clip=").append(clip).append(", adaptWithoutDecay=").append(adaptWithoutDecay);
         text.append(", epsilon=").append(epsilon);
-        if (!more.equals(Refinements.NONE)) {
-            text.append(", ").append(more.toString().replaceFirst("Refinements\\[(.*)]", "$1"));
-        }
-        return text.append(']').toString();
+        return text.append(more).append(']').toString();
     }
 }

@@ -57,12 +57,11 @@ public final class Coefficients {
         double undampened = dampened ? 1 - hyper.dampening() : 1;
         double in = undampened * entry.in(learningRate, ratio);
         double out = entry.out(learningRate, ratio);
-        double decayIn =
-                switch (rule.decay()) {
-                    case SCALED -> in;
-                    case BESIDE_RATIO -> undampened * entry.in(learningRate, 1);
-                    case RATIO_ONLY -> 0;
-                };
+        double decayIn = switch (rule.decay()) {
+            case SCALED -> in;
+            case BESIDE_RATIO -> undampened * entry.in(learningRate, 1);
+            case RATIO_ONLY -> 0;
+        };
         a[layer] = (float) (in * gradientScale);
         b[layer] = (float) (decayIn * decay);
         if (rule.shrink()) {
