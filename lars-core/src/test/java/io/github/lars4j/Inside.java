@@ -1,6 +1,7 @@
 package io.github.lars4j;
 
 import io.github.lars4j.internal.CallGuard;
+import io.github.lars4j.internal.passes.Plan;
 import io.github.lars4j.internal.saving.Disk;
 import java.io.IOException;
 import java.lang.reflect.Field;
@@ -52,6 +53,11 @@ final class Inside {
     /** Saves a checkpoint on another disk than the machine's. */
     static void save(Disk disk, Path file, Lars lars, float[] params) throws IOException {
         Checkpoint.save(disk, file, lars, params);
+    }
+
+    /** Has an optimizer divide the work as finely as it can. */
+    static Lars.Builder inSmallGroups(Lars.Builder builder) {
+        return builder.grain(new Plan.Grain(4096, 1));
     }
 
     /** Returns the carried Σw² of each layer. */

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.github.lars4j.internal.passes.Plan;
 import io.github.lars4j.rule.Dialects;
 import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.rule.Rule;
@@ -45,8 +44,7 @@ class OpenRuleTest {
 
     /** Returns an optimizer that has several groups of layers, where it need not decide on all layers first. */
     private static Lars.Builder builder(Rule rule) {
-        return Lars.builder(LAYERS)
-                .grain(new Plan.Grain(4096, 1))
+        return Inside.inSmallGroups(Lars.builder(LAYERS))
                 .rule(rule)
                 .learningRate(step -> 0.5 + step)
                 .trustCoefficient(0.02)

@@ -3,13 +3,16 @@ package io.github.lars4j.rule;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.github.lars4j.Gradients;
 import io.github.lars4j.Lars;
 import io.github.lars4j.Layer;
+import io.github.lars4j.LayerSums;
 import io.github.lars4j.Layers;
 import io.github.lars4j.rule.Rule.Decay;
 import io.github.lars4j.rule.Rule.Entry;
 import io.github.lars4j.rule.Rule.Ratio;
 import io.github.lars4j.rule.Rule.ZeroNorm;
+import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
@@ -221,7 +224,7 @@ class SourcesTest {
         PADDLE.step(bias, first, w, v, clipped, rate, nesterov);
     };
 
-    /** apache/mxnet, LBSGD with warmup_strategy "lars": _get_lars of sums of squares, and the kernel sgd_mom_update. */
+    /** apache/mxnet at 43f08cda, optimizer.py, LBSGD with warmup_strategy "lars": _get_lars of sums of squares, and the kernel sgd_mom_update. */
     private static final Source LBSGD = (bias, first, w, v, g, rate, nesterov) -> {
         double weight2 = norm(w) * norm(w);
         double grad2 = norm(g) * norm(g);
@@ -230,6 +233,15 @@ class SourcesTest {
         for (int i = 0; i < w.length; i++) {
             v[i] = MOMENTUM * v[i] - scaledRate * (g[i] + DECAY * w[i]);
             w[i] += v[i];
+        }
+    };
+
+    /** {@code torch.optim.SGD} as its documentation gives it, with dampening 0. */
+    private static final Source SGD = (bias, first, w, v, g, rate, nesterov) -> {
+        for (int i = 0; i < w.length; i++) {
+            double grad = g[i] + DECAY * w[i];
+            v[i] = first ? grad : MOMENTUM * v[i] + grad;
+            w[i] -= rate * (nesterov ? grad + MOMENTUM * v[i] : v[i]);
         }
     };
 
@@ -443,5 +455,52 @@ class SourcesTest {
                         * weightNorm
                         / (gradientNorm * gradientNorm + decay * weightNorm * weightNorm + 1e-18)));
         assertSame(LBSGD, of(rule.withRatioBounds(0.01, 100), ALL_FULL), of(rule, ALL_FULL), false);
+    }
+
+    @Test
+    void aRuleWithRatioOneIsSgd() {
+        for (Rule rule : new Rule[] {Dialects.BARLOW_TWINS, Dialects.apexLarc(true), Dialects.COLOSSAL_AI}) {
+            Rule unit = rule.withRatio(Ratio.UNIT);
+            for (boolean nesterov : new boolean[] {false, true}) {
+                assertSame(SGD, of(unit, ALL_FULL), of(rule, ALL_FULL), nesterov);
+            }
+        }
+    }
+
+    /** Zhao et al., arXiv 2007.13985: u = βu + g/‖g‖ and w = w - ηu, with the norm of the whole gradient. */
+    @Test
+    void sngmIsSgdWithAScaleBetweenTheHalves() {
+        float[] params = new float[(int) LAYERS.end()];
+        Random random = new Random(3);
+        for (int i = 0; i < params.length; i++) {
+            params[i] = (float) random.nextGaussian();
+        }
+        double[] w = new double[params.length];
+        double[] u = new double[params.length];
+        Arrays.setAll(w, i -> params[i]);
+        Rule sgd = Dialects.BARLOW_TWINS.withRatio(Ratio.UNIT);
+        try (Lars lars = Lars.builder(ALL_FULL)
+                .rule(sgd)
+                .learningRate(0.1)
+                .momentum(MOMENTUM)
+                .build()) {
+            for (int step = 0; step < 5; step++) {
+                float[] g = gradient(step);
+                Gradients scaled = Gradients.of(g);
+                LayerSums sums = lars.measure(params, scaled);
+                double squares = 0;
+                for (int l = 0; l < sums.layers().size(); l++) {
+                    squares += sums.gradients(l);
+                }
+                lars.update(params, scaled.scale(1 / Math.sqrt(squares)), sums);
+                double[] all = new double[g.length];
+                Arrays.setAll(all, i -> g[i]);
+                for (int i = 0; i < w.length; i++) {
+                    u[i] = MOMENTUM * u[i] + all[i] / norm(all);
+                    w[i] -= 0.1 * u[i];
+                    assertEquals(w[i], params[i], 1e-6);
+                }
+            }
+        }
     }
 }
