@@ -110,7 +110,7 @@ public final class Checkpoint {
         this.metadata = open.metadata();
         this.tensors = open.tensors();
         try {
-            this.state = Manifest.read(metadata, name -> RuleText.UNKNOWN);
+            this.state = Manifest.read(metadata, RuleText::unknown);
             this.weights = Manifest.hasWeights(metadata);
             requireTensors();
         } catch (SafeTensorsException e) {
@@ -370,8 +370,8 @@ public final class Checkpoint {
             Setup saved = state.setup;
             if (!saved.ownRules().isEmpty()) {
                 saved.ownRules()
-                        .forEach(rule -> before.setup.formula(rule.ownName().get()));
-                saved = Manifest.read(metadata, before.setup::formula).setup;
+                        .forEach(rule -> before.setup.ownRule(rule.ownName().get()));
+                saved = Manifest.read(metadata, before.setup::ownRule).setup;
             }
             restored = before.setup.restoredFrom(saved, from);
             Savable.require(restored);

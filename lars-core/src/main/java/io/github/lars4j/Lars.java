@@ -460,8 +460,8 @@ public final class Lars implements AutoCloseable {
      * restore itself fails halfway, for lack of memory, the optimizer must be restored again.
      *
      * @throws NullPointerException if {@code snapshot} is {@code null}
-     * @throws IllegalArgumentException if its layers differ from the optimizer's in number, name or length; nothing has
-     *     changed then
+     * @throws IllegalArgumentException if its layers differ from the optimizer's in number, name or length, or if it has a
+     *     group that the optimizer does not have; nothing has changed then
      * @throws IllegalStateException if another call is in progress, or the optimizer is closed
      */
     public void restore(Snapshot snapshot) {

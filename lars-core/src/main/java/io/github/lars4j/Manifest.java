@@ -4,7 +4,6 @@ import io.github.lars4j.internal.Checks;
 import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.rule.Rule;
 import io.github.lars4j.rule.Treatment;
-import io.github.lars4j.rule.TrustRatio;
 import io.github.lars4j.safetensors.SafeTensorsException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -160,11 +159,11 @@ final class Manifest {
     /**
      * Reads the metadata that {@link #write} has written. If {@code nesterov} is missing, as in old files, it is false.
      *
-     * @param formulas returns the formula of a trust ratio of one's own by its name
+     * @param ownRules returns a rule with the trust ratio of one's own that has this name
      * @return the state, without momentum
      * @throws SafeTensorsException if {@link #write} cannot have written this metadata
      */
-    static State read(Map<String, String> text, Function<String, TrustRatio> formulas) throws SafeTensorsException {
+    static State read(Map<String, String> text, Function<String, Rule> ownRules) throws SafeTensorsException {
         String version = text.get(FORMAT);
         if (!isKnown(version)) {
             throw new SafeTensorsException("metadata \"" + FORMAT + "\" is "
@@ -173,7 +172,7 @@ final class Manifest {
         }
         State state;
         try {
-            state = parse(text, VERSION_TWO.equals(version), formulas);
+            state = parse(text, VERSION_TWO.equals(version), ownRules);
         } catch (IllegalArgumentException e) {
             // Not as the cause: its message quotes the bad value in full, which could flood a log.
             throw new SafeTensorsException("the metadata is not that of a checkpoint: "
@@ -191,7 +190,7 @@ final class Manifest {
         return Boolean.parseBoolean(text.get(WEIGHTS));
     }
 
-    private static State parse(Map<String, String> text, boolean formatTwo, Function<String, TrustRatio> formulas) {
+    private static State parse(Map<String, String> text, boolean formatTwo, Function<String, Rule> ownRules) {
         int fieldsOfLayer = formatTwo ? LAYER_FIELDS + 2 : LAYER_FIELDS;
         List<String[]> lines = new ArrayList<>();
         List<Layer> ofLines = new ArrayList<>();
@@ -209,7 +208,7 @@ final class Manifest {
         }
         Layers layers = new Layers(ofLines);
         Settings settings = Settings.of(new Hyperparameters(
-                rule(text, formulas),
+                rule(text, ownRules),
                 Double.parseDouble(value(text, "trustCoefficient")),
                 Double.parseDouble(value(text, "weightDecay")),
                 Double.parseDouble(value(text, "momentum")),
@@ -217,7 +216,7 @@ final class Manifest {
                 Boolean.parseBoolean(text.get(NESTEROV)),
                 Boolean.parseBoolean(value(text, "momentumCorrection"))));
         State state = new State(
-                new Setup(layers, withSchedules(settings, text), groups(text, layers, lines, formulas)), null);
+                new Setup(layers, withSchedules(settings, text), groups(text, layers, lines, ownRules)), null);
         value(text, WEIGHTS);
         state.step = Checks.atLeast(0, "step", Long.parseLong(value(text, "step")));
         state.refusals = Checks.atLeast(0, "refusals", Long.parseLong(value(text, "refusals")));
@@ -233,13 +232,13 @@ final class Manifest {
         return state;
     }
 
-    private static Rule rule(Map<String, String> text, Function<String, TrustRatio> formulas) {
+    private static Rule rule(Map<String, String> text, Function<String, Rule> ownRules) {
         String own = text.get("rule.own");
-        return RuleText.read(text, own == null ? RuleText.UNKNOWN : formulas.apply(own));
+        return RuleText.read(text, own == null ? null : ownRules.apply(own));
     }
 
     private static List<Group> groups(
-            Map<String, String> text, Layers layers, List<String[]> lines, Function<String, TrustRatio> formulas) {
+            Map<String, String> text, Layers layers, List<String[]> lines, Function<String, Rule> ownRules) {
         List<Group> groups = new ArrayList<>();
         while (text.containsKey(GROUP + groups.size() + NAME)) {
             int index = groups.size();
@@ -254,19 +253,19 @@ final class Manifest {
                     own.put(key.substring(prefix.length()), value);
                 }
             });
-            Group group = new Group(own.get("name"), layer -> false, settings(own, formulas), layers, members);
+            Group group = new Group(own.get("name"), layer -> false, settings(own, ownRules), layers, members);
             Setup.requireNew(group, groups);
             groups.add(group);
         }
         return groups;
     }
 
-    private static Settings settings(Map<String, String> text, Function<String, TrustRatio> formulas) {
+    private static Settings settings(Map<String, String> text, Function<String, Rule> ownRules) {
         Settings settings = Settings.NONE;
         for (Map.Entry<String, String> entry : text.entrySet()) {
             String value = entry.getValue();
             settings = switch (entry.getKey()) {
-                case "rule.ratio" -> settings.rule(rule(text, formulas));
+                case "rule.ratio" -> settings.rule(rule(text, ownRules));
                 case "trustCoefficient" -> settings.trustCoefficient(Double.parseDouble(value));
                 case "weightDecay" -> settings.weightDecay(Double.parseDouble(value));
                 case "momentum" -> settings.momentum(Double.parseDouble(value));

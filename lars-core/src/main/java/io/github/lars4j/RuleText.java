@@ -16,9 +16,13 @@ final class RuleText {
         throw new IllegalStateException("a checkpoint contains the name of a trust ratio, not its formula");
     };
 
+    /** Returns a rule with this name, for a formula that is not known. */
+    static Rule unknown(String name) {
+        return Rule.of(name, Rule.Entry.VELOCITY, false, UNKNOWN);
+    }
+
     private static final String PREFIX = "rule.";
     private static final String OWN = PREFIX + "own";
-    private static final String PRODUCTS = PREFIX + "needsProducts";
     private static final String RATIO_BOUNDS = PREFIX + "ratioBounds";
     private static final String WEIGHT_NORM_BOUNDS = PREFIX + "weightNormBounds";
     private static final String FLOOR = PREFIX + "gradientNormFloor";
@@ -50,10 +54,7 @@ final class RuleText {
         text.put("rule.clip", String.valueOf(rule.clip()));
         text.put("rule.adaptWithoutDecay", String.valueOf(rule.adaptWithoutDecay()));
         text.put("rule.epsilon", String.valueOf(rule.epsilon()));
-        rule.ownName().ifPresent(name -> {
-            text.put(OWN, name);
-            text.put(PRODUCTS, String.valueOf(rule.needsProducts(true, 0)));
-        });
+        rule.ownName().ifPresent(name -> text.put(OWN, name));
         writeBounds(rule.ratioBounds(), RATIO_BOUNDS, text);
         writeBounds(rule.weightNormBounds(), WEIGHT_NORM_BOUNDS, text);
         if (rule.gradientNormFloor() != 0) {
@@ -79,15 +80,16 @@ final class RuleText {
     /**
      * Reads the entries of a rule.
      *
-     * @param own the formula, if the rule's is one's own
+     * @param own a rule with the same formula, which the file does not contain, if the rule's is one's own; otherwise it
+     *     is not used
      * @throws IllegalArgumentException if an entry is missing or {@link #write} cannot have written it; not for all
      *     such entries
      */
-    static Rule read(Map<String, String> text, TrustRatio own) {
+    static Rule read(Map<String, String> text, Rule own) {
         Rule.Ratio ratio = Rule.Ratio.valueOf(Manifest.value(text, "rule.ratio"));
         Rule.Entry entry = Rule.Entry.valueOf(Manifest.value(text, "rule.entry"));
         Rule rule = ratio == Rule.Ratio.OWN
-                ? Rule.of(Manifest.value(text, OWN), entry, Boolean.parseBoolean(Manifest.value(text, PRODUCTS)), own)
+                ? Rule.of(Manifest.value(text, OWN), entry, own.needsProducts(true, 0), own.ownRatio().get())
                 : new Rule(
                         ratio,
                         entry,
@@ -110,7 +112,7 @@ final class RuleText {
             rule = rule.withDecay(Rule.Decay.valueOf(text.get(DECAY)));
         }
         if (text.containsKey(SHRINK)) {
-            rule = rule.withShrink(true);
+            rule = rule.withShrink(Boolean.parseBoolean(text.get(SHRINK)));
         }
         if (text.containsKey(GRADIENT_CLIP)) {
             double[] clip = numbers(text, GRADIENT_CLIP);

@@ -1,7 +1,6 @@
 package io.github.lars4j;
 
 import io.github.lars4j.rule.Rule;
-import io.github.lars4j.rule.TrustRatio;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.HashMap;
@@ -236,14 +235,14 @@ final class Setup {
     }
 
     /**
-     * Returns the formula with a name.
+     * Returns the rule whose trust ratio is one's own and has this name.
      *
-     * @throws IllegalArgumentException if no rule has a trust ratio of its own with this name
+     * @throws IllegalArgumentException if there is none
      */
-    TrustRatio formula(String name) {
+    Rule ownRule(String name) {
         for (Rule rule : ownRules()) {
             if (rule.ownName().equals(Optional.of(name))) {
-                return rule.ownRatio().get();
+                return rule;
             }
         }
         throw new IllegalArgumentException("the rule of the checkpoint has a trust ratio of its own, \"" + name

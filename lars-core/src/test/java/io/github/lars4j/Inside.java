@@ -77,6 +77,16 @@ final class Inside {
                 + System.identityHashCode(state.momentum) + " " + field(lars, "schedule") + " " + Bits.of(lars, arrays);
     }
 
+    /** Has an optimizer divide the work as finely as it can. */
+    static Lars.Builder inSmallGroups(Lars.Builder builder) {
+        return builder.grain(new Plan.Grain(4096, 1));
+    }
+
+    /** Returns the carried Σw² of each layer. */
+    static double[] carried(Lars lars) {
+        return (double[]) field(step(lars), "carried");
+    }
+
     static State state(Lars lars) {
         return (State) field(lars, "state");
     }

@@ -1,9 +1,11 @@
 package io.github.lars4j;
 
+import io.github.lars4j.rule.Bounds;
 import io.github.lars4j.rule.Dialects;
 import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.rule.Rule;
 import io.github.lars4j.rule.Treatment;
+import io.github.lars4j.rule.TrustRatio;
 import io.github.lars4j.safetensors.ByteSink;
 import io.github.lars4j.safetensors.Dtype;
 import io.github.lars4j.safetensors.FullChannel;
@@ -63,6 +65,7 @@ class MisuseTest extends MisuseTable {
         groups();
         settings();
         gradients();
+        givenTrustRatios();
         sumsAndReports();
         savedState();
         numbersOfPyTorch();
@@ -204,8 +207,42 @@ class MisuseTest extends MisuseTable {
                 NAN,
                 INF,
                 -INF);
+        bad(
+                0,
+                () -> new Rule(Rule.Ratio.OWN, paper.entry(), paper.zeroNorm(), false, true, 0),
+                "ratio is OWN",
+                "Rule.of");
         on("Rule.withEpsilon(double)");
         badNumbers(0, "epsilon", paper::withEpsilon, -1e-30, NAN, INF, -INF);
+        on("Rule.withRatio(Ratio)");
+        isNull(0, "ratio", () -> paper.withRatio(null));
+        bad(0, () -> paper.withRatio(Rule.Ratio.OWN), "ratio is OWN", "Rule.of");
+        on("Rule.withRatioBounds(double,double)");
+        badNumbers(0, "least", value -> paper.withRatioBounds(value, 1), -1, NAN, INF, -INF);
+        badNumbers(1, "most", value -> paper.withRatioBounds(0, value), -1, 0, NAN, -INF);
+        bad(1, () -> paper.withRatioBounds(2, 1), "most is 1.0", "least, 2.0");
+        on("Rule.withWeightNormBounds(double,double)");
+        badNumbers(0, "least", value -> paper.withWeightNormBounds(value, 1), -1, NAN, INF, -INF);
+        badNumbers(1, "most", value -> paper.withWeightNormBounds(0, value), -1, 0, NAN, -INF);
+        on("new Bounds(double,double)");
+        badNumbers(0, "least", value -> new Bounds(value, 1), -1, NAN, INF, -INF);
+        badNumbers(1, "most", value -> new Bounds(0, value), -1, 0, NAN, -INF);
+        on("Rule.withGradientNormFloor(double)");
+        badNumbers(0, "floor", paper::withGradientNormFloor, -1, NAN, INF, -INF);
+        on("Rule.withDecay(Decay)");
+        isNull(0, "decay", () -> paper.withDecay(null));
+        bad(0, () -> Dialects.SNIPPET.withDecay(Rule.Decay.BESIDE_RATIO), "decay is BESIDE_RATIO", "UPDATE");
+        on("Rule.withGradientClip(double,double)");
+        badNumbers(0, "factor", value -> paper.withGradientClip(value, 1), -1, 0, NAN, -INF);
+        badNumbers(1, "floor", value -> paper.withGradientClip(1, value), -1, 0, NAN, INF, -INF);
+        on("Rule.of(String,Entry,boolean,TrustRatio)");
+        TrustRatio one = (w, g, p, eta, beta, gamma, layer, step) -> 1;
+        isNull(0, "name", () -> Rule.of(null, paper.entry(), false, one));
+        for (String name : new String[] {"", " ", "a b", "a\n", "\u00e4", "\"", "a".repeat(101)}) {
+            bad(0, () -> Rule.of(name, paper.entry(), false, one), "name is \"" + name + "\"");
+        }
+        isNull(1, "entry", () -> Rule.of("one", null, false, one));
+        isNull(3, "ratio", () -> Rule.of("one", paper.entry(), false, null));
 
         on("new Hyperparameters(Rule,double,double,double,double,boolean,boolean)");
         isNull(0, "rule", () -> new Hyperparameters(null, 1, 0, 0, 0, false, false));
@@ -719,6 +756,22 @@ class MisuseTest extends MisuseTable {
                 "layer \"b\" has a gradient");
     }
 
+    private void givenTrustRatios() {
+        Lars lars = builder().build();
+        float[] w = new float[8];
+        watching(() -> Bits.of(lars, w));
+        on("Gradients.trustRatios(double[])");
+        for (double value : new double[] {-1, -Double.MIN_VALUE, INF, -INF}) {
+            Gradients given = Gradients.of(new float[8]).trustRatios(new double[] {1, value});
+            bad(0, () -> lars.step(w, given), "trustRatios is " + value, "layer \"b\"");
+            bad(0, () -> lars.measure(w, given), "trustRatios is " + value, "layer \"b\"");
+        }
+        for (int length : new int[] {0, 1, 3}) {
+            Gradients given = Gradients.of(new float[8]).trustRatios(new double[length]);
+            bad(0, () -> lars.step(w, given), "trustRatios has length " + length, "must be 2");
+        }
+    }
+
     private void sumsAndReports() {
         LayerSums sums = sums(LAYERS);
         LayerSums absent = new LayerSums(LAYERS);
@@ -1158,6 +1211,17 @@ class MisuseTest extends MisuseTable {
                 "Rule.effectiveDecay(boolean,double,double,double,double)#2",
                 "Rule.effectiveDecay(boolean,double,double,double,double)#3",
                 "Rule.effectiveDecay(boolean,double,double,double,double)#4",
+                "Rule.gradientScale(double,double)#0",
+                "Rule.gradientScale(double,double)#1",
+                "Rule.trustRatio(boolean,double,double,double,double,double,double,int,long)#1",
+                "Rule.trustRatio(boolean,double,double,double,double,double,double,int,long)#2",
+                "Rule.trustRatio(boolean,double,double,double,double,double,double,int,long)#3",
+                "Rule.trustRatio(boolean,double,double,double,double,double,double,int,long)#4",
+                "Rule.trustRatio(boolean,double,double,double,double,double,double,int,long)#5",
+                "Rule.trustRatio(boolean,double,double,double,double,double,double,int,long)#6",
+                "Rule.trustRatio(boolean,double,double,double,double,double,double,int,long)#7",
+                "Rule.trustRatio(boolean,double,double,double,double,double,double,int,long)#8",
+                "Bounds.of(double)#0",
                 "Rule.Entry.in(double,double)#0",
                 "Rule.Entry.in(double,double)#1",
                 "Rule.Entry.out(double,double)#0",
@@ -1168,6 +1232,14 @@ class MisuseTest extends MisuseTable {
         noBadValue(
                 "called by the library, implemented by the caller",
                 "Schedule.rate(long)#0",
+                "TrustRatio.of(double,double,double,double,double,double,int,long)#0",
+                "TrustRatio.of(double,double,double,double,double,double,int,long)#1",
+                "TrustRatio.of(double,double,double,double,double,double,int,long)#2",
+                "TrustRatio.of(double,double,double,double,double,double,int,long)#3",
+                "TrustRatio.of(double,double,double,double,double,double,int,long)#4",
+                "TrustRatio.of(double,double,double,double,double,double,int,long)#5",
+                "TrustRatio.of(double,double,double,double,double,double,int,long)#6",
+                "TrustRatio.of(double,double,double,double,double,double,int,long)#7",
                 "ByteSink.accept(ByteBuffer)#0");
         noBadValue(
                 "an exception's message and cause may be anything, and null",

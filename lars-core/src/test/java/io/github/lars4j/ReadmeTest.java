@@ -29,7 +29,7 @@ class ReadmeTest {
 
     private static final Path ROOT = Path.of("..");
     private static final List<String> DOCUMENTS =
-            List.of("README.md", "docs/pytorch-state.md", "docs/recording.md", "docs/recipes.md");
+            List.of("README.md", "docs/pytorch-state.md", "docs/recording.md", "docs/recipes.md", "docs/rules.md");
     private static final Pattern BLOCK = Pattern.compile("^```java\n(.*?)^```$", Pattern.MULTILINE | Pattern.DOTALL);
 
     /**
@@ -85,6 +85,16 @@ class ReadmeTest {
                     "Layers layers, float[] weights, float[] gradients",
                     ""),
             new Frame("builder.treatOneDimensional(", "Layers.Builder builder", ""),
+            new Frame("Rule.Entry velocity = ", "double minNorm", ""),
+            new Frame(
+                    "LayerSums sums = lars.measure(weights, scaled);",
+                    "Lars lars, float[] weights, Gradients scaled",
+                    ""),
+            new Frame("Rule lbsgd = Rule.of(", "Layers layers", ""),
+            new Frame(
+                    "double[] ratios = new double[layers.size()];",
+                    "Layers layers, Lars lars, float[] weights, float[] gradients",
+                    ""),
             new Frame("Restored restored = PyTorchState.restore(", "Lars lars, float[] params", ""),
             new Frame("Checkpoint.save(Path.of(\"run.safetensors\")", "Lars lars, float[] params", ""),
             new Frame(

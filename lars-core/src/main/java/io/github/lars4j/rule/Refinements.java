@@ -42,4 +42,24 @@ record Refinements(
     Refinements withGradientClip(double factor, double floor) {
         return new Refinements(ratioBounds, weightNormBounds, gradientNormFloor, decay, shrink, factor, floor);
     }
+
+    /** Returns the values that are not off, each after a comma. */
+    @Override
+    public String toString() {
+        StringBuilder text = new StringBuilder();
+        append(text, "ratioBounds", ratioBounds, NONE.ratioBounds);
+        append(text, "weightNormBounds", weightNormBounds, NONE.weightNormBounds);
+        append(text, "gradientNormFloor", gradientNormFloor, NONE.gradientNormFloor);
+        append(text, "decay", decay, NONE.decay);
+        append(text, "shrink", shrink, NONE.shrink);
+        append(text, "gradientClip", gradientClip, NONE.gradientClip);
+        append(text, "gradientClipFloor", gradientClipFloor, NONE.gradientClipFloor);
+        return text.toString();
+    }
+
+    private static void append(StringBuilder text, String name, Object value, Object off) {
+        if (!value.equals(off)) {
+            text.append(", ").append(name).append('=').append(value);
+        }
+    }
 }

@@ -520,9 +520,6 @@ public final class Rule {
         text.append(", entry=").append(entry).append(", zeroNorm=").append(zeroNorm);
         text.append(", clip=").append(clip).append(", adaptWithoutDecay=").append(adaptWithoutDecay);
         text.append(", epsilon=").append(epsilon);
-        if (!more.equals(Refinements.NONE)) {
-            text.append(", ").append(more.toString().replaceFirst("Refinements\\[(.*)]", "$1"));
-        }
-        return text.append(']').toString();
+        return text.append(more).append(']').toString();
     }
 }

@@ -12,6 +12,8 @@ import io.github.lars4j.OnBadGradient;
 import io.github.lars4j.Schedule;
 import io.github.lars4j.StepReport;
 import io.github.lars4j.Warmup;
+import io.github.lars4j.rule.Dialects;
+import io.github.lars4j.rule.Rule;
 import io.github.lars4j.rule.Treatment;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
@@ -38,6 +40,20 @@ class AllocationTest {
     private static final int STEPS = 50;
 
     private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+
+    /** Uses all its arguments; the optimizers with carried sums have this rule. */
+    private static final Rule OWN = Rule.of(
+                    "sum",
+                    Rule.Entry.VELOCITY,
+                    false,
+                    (weightNorm, gradientNorm, products, trustCoefficient, weightDecay, learningRate, layer, step) ->
+                            Double.isNaN(products) && layer >= 0 && step >= 0 && learningRate >= 0
+                                    ? trustCoefficient * weightNorm / (gradientNorm + weightDecay * weightNorm)
+                                    : Double.NaN)
+            .withRatioBounds(0, 50)
+            .withGradientClip(1e-3, 1e-3);
+
+    private static final double[] RATIOS = {Double.NaN, 2, Double.NaN};
 
     private interface Step {
         void take(Lars lars, float[] params, float[] gradients, Gradients known);
@@ -99,6 +115,11 @@ class AllocationTest {
         String name = kernels + " kernels, " + parallelism + " threads, " + policy + (carry ? ", carried sums" : "");
         check(name + ", array", kernels, parallelism, policy, carry, (lars, params, gradients, known) -> {
             lars.step(params, gradients);
+        });
+        check(name + ", trust ratios", kernels, parallelism, policy, carry, (lars, params, gradients, known) -> {
+            RATIOS[0] = lars.steps() % 2 == 0 ? 0.5 : Double.NaN;
+            known.trustRatios(RATIOS);
+            lars.step(params, known);
         });
         check(name + ", Gradients", kernels, parallelism, policy, carry, (lars, params, gradients, known) -> {
             known.scale(0.5).missing(1, lars.steps() % 3 == 0);
@@ -233,6 +254,7 @@ class AllocationTest {
         try {
             Lars lars = with.apply(Lars.builder(layers)
                             .learningRate(1)
+                            .rule(carry ? OWN : Dialects.PAPER)
                             .weightDecay(1e-4)
                             .momentum(0.9)
                             .nesterov(true)
