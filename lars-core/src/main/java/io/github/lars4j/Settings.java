@@ -227,24 +227,31 @@ public final class Settings {
         return maxGradientNorm == null ? Double.NaN : maxGradientNorm;
     }
 
-    /** Returns whether a value is a number. If not, it is a schedule. */
+    /** Returns whether a value is a number. If not, it is a schedule or not given. */
     static boolean isNumber(Schedule value) {
         return value instanceof Schedules.Constant;
     }
 
+    /** Returns whether a value is given and is a schedule. */
+    static boolean isSchedule(Schedule value) {
+        return value != null && !isNumber(value);
+    }
+
     /**
-     * Returns the hyperparameters at a step. Only for settings with all values.
+     * Returns the hyperparameters at a step; without Nesterov momentum in a step in which a schedule gives momentum 0.
+     * Only for settings with all values.
      *
-     * @throws IllegalArgumentException as {@link Hyperparameters}
+     * @throws IllegalArgumentException if a schedule returns a number out of range
      */
     Hyperparameters hyperparameters(long step) {
+        double mu = momentum.rate(step);
         return new Hyperparameters(
                 rule,
                 trustCoefficient.rate(step),
                 weightDecay.rate(step),
-                momentum.rate(step),
+                mu,
                 dampening,
-                nesterov,
+                nesterov && mu != 0,
                 momentumCorrection);
     }
 
@@ -263,8 +270,7 @@ public final class Settings {
     }
 
     private static Schedule restored(Schedule present, Schedule saved) {
-        boolean kept = (present != null && !isNumber(present)) || saved instanceof Schedules.Unknown;
-        return kept ? present : saved;
+        return isSchedule(present) || isSchedule(saved) ? present : saved;
     }
 
     /**

@@ -15,7 +15,10 @@ final class State {
     final double[] learningRates;
     /** The trust ratio of each layer's last step; 0 if there was none or it is unknown. */
     final double[] trustRatios;
-    /** The {@link Profile#coefficientToCorrect()} of each layer's last step; 0 if there was none or it is unknown. */
+    /**
+     * The {@link Profile#coefficientToCorrect()} of each layer's last step; 0 if there was none, if it is unknown, or
+     * without momentum correction.
+     */
     final double[] trustCoefficients;
 
     long step;
@@ -60,16 +63,20 @@ final class State {
         return copy;
     }
 
-    /** Copies another state whose layers have the same names and lengths in the same order; offsets may differ. */
-    void take(State other) {
-        int[] from = identity();
-        Setup restored = setup.restoredFrom(other.setup, from);
-        momentum = momentumFor(restored);
+    /**
+     * Copies another state whose layers have the same names and lengths in the same order; offsets may differ.
+     *
+     * @param restored the setup after that
+     * @param buffer the momentum buffer for it; see {@link #momentumFor}
+     */
+    void take(State other, Setup restored, float[] buffer) {
+        momentum = buffer;
         setup = restored;
-        takeStateOf(other, from);
+        takeStateOf(other, identity());
     }
 
-    private int[] identity() {
+    /** Returns for each layer its own index. */
+    int[] identity() {
         int[] same = new int[layers().size()];
         Arrays.setAll(same, i -> i);
         return same;
@@ -102,7 +109,7 @@ final class State {
                 begun[i] = other.begun[from[i]] && (other.hasMomentum(from[i]) || !hasMomentum(i));
                 learningRates[i] = other.learningRates[from[i]];
                 trustRatios[i] = other.trustRatios[from[i]];
-                trustCoefficients[i] = other.trustCoefficients[from[i]];
+                trustCoefficients[i] = setup.profileOf(i).momentumCorrection ? other.trustCoefficients[from[i]] : 0;
             }
         }
         step = other.step;
@@ -141,6 +148,9 @@ final class State {
             if (hasMomentum(i) && !before.profileOf(i).mayHaveMomentum) {
                 begun[i] = false;
                 forgetMomentum(i);
+            }
+            if (!setup.profileOf(i).momentumCorrection) {
+                trustCoefficients[i] = 0;
             }
         }
     }
