@@ -701,11 +701,8 @@ public final class Lars implements AutoCloseable {
          * larger, all gradients are scaled down to it before the rule sees them. This needs no further pass over
          * memory, but requires the sums of all layers before the first write.
          *
-         * <p>The norm is taken over the layers of this optimizer only. If several optimizers share one array as
-         * parameter groups, each clips by its own norm, whereas {@code torch.nn.utils.clip_grad_norm_} clips all
-         * parameters by their common norm (plus 1e-6). To clip by the common norm, call {@link Lars#measure} on every
-         * optimizer. Let G be the square root of the sum of all {@link LayerSums#gradients}; then multiply {@link
-         * Gradients#scale} by {@code min(1, norm / (scale · G))} and call {@link Lars#update} on every optimizer.
+         * <p>Layers in a group with a {@linkplain Settings#maxGradientNorm maximum norm of its own} are not among them:
+         * the group's norm clips them.
          */
         public Builder maxGradientNorm(double norm) {
             this.maxGradientNorm = norm;

@@ -4,6 +4,7 @@ import io.github.lars4j.internal.Checks;
 import io.github.lars4j.rule.Treatment;
 import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Iterator;
@@ -11,6 +12,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -27,8 +29,7 @@ import java.util.stream.Collectors;
  * }</pre>
  *
  * <p>Weights, gradients and momentum share this layout. There may be gaps between layers, which the optimizer never
- * reads or writes. Several optimizers can therefore share the arrays, as parameter groups; each then clips by the norm
- * of its own layers (see {@link Lars.Builder#maxGradientNorm}).
+ * reads or writes. {@link Lars.Builder#group} gives some of the layers hyperparameters of their own.
  *
  * <p>Immutable and safe for use by several threads.
  */
@@ -230,18 +231,12 @@ public final class Layers implements Iterable<Layer> {
      * Builds a layout. Each layer starts where the layer added before it ends, unless {@link #at} says otherwise.
      *
      * <p>The {@code treat} methods change the layers added so far, and not those added later. Layers that none of them
-     * changes have {@link Treatment#FULL}. A treatment replaces the layer's earlier treatment completely: if several
-     * apply to a layer, only the last counts. In this example {@code bn1.bias} ends up with the full learning rate:
+     * changes have {@link Treatment#FULL}. A treatment replaces the layer's earlier treatment completely; an operator
+     * changes one thing and keeps the rest:
      *
      * <pre>{@code
-     * builder.treat(Pattern.compile("bias$"), Treatment.FULL.withRateFactor(0.01))    // biases: rate x 0.01
-     *         .treat(Pattern.compile("^bn"), Treatment.PLAIN)                          // bn1.bias: rate x 1 again
-     * }</pre>
-     *
-     * <p>To give such a layer both properties, add a third call:
-     *
-     * <pre>{@code
-     *         .treat(Pattern.compile("^bn.*bias$"), Treatment.PLAIN.withRateFactor(0.01))
+     * builder.treatOneDimensional(Treatment.PLAIN)                           // no weight decay, no trust ratio
+     *         .treat(Pattern.compile("bias$"), t -> t.withRateFactor(0.01))  // biases: also 1/100 of the rate
      * }</pre>
      *
      * <p>Not safe for use by several threads.
@@ -344,12 +339,21 @@ public final class Layers implements Iterable<Layer> {
         public Builder treat(Pattern pattern, UnaryOperator<Treatment> change) {
             Objects.requireNonNull(change, "change");
             requireMatch(pattern);
-            layers.replaceAll(layer -> pattern.matcher(layer.name()).find() ? changed(layer, change) : layer);
-            return this;
+            return treat(layer -> pattern.matcher(layer.name()).find(), change);
         }
 
-        private static Layer changed(Layer layer, UnaryOperator<Treatment> change) {
-            return layer.withTreatment(Objects.requireNonNull(change.apply(layer.treatment()), "the result of change"));
+        /** Changes the layers that match; if the change fails for one of them, it changes none. */
+        private Builder treat(Predicate<Layer> matching, UnaryOperator<Treatment> change) {
+            List<Layer> changed = new ArrayList<>();
+            for (Layer layer : layers) {
+                changed.add(
+                        matching.test(layer)
+                                ? layer.withTreatment(Objects.requireNonNull(
+                                        change.apply(layer.treatment()), "the result of change"))
+                                : layer);
+            }
+            Collections.copy(layers, changed);
+            return this;
         }
 
         /** Lists the names of the first three layers, for a message. */
@@ -400,8 +404,7 @@ public final class Layers implements Iterable<Layer> {
                         "layer \"" + layers.get(shaped.nextClearBit(0)).name()
                                 + "\" was added by its length; treatOneDimensional needs every shape, so use addTensor");
             }
-            layers.replaceAll(layer -> layer.shape().size() <= 1 ? changed(layer, change) : layer);
-            return this;
+            return treat(layer -> layer.shape().size() <= 1, change);
         }
 
         /**

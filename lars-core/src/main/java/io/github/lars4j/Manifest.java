@@ -92,7 +92,9 @@ final class Manifest {
             return true;
         }
         for (int i = 0; i < state.begun.length; i++) {
-            if (state.trustCoefficients[i] != state.setup.profileOf(i).coefficientToCorrect(state.learningRates[i])) {
+            Profile profile = state.setup.profileOf(i);
+            if (profile.momentumCorrection
+                    && state.trustCoefficients[i] != profile.coefficientToCorrect(state.learningRates[i])) {
                 return true;
             }
         }

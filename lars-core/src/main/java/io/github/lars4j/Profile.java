@@ -102,7 +102,10 @@ final class Profile {
         return rate >= 0 && rate <= Double.MAX_VALUE ? rate : Checks.atLeastZero("rate of step " + step, rate);
     }
 
-    /** Returns the trust coefficient of the step if momentum correction needs it, or 0. */
+    /**
+     * Returns the trust coefficient of the step if what it adds to the momentum is proportional to it, or 0. It is
+     * recorded also without momentum correction, which a later change may turn on.
+     */
     double coefficientToCorrect() {
         return coefficientToCorrect(trustCoefficient, decay, learningRate);
     }
@@ -123,7 +126,7 @@ final class Profile {
                 && (beta != 0 || rule.adaptWithoutDecay())
                 && rule.ratio() != Rule.Ratio.UNIT
                 && rule.ratio() != Rule.Ratio.OWN;
-        return momentumCorrection && proportional && rate > 0 ? coefficient : 0;
+        return proportional && rate > 0 ? coefficient : 0;
     }
 
     /**

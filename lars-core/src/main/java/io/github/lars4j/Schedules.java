@@ -7,7 +7,7 @@ import java.util.stream.LongStream;
 
 /**
  * The schedules behind the methods of {@link Schedule}, which check the arguments. Each is immutable, allocates nothing
- * when it is asked for a rate, and prints as the call that makes it.
+ * itself when it is asked for a rate, and prints as the Java expression that makes it.
  */
 final class Schedules {
 
@@ -49,7 +49,7 @@ final class Schedules {
 
         @Override
         public String toString() {
-            return "Schedule.polynomial(" + rate + ", " + power + ", " + steps + ", " + endRate + ")";
+            return "Schedule.polynomial(" + rate + ", " + power + ", " + literal(steps) + ", " + endRate + ")";
         }
     }
 
@@ -62,7 +62,7 @@ final class Schedules {
 
         @Override
         public String toString() {
-            return "Schedule.cosine(" + rate + ", " + steps + ", " + endRate + ")";
+            return "Schedule.cosine(" + rate + ", " + literal(steps) + ", " + endRate + ")";
         }
     }
 
@@ -74,9 +74,8 @@ final class Schedules {
             long length = steps;
             while (at >= length) {
                 at -= length;
-                if (length > Long.MAX_VALUE / factor) {
-                    return halfWave(
-                            rate, endRate, (double) at, (double) length * factor); // a cycle that no step number ends
+                if (length > Long.MAX_VALUE / factor) { // the next cycle has more steps than there are numbers
+                    return halfWave(rate, endRate, (double) at, (double) length * factor);
                 }
                 length *= factor;
             }
@@ -85,7 +84,7 @@ final class Schedules {
 
         @Override
         public String toString() {
-            return "Schedule.cosineRestarts(" + rate + ", " + steps + ", " + factor + ", " + endRate + ")";
+            return "Schedule.cosineRestarts(" + rate + ", " + literal(steps) + ", " + factor + ", " + endRate + ")";
         }
     }
 
@@ -104,7 +103,7 @@ final class Schedules {
 
         @Override
         public String toString() {
-            return "Schedule.oneCycle(" + rate + ", " + steps + ")";
+            return "Schedule.oneCycle(" + rate + ", " + literal(steps) + ")";
         }
     }
 
@@ -120,7 +119,7 @@ final class Schedules {
 
         @Override
         public String toString() {
-            return schedule + ".warmup(" + warmup + ")";
+            return print(schedule) + ".warmup(" + warmup + ")";
         }
     }
 
@@ -133,7 +132,7 @@ final class Schedules {
 
         @Override
         public String toString() {
-            return first + ".then(" + steps + ", " + next + ")";
+            return print(first) + ".then(" + literal(steps) + ", " + print(next) + ")";
         }
     }
 
@@ -164,7 +163,7 @@ final class Schedules {
         @Override
         public String toString() {
             String more = Arrays.stream(milestones)
-                    .mapToObj(milestone -> ", " + milestone)
+                    .mapToObj(milestone -> ", " + literal(milestone))
                     .collect(Collectors.joining());
             return "Schedule.steps(" + rate + ", " + factor + more + ")";
         }
@@ -200,11 +199,25 @@ final class Schedules {
         @Override
         public String toString() {
             return "Schedule.piecewiseLinear(new long[] {"
-                    + LongStream.of(steps).mapToObj(Long::toString).collect(Collectors.joining(", "))
+                    + LongStream.of(steps).mapToObj(Schedules::literal).collect(Collectors.joining(", "))
                     + "}, new double[] {"
                     + DoubleStream.of(rates).mapToObj(Double::toString).collect(Collectors.joining(", "))
                     + "})";
         }
+    }
+
+    /**
+     * Returns a step number as a Java literal, which is an {@code int} where it can be.
+     *
+     * @param steps 0 or more
+     */
+    static String literal(long steps) {
+        return steps <= Integer.MAX_VALUE ? Long.toString(steps) : steps + "L";
+    }
+
+    /** Returns a schedule as an expression. A lambda prints what tells nothing, and another text in each run. */
+    private static String print(Schedule schedule) {
+        return schedule.getClass().isHidden() ? "(step -> ...)" : schedule.toString();
     }
 
     /** Returns {@code from} if {@code share} is 1, {@code to} if it is 0, and a weighted mean in between. */

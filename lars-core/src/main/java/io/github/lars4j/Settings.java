@@ -122,7 +122,8 @@ public final class Settings {
 
     /**
      * Sets the momentum μ as a function of the step. In a step in which it is 0, there is no momentum, and the momentum
-     * gathered so far is lost; a layer's next step with momentum starts from 0 and is not dampened.
+     * gathered so far is lost, also that of layers without a gradient; a layer's next step with momentum starts from 0
+     * and is not dampened.
      */
     public Settings momentum(Schedule momentum) {
         Settings changed = copy();
@@ -238,7 +239,7 @@ public final class Settings {
     }
 
     /**
-     * Returns the hyperparameters at a step; without Nesterov momentum in a step in which a schedule gives momentum 0.
+     * Returns the hyperparameters at a step. If the momentum is 0 in it, by schedule, there is no Nesterov momentum.
      * Only for settings with all values.
      *
      * @throws IllegalArgumentException if a schedule returns a number out of range

@@ -147,6 +147,16 @@ final class Setup {
         return false;
     }
 
+    /** Returns whether the momentum of any layer is a schedule. */
+    boolean momentumVaries() {
+        for (int i = 0; i < profiles.size(); i++) {
+            if (profiles.get(i).momentumVaries) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /**
      * Sets the numbers of all profiles, except learning rates, to those of a step.
      *

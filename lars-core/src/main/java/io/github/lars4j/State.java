@@ -15,10 +15,7 @@ final class State {
     final double[] learningRates;
     /** The trust ratio of each layer's last step; 0 if there was none or it is unknown. */
     final double[] trustRatios;
-    /**
-     * The {@link Profile#coefficientToCorrect()} of each layer's last step; 0 if there was none, if it is unknown, or
-     * without momentum correction.
-     */
+    /** The {@link Profile#coefficientToCorrect()} of each layer's last step; 0 if there was none or it is unknown. */
     final double[] trustCoefficients;
 
     long step;
@@ -109,7 +106,7 @@ final class State {
                 begun[i] = other.begun[from[i]] && (other.hasMomentum(from[i]) || !hasMomentum(i));
                 learningRates[i] = other.learningRates[from[i]];
                 trustRatios[i] = other.trustRatios[from[i]];
-                trustCoefficients[i] = setup.profileOf(i).momentumCorrection ? other.trustCoefficients[from[i]] : 0;
+                trustCoefficients[i] = other.trustCoefficients[from[i]];
             }
         }
         step = other.step;
@@ -134,6 +131,23 @@ final class State {
     }
 
     /**
+     * Sets the momentum of the layers to 0 whose momentum is by schedule, and 0 in the present step, whether or not the
+     * step updated them. Their next step with momentum is their first.
+     */
+    void loseMomentum() {
+        if (!setup.momentumVaries()) {
+            return;
+        }
+        for (int i = 0; i < begun.length; i++) {
+            Profile profile = setup.profileOf(i);
+            if (begun[i] && profile.momentumVaries && profile.momentum == 0) {
+                begun[i] = false;
+                forgetMomentum(i);
+            }
+        }
+    }
+
+    /**
      * Changes settings, groups or treatments between two steps. A layer whose momentum goes from 0 to more than 0 starts
      * anew with it.
      *
@@ -148,9 +162,6 @@ final class State {
             if (hasMomentum(i) && !before.profileOf(i).mayHaveMomentum) {
                 begun[i] = false;
                 forgetMomentum(i);
-            }
-            if (!setup.profileOf(i).momentumCorrection) {
-                trustCoefficients[i] = 0;
             }
         }
     }

@@ -38,11 +38,17 @@ final class Step implements AutoCloseable {
     private boolean wrote;
 
     Step(State state, Decision decision, boolean carrySums, KernelWish wish, int threads, Plan.Grain grain) {
-        this(state, decision, carrySums, KernelSource.open(wish), threads, grain);
+        this(state, decision, carrySums, KernelSource.open(wish), threads, grain, new LayerSums(state.layers()));
     }
 
     private Step(
-            State state, Decision decision, boolean carrySums, KernelSource source, int threads, Plan.Grain grain) {
+            State state,
+            Decision decision,
+            boolean carrySums,
+            KernelSource source,
+            int threads,
+            Plan.Grain grain,
+            LayerSums sums) {
         Layers layers = state.layers();
         int n = layers.size();
         int[] offsets = new int[n];
@@ -59,7 +65,7 @@ final class Step implements AutoCloseable {
         this.plan = Plan.of(offsets, lengths, allSums, threads, grain);
         this.decision = decision;
         this.reads = new byte[n];
-        this.sums = new LayerSums(layers);
+        this.sums = sums;
         this.report = new StepReport(state.setup);
         this.carried = new double[n];
         this.kernelSource = source;
@@ -74,9 +80,20 @@ final class Step implements AutoCloseable {
         return allSums == decision.needsAllSums() && report.groups() == state.setup.groups.size();
     }
 
-    /** Returns a step with the same settings for another state. The caller closes this one. */
+    /**
+     * Returns a step with the same settings for another state, or for the same one after a change. It {@link #owns} the
+     * sums of this one, as long as there are as many layers. The caller closes this one.
+     */
     Step of(State other) {
-        return new Step(other, decision.of(other), carrySums, kernelSource, threads, grain);
+        boolean sameSums = sums.layers().size() == other.layers().size();
+        return new Step(
+                other,
+                decision.of(other),
+                carrySums,
+                kernelSource,
+                threads,
+                grain,
+                sameSums ? sums : new LayerSums(other.layers()));
     }
 
     /** Runs the first half of a step: pass 1 over every group. */
@@ -197,23 +214,10 @@ final class Step implements AutoCloseable {
                 carried[i] = updatePass.squares(i);
             }
             report.outcome(i, carrySums && !Double.isFinite(carried[i]) ? Outcome.OVERFLOWED : Outcome.UPDATED);
-            begin(i);
+            state.begun[i] = true;
             state.learningRates[i] = report.layerRate(i);
             state.trustRatios[i] = report.trustRatio(i);
             state.trustCoefficients[i] = state.setup.profileOf(i).coefficientToCorrect();
-        }
-    }
-
-    /** Marks a layer as begun; or, in a step without momentum between steps with it, forgets its momentum. */
-    private void begin(int layer) {
-        Profile profile = state.setup.profileOf(layer);
-        if (profile.momentumVaries && profile.momentum == 0) {
-            if (state.begun[layer]) {
-                state.forgetMomentum(layer);
-            }
-            state.begun[layer] = false;
-        } else {
-            state.begun[layer] = true;
         }
     }
 
@@ -221,6 +225,7 @@ final class Step implements AutoCloseable {
         if (refused) {
             state.refusals++;
         } else {
+            state.loseMomentum();
             state.step++;
         }
         report.ended(refused, state.refusals);

@@ -68,9 +68,9 @@ public final class Warmup {
         this.insideSchedule = insideSchedule;
     }
 
-    /** Returns the warm-up of {@link Schedule#warmup(long)}, whose check is made. */
+    /** Returns the warm-up of {@link Schedule#warmup(long)}, which checks the argument. */
     static Warmup evenly(long steps) {
-        return new Warmup("" + steps, steps, 0, false, 1, 1, false);
+        return new Warmup(Schedules.literal(steps), steps, 0, false, 1, 1, false);
     }
 
     /**
@@ -85,7 +85,7 @@ public final class Warmup {
      * @param steps the number of warm-up steps, 0 or more
      */
     public static Warmup mlperf(long steps) {
-        return new Warmup("Warmup.mlperf(" + steps + ")", steps, 0, false, 0, 0, false);
+        return new Warmup("Warmup.mlperf(" + Schedules.literal(steps) + ")", steps, 0, false, 0, 0, false);
     }
 
     /**
@@ -100,7 +100,7 @@ public final class Warmup {
      */
     public static Warmup optax(double startRate, long steps) {
         Checks.atLeastZero("startRate", startRate);
-        return new Warmup("Warmup.optax(" + startRate + ", " + steps + ")", steps, startRate, false, 0, 0, false);
+        return new Warmup(call("optax", startRate, steps), steps, startRate, false, 0, 0, false);
     }
 
     /**
@@ -117,7 +117,7 @@ public final class Warmup {
      */
     public static Warmup timm(double startRate, long steps) {
         Checks.atLeastZero("startRate", startRate);
-        return new Warmup("Warmup.timm(" + startRate + ", " + steps + ")", steps, startRate, false, 0, 0, true);
+        return new Warmup(call("timm", startRate, steps), steps, startRate, false, 0, 0, true);
     }
 
     /**
@@ -126,12 +126,14 @@ public final class Warmup {
      *
      * <p>Read in pytorch/pytorch, {@code torch/optim/lr_scheduler.py}, commit 008f727.
      *
-     * @param startFactor {@code start_factor}: finite, 0 or more; 1/3 is PyTorch's default
+     * @param startFactor {@code start_factor}: in [0, 1]; 1/3 is PyTorch's default
      * @param steps {@code total_iters}: the number of warm-up steps, 0 or more
      */
     public static Warmup linearLR(double startFactor, long steps) {
-        Checks.atLeastZero("startFactor", startFactor);
-        return new Warmup("Warmup.linearLR(" + startFactor + ", " + steps + ")", steps, startFactor, true, 0, 0, false);
+        if (!(startFactor >= 0 && startFactor <= 1)) {
+            throw new IllegalArgumentException("startFactor is " + startFactor + "; it must be in [0, 1]");
+        }
+        return new Warmup(call("linearLR", startFactor, steps), steps, startFactor, true, 0, 0, false);
     }
 
     /**
@@ -142,12 +144,14 @@ public final class Warmup {
      * <p>Read in horovod/horovod, {@code examples/pytorch/pytorch_imagenet_resnet50.py}, commit 2fde6f1. The paper that
      * it follows (Goyal and others 2017, arXiv 1706.02677) does not say how it counts.
      *
-     * @param k the number of workers, or the factor by which the batch was enlarged: finite, more than 0
+     * @param k the number of workers, or the factor by which the batch was enlarged: finite, 1 or more
      * @param steps the number of warm-up steps, 0 or more
      */
     public static Warmup horovod(double k, long steps) {
-        Checks.positive("k", k);
-        return new Warmup("Warmup.horovod(" + k + ", " + steps + ")", steps, 1 / k, true, 1, 0, false);
+        if (!(k >= 1 && k <= Double.MAX_VALUE)) {
+            throw new IllegalArgumentException("k is " + k + "; it must be finite and 1 or more");
+        }
+        return new Warmup(call("horovod", k, steps), steps, 1 / k, true, 1, 0, false);
     }
 
     /**
@@ -162,7 +166,11 @@ public final class Warmup {
      */
     public static Warmup swav(double startRate, long steps) {
         Checks.atLeastZero("startRate", startRate);
-        return new Warmup("Warmup.swav(" + startRate + ", " + steps + ")", steps, startRate, false, 0, -1, false);
+        return new Warmup(call("swav", startRate, steps), steps, startRate, false, 0, -1, false);
+    }
+
+    private static String call(String method, double start, long steps) {
+        return "Warmup." + method + "(" + start + ", " + Schedules.literal(steps) + ")";
     }
 
     long steps() {
@@ -185,7 +193,7 @@ public final class Warmup {
         return from + (full - from) * (step + firstIncrements) / increments;
     }
 
-    /** Returns the warm-up as the call that makes it. */
+    /** Returns the warm-up as the Java expression that makes it. */
     @Override
     public String toString() {
         return name;

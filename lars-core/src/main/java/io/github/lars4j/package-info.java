@@ -35,7 +35,7 @@
  * <ul>
  *   <li>{@link io.github.lars4j.Layers} describes the network: names, shapes and treatment of the layers.
  *   <li>{@link io.github.lars4j.Lars} is the optimizer; {@link io.github.lars4j.Lars.Builder} lists its settings.
- *   <li>{@link io.github.lars4j.Schedule} computes the learning rate, with warm-up and decay.
+ *   <li>{@link io.github.lars4j.Schedule} computes the learning rate, with decay and {@link io.github.lars4j.Warmup warm-up}.
  *   <li>{@link io.github.lars4j.StepReport} shows norms, trust ratios and outcomes of a step.
  *   <li>{@link io.github.lars4j.Gradients} adds loss scaling, accumulation and layers without a gradient.
  *   <li>{@link io.github.lars4j.Checkpoint} saves and restores a run; {@link io.github.lars4j.PyTorchState} continues a

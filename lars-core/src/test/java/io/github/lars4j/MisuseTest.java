@@ -292,10 +292,10 @@ class MisuseTest extends MisuseTable {
         badNumbers(0, "startRate", value -> Warmup.timm(value, 5), -1, NAN, INF, -INF);
         bad(1, () -> Warmup.timm(1, -1), "steps is -1");
         on("Warmup.linearLR(double,long)");
-        badNumbers(0, "startFactor", value -> Warmup.linearLR(value, 5), -1, NAN, INF, -INF);
+        badNumbers(0, "startFactor", value -> Warmup.linearLR(value, 5), -1, 1.001, NAN, INF, -INF);
         bad(1, () -> Warmup.linearLR(1, -1), "steps is -1");
         on("Warmup.horovod(double,long)");
-        badNumbers(0, "k", value -> Warmup.horovod(value, 5), 0, -1, NAN, INF, -INF);
+        badNumbers(0, "k", value -> Warmup.horovod(value, 5), 0, 0.999, -1, NAN, INF, -INF);
         bad(1, () -> Warmup.horovod(1, -1), "steps is -1");
         on("Warmup.swav(double,long)");
         badNumbers(0, "startRate", value -> Warmup.swav(value, 5), -1, NAN, INF, -INF);

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.regex.Pattern;
 import javax.tools.JavaCompiler;
 import javax.tools.JavaFileObject;
@@ -27,7 +28,8 @@ import org.junit.jupiter.api.io.TempDir;
 class ReadmeTest {
 
     private static final Path ROOT = Path.of("..");
-    private static final List<String> DOCUMENTS = List.of("README.md", "docs/pytorch-state.md", "docs/recording.md");
+    private static final List<String> DOCUMENTS =
+            List.of("README.md", "docs/pytorch-state.md", "docs/recording.md", "docs/recipes.md");
     private static final Pattern BLOCK = Pattern.compile("^```java\n(.*?)^```$", Pattern.MULTILINE | Pattern.DOTALL);
 
     /**
@@ -67,6 +69,7 @@ class ReadmeTest {
 
     private static final List<Frame> FRAMES = List.of(
             TRAINER,
+            new Frame("Schedule mlperf = ", "", ""),
             new Frame("Path file = Path.of(\"run.safetensors\");", "Lars lars, float[] weights, long steps", GRADIENTS),
             new Frame(
                     "AtomicBoolean stop = new AtomicBoolean();",
@@ -78,17 +81,55 @@ class ReadmeTest {
                             + " LayerSums otherShard",
                     ""),
             new Frame(
-                    "Lars[] groups = {weightsGroup, biasesGroup};",
-                    "Lars weightsGroup, Lars biasesGroup, float[] weights, Gradients scaled, double lossScale,"
-                            + " double maxNorm",
+                    "Lars lars = Lars.builder(layers)\n        .learningRate(Schedule.poly",
+                    "Layers layers, float[] weights, float[] gradients",
                     ""),
-            new Frame("builder.treat(Pattern.compile(\"bias$\")", "Layers.Builder builder", ""),
+            new Frame("builder.treatOneDimensional(", "Layers.Builder builder", ""),
             new Frame("Restored restored = PyTorchState.restore(", "Lars lars, float[] params", ""),
-            new Frame("Checkpoint.save(Path.of(\"run.safetensors\")", "Lars lars, float[] params", ""));
+            new Frame("Checkpoint.save(Path.of(\"run.safetensors\")", "Lars lars, float[] params", ""),
+            new Frame(
+                    "double scale = 0x1p16;",
+                    "Lars lars, float[] weights, float[] gradients, long steps",
+                    "static void backward(float[] weights, double scale, float[] gradients) {}"),
+            recipe("int examples = 60_000"),
+            recipe("record Point("),
+            recipe("record Solver("),
+            recipe("int batch = 4_096, epochs = 100;"),
+            recipe("int batch = 2_048"),
+            recipe("int batch = 4_096, epochs = 800;"));
+
+    /** The rates of the recipes at some steps, worked by hand from their sources. */
+    private static final Map<String, Map<Long, Double>> RATES = Map.of(
+            // 150 steps, a fifth of them warm-up
+            "int examples = 60_000", Map.of(0L, 10 / 31.0, 29L, 10 * 30 / 31.0, 30L, 10.0, 90L, 2.5, 150L, 0.0),
+            // 313 steps an epoch
+            "record Point(",
+                    Map.of(
+                            0L,
+                            0.0,
+                            1564L,
+                            10 * 1564 / 1565.0,
+                            1565L,
+                            10.0,
+                            1565L + 13_137 / 3,
+                            1e-4 + (10 - 1e-4) * 4 / 9),
+            "record Solver(", Map.of(0L, 1.0, 300L, 5.5, 7800L, 2.5, 15_600L, 0.0),
+            // 31279 steps, 3127 of them warm-up
+            "int batch = 4_096, epochs = 100;", Map.of(0L, 0.0, 3127L, 4.8, 3127L + 14_076, 2.4, 31_279L, 0.0),
+            // 626 steps an epoch
+            "int batch = 2_048", Map.of(0L, 0.0, 3130L, 0.8, 6260L, 1.6, 316_130L, 0.8008, 626_000L, 0.0016),
+            // 312 steps an epoch
+            "int batch = 4_096, epochs = 800;",
+                    Map.of(0L, 0.3, 3119L, 4.8, 3120L, 4.8, 126_360L, 2.4024, 249_600L, 0.0048));
 
     /** How blocks begin that lars-bench holds: {@code ReadmeExampleTest} and {@code RecordingExampleTest}. */
     private static final List<String> QUOTED =
             List.of("// Network.java:", "import io.github.lars4j.bench.replay.Recording;");
+
+    /** Returns the frame of a block of docs/recipes.md that makes {@code schedule} and {@code lars} for a network. */
+    private static Frame recipe(String begins) {
+        return new Frame(begins, "Layers.Builder network, Gradients scaled", "public static Schedule found;");
+    }
 
     @TempDir
     Path folder;
@@ -144,6 +185,37 @@ class ReadmeTest {
             for (int i = 1; i < losses.size(); i++) {
                 assertTrue((double) losses.get(i) < (double) losses.get(i - 1), "the loss falls: " + losses);
             }
+        }
+    }
+
+    @Test
+    void theRecipesBuildTheirOptimizersWithTheRatesOfTheirSources() throws Exception {
+        for (String block : blocks("docs/recipes.md")) {
+            for (Frame frame : FRAMES) {
+                if (block.startsWith(frame.begins()) && RATES.containsKey(frame.begins())) {
+                    recipeHasRates(frame, block);
+                }
+            }
+        }
+    }
+
+    private void recipeHasRates(Frame frame, String block) throws Exception {
+        String name = "Recipe" + Math.floorMod(frame.begins().hashCode(), 1_000_000);
+        compile(List.of(source(name, frame, block + "lars.close();\nfound = schedule;\n")));
+        Layers.Builder network = Layers.builder()
+                .addTensor("conv.weight", 8, 3, 3, 3)
+                .addTensor("bn.weight", 8)
+                .addTensor("bn.bias", 8)
+                .addTensor("prototypes.weight", 10, 8);
+        try (URLClassLoader loader = new URLClassLoader(
+                new URL[] {folder.toUri().toURL()}, getClass().getClassLoader())) {
+            Class<?> recipe = loader.loadClass(name);
+            recipe.getMethod("run", Layers.Builder.class, Gradients.class)
+                    .invoke(null, network, Gradients.of(new float[0]));
+            Schedule schedule = (Schedule) recipe.getField("found").get(null);
+            RATES.get(frame.begins())
+                    .forEach((step, rate) -> assertEquals(
+                            rate, schedule.rate(step), 1e-12 * rate, () -> frame.begins() + " at step " + step));
         }
     }
 

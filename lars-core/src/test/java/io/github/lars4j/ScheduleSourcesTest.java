@@ -6,9 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.DoubleStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** Compares schedules with the rates of the programs that they come from: see {@code schedules.txt}. */
@@ -72,15 +73,14 @@ class ScheduleSourcesTest {
             text = new String(in.readAllBytes(), StandardCharsets.UTF_8);
         }
         Map<String, double[]> table = new TreeMap<>();
-        for (String section : text.split("\\R\\R")) {
-            String[] words = section.replaceAll("(?m)^#.*$", "").strip().split("\\s+");
-            if (words.length > 1) {
-                table.put(
-                        words[0],
-                        Arrays.stream(words)
-                                .skip(1)
-                                .mapToDouble(Double::parseDouble)
-                                .toArray());
+        String name = "";
+        for (String line : text.lines().toList()) {
+            if (!line.isEmpty() && Character.isLetter(line.charAt(0))) {
+                name = line;
+            } else if (!line.isEmpty() && !line.startsWith("#")) {
+                DoubleStream rates = Stream.of(line.split(" ", -1)).mapToDouble(Double::parseDouble);
+                DoubleStream before = DoubleStream.of(table.getOrDefault(name, new double[0]));
+                table.put(name, DoubleStream.concat(before, rates).toArray());
             }
         }
         return table;

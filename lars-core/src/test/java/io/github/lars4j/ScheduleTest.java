@@ -1,9 +1,21 @@
 package io.github.lars4j;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.io.ByteArrayOutputStream;
+import java.net.URL;
+import java.net.URLClassLoader;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.Random;
+import java.util.stream.Collectors;
+import javax.tools.JavaCompiler;
+import javax.tools.ToolProvider;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class ScheduleTest {
 
@@ -42,7 +54,6 @@ class ScheduleTest {
         assertEquals(0.3, Schedule.cosine(0.1, 4, 0.3).rate(Long.MAX_VALUE));
     }
 
-    /** With an end rate of 0, the rates have the bits of those without one. */
     @Test
     void aDecayStartsAndEndsWithItsOwnBits() {
         for (int i = 0; i < 200; i++) {
@@ -53,14 +64,47 @@ class ScheduleTest {
             assertEquals(rate, Schedule.cosineRestarts(rate, 50, 1, end).rate(50));
             assertEquals(end, Schedule.polynomial(rate, 2, 50, end).rate(50));
             assertEquals(end, Schedule.cosine(rate, 50, end).rate(50));
-            assertEquals(
-                    Schedule.polynomial(3, 1.7, 200).rate(i),
-                    3 * StrictMath.pow(1 - i / 200.0, 1.7),
-                    "an end rate of 0 changes no bit");
-            assertEquals(
-                    Schedule.cosine(3, 200).rate(i),
-                    3 * (1 + StrictMath.cos(StrictMath.PI * i / 200)) / 2,
-                    "an end rate of 0 changes no bit");
+        }
+    }
+
+    /** The formulas without an end rate, and a warm-up that is just even: runs that used them must keep their bits. */
+    @Test
+    void withoutAnEndRateTheBitsAreThoseOfThePlainFormula() {
+        Random random = new Random(16);
+        for (int i = 0; i < 3_000; i++) {
+            double rate = Math.scalb(random.nextDouble(), random.nextInt(-30, 30));
+            double power = random.nextDouble(0.1, 4);
+            double factor = random.nextDouble(0, 1.2);
+            long most = i % 3 == 0 ? Long.MAX_VALUE : 100;
+            long steps = random.nextLong(1, most);
+            long warmup = random.nextLong(most);
+            long[] milestones = random.longs(random.nextInt(4), 0, most).toArray();
+            Schedule polynomial = step -> step >= steps ? 0 : rate * StrictMath.pow(1 - (double) step / steps, power);
+            Schedule cosine = step -> step >= steps ? 0 : rate * (1 + StrictMath.cos(StrictMath.PI * step / steps)) / 2;
+            Schedule drops = step -> {
+                double now = rate;
+                for (long milestone : milestones) {
+                    now = step >= milestone ? now * factor : now;
+                }
+                return now;
+            };
+            long[] asked = random.longs(10, 0, most).toArray();
+            assertSameBits(polynomial, Schedule.polynomial(rate, power, steps), warmup, asked);
+            assertSameBits(cosine, Schedule.cosine(rate, steps), warmup, asked);
+            assertSameBits(drops, Schedule.steps(rate, factor, milestones), warmup, asked);
+            assertSameBits(step -> rate, Schedule.constant(rate), warmup, asked);
+        }
+    }
+
+    private static void assertSameBits(Schedule expected, Schedule actual, long warmup, long[] steps) {
+        Schedule after = actual.warmup(warmup);
+        Schedule before = actual.then(warmup, actual);
+        for (long step : steps) {
+            assertEquals(expected.rate(step), actual.rate(step), () -> actual + " at step " + step);
+            double warm = step < warmup ? expected.rate(0) * (step + 1) / (warmup + 1.0) : expected.rate(step - warmup);
+            assertEquals(warm, after.rate(step), () -> after + " at step " + step);
+            double joined = expected.rate(step < warmup ? step : step - warmup);
+            assertEquals(joined, before.rate(step), () -> before + " at step " + step);
         }
     }
 
@@ -212,6 +256,13 @@ class ScheduleTest {
         assertPrints("Warmup.linearLR(0.5, 3)", Warmup.linearLR(0.5, 3));
         assertPrints("Warmup.horovod(8.0, 3)", Warmup.horovod(8, 3));
         assertPrints("Warmup.swav(0.5, 3)", Warmup.swav(0.5, 3));
+        assertPrints("Schedule.cosine(8.0, 2147483647, 0.0)", Schedule.cosine(8, Integer.MAX_VALUE));
+        assertPrints("Schedule.cosine(8.0, 2147483648L, 0.0)", Schedule.cosine(8, 1L << 31));
+        assertPrints(
+                "(step -> ...).then(3, (step -> ...).warmup(5)).warmup(Warmup.mlperf(2))",
+                ((Schedule) step -> 1.0 / (1 + step))
+                        .then(3, ((Schedule) Math::sqrt).warmup(5))
+                        .warmup(Warmup.mlperf(2)));
         Schedule mine = new Schedule() {
             @Override
             public double rate(long step) {
@@ -224,6 +275,69 @@ class ScheduleTest {
             }
         };
         assertPrints("mine.warmup(3)", mine.warmup(3));
+        assertPrints(
+                "Schedule.constant(1.0).then(2, mine)", Schedule.constant(1).then(2, mine));
+    }
+
+    /** What is printed is Java that makes a schedule which prints the same and has the same rates. */
+    @Test
+    @Tag("no-mutants")
+    void printsWhatMakesIt(@TempDir Path folder) throws Exception {
+        long most = Long.MAX_VALUE;
+        List<Schedule> schedules = List.of(
+                Schedule.constant(Double.MIN_VALUE),
+                Schedule.polynomial(Double.MAX_VALUE, 1e-300, most, 1 / 3.0),
+                Schedule.cosine(0.1, 1L << 31, 1e7),
+                Schedule.cosineRestarts(0.1, most, Integer.MAX_VALUE, 0),
+                Schedule.oneCycle(0.1, most),
+                Schedule.steps(0.1, 0.3),
+                Schedule.steps(0.1, 0.3, 7, most),
+                Schedule.piecewiseLinear(new long[] {7, most}, new double[] {0.1, 0.3}),
+                Schedule.constant(1)
+                        .warmup(most)
+                        .then(most, Schedule.constant(2).warmup(3)),
+                Schedule.constant(1).warmup(Warmup.mlperf(most)),
+                Schedule.constant(1).warmup(Warmup.optax(0.1, most)),
+                Schedule.constant(1).warmup(Warmup.timm(0.1, most)),
+                Schedule.constant(1).warmup(Warmup.linearLR(1 / 3.0, most)),
+                Schedule.constant(1).warmup(Warmup.horovod(3, most)),
+                Schedule.constant(1).warmup(Warmup.swav(0.1, most)));
+        String printed = schedules.stream().map(Schedule::toString).collect(Collectors.joining(",\n"));
+        Path source = Files.writeString(folder.resolve("Printed.java"), """
+                import io.github.lars4j.*;
+
+                public class Printed {
+                    public static final java.util.List<Schedule> ALL = java.util.List.of(
+                """ + printed + ");}");
+        JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
+        assumeTrue(compiler != null, "this Java has no compiler");
+        Path library = Path.of(Schedule.class
+                .getProtectionDomain()
+                .getCodeSource()
+                .getLocation()
+                .toURI());
+        ByteArrayOutputStream errors = new ByteArrayOutputStream();
+        int status = compiler.run(
+                null,
+                null,
+                errors,
+                "-proc:none",
+                "-d",
+                folder.toString(),
+                "-cp",
+                library.toString(),
+                source.toString());
+        assertEquals(0, status, errors::toString);
+        try (URLClassLoader loader = new URLClassLoader(
+                new URL[] {folder.toUri().toURL()}, getClass().getClassLoader())) {
+            List<?> made = (List<?>) loader.loadClass("Printed").getField("ALL").get(null);
+            assertEquals(schedules.toString(), made.toString());
+            for (int i = 0; i < schedules.size(); i++) {
+                for (long step : new long[] {0, 1, 8, 1L << 31, most - 1, most}) {
+                    assertEquals(schedules.get(i).rate(step), ((Schedule) made.get(i)).rate(step));
+                }
+            }
+        }
     }
 
     private static void assertPrints(String expected, Object printed) {
@@ -241,6 +355,10 @@ class ScheduleTest {
                 5);
         assertRates(Schedule.constant(1).then(0, Schedule.constant(2)), 2, 2);
         assertRates(Schedule.constant(6).then(1, Schedule.constant(2)).warmup(2), 2, 4, 6, 2);
+        Schedule longest = Schedule.cosine(8, 2).then(Long.MAX_VALUE, Schedule.constant(5));
+        assertRates(longest, 8, 4, 0);
+        assertEquals(0, longest.rate(Long.MAX_VALUE - 1));
+        assertEquals(5, longest.rate(Long.MAX_VALUE));
         assertRates(step -> 1.0 / (1 + step), 1, 1 / 2.0, 1 / 3.0);
     }
 

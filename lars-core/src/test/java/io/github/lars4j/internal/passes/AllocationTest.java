@@ -9,6 +9,8 @@ import io.github.lars4j.Gradients;
 import io.github.lars4j.Lars;
 import io.github.lars4j.Layers;
 import io.github.lars4j.OnBadGradient;
+import io.github.lars4j.Schedule;
+import io.github.lars4j.Warmup;
 import io.github.lars4j.rule.Treatment;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
@@ -20,7 +22,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * Steps after the first allocate nothing, neither on the calling thread nor on the optimizer's threads.
+ * Steps after the first allocate nothing, neither on the calling thread nor on the optimizer's threads; nor do schedules.
  *
  * <p>The bytes are counted over windows of steps, and at least one window must have none. The JVM itself allocates now
  * and then, when it compiles or deoptimizes code, but not in every window; allocation by a step would appear in every
@@ -106,6 +108,28 @@ class AllocationTest {
             }
             assertEquals(0, least, () -> "bytes in " + STEPS + " steps: " + name);
         }
+    }
+
+    /** Those without a cosine, and with the powers 1 and 2: for others, StrictMath allocates. */
+    @Test
+    void schedulesAllocateNothing() {
+        Schedule all = Schedule.constant(1)
+                .then(10, Schedule.polynomial(3, 2, 10, 1).warmup(5))
+                .then(25, Schedule.polynomial(3, 1, 10).warmup(Warmup.timm(0.1, 5)))
+                .then(40, Schedule.steps(3, 0.5, 2, 5))
+                .then(60, Schedule.piecewiseLinear(new long[] {1, 4, 9}, new double[] {3, 1, 2}));
+        long[] others = {};
+        long least = Long.MAX_VALUE;
+        double sum = 0;
+        for (int window = 0; window < 4; window++) {
+            long before = allocated(others);
+            for (int step = 0; step < 80; step++) {
+                sum += all.rate(step);
+            }
+            least = Math.min(least, allocated(others) - before);
+        }
+        assertEquals(0, least, "bytes in 80 rates");
+        assertTrue(sum > 0);
     }
 
     /** Returns the bytes that these threads and the current thread have allocated. */
