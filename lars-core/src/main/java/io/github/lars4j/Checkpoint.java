@@ -17,9 +17,9 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.function.Function;
 
 /**
  * Saves the state of an optimizer to a file and restores it. A resumed run gives the same bits as a run that was never
@@ -34,9 +34,10 @@ import java.util.function.Function;
  * }
  * }</pre>
  *
- * <p>A checkpoint contains momentum, step number, number of refused steps, which layers have taken a step, rule and
- * hyperparameters, layout and treatments; and the weights, if they are passed to {@code save}. It does not contain the
- * schedule, which is a function of the step number, nor array elements outside the layers.
+ * <p>A checkpoint contains momentum, step number, number of refused steps, which layers have taken a step, rule,
+ * hyperparameters and groups, layout and treatments; and the weights, if they are passed to {@code save}. It does not
+ * contain schedules, which are functions of the step number, learning rates and maximum norms of the gradient, nor array
+ * elements outside the layers. Of a hyperparameter by schedule, it contains the value in the next step, for information.
  *
  * <p>Saving replaces the file atomically. If the process or the machine fails during {@code save}, the file is either
  * the old one or the new one, and after {@code save} has returned it is the new one. The new file keeps the POSIX
@@ -83,7 +84,11 @@ import java.util.function.Function;
  *       the file before the data section, the second of all bytes before this tensor,
  *   <li>metadata: step number, number of refused steps, whether the file contains weights, rule and hyperparameters by
  *       name, and {@code layer.<index>} for each layer (offset, shape, decay, adapt, rate factor, whether it has taken
- *       a step, last learning rate, last trust ratio, name).
+ *       a step, last learning rate, last trust ratio, name),
+ *   <li>for an optimizer with groups, with hyperparameters by schedule or with a rule that earlier versions did not have,
+ *       as metadata in format 2: {@code group.<index>.name} and the values that the group gives, the trust coefficient
+ *       of each layer's last step and the indices of its groups before its name, and which values are {@code schedules}.
+ *       Every other optimizer is written in format 1. Both formats are read.
  * </ul>
  *
  * <p>A {@code Checkpoint} object is immutable, keeps no file open, and is safe for use by several threads.
@@ -252,6 +257,8 @@ public final class Checkpoint {
      * <p>If its trust ratio is {@linkplain Rule#of one's own}, the rule has the name of the formula, but not the formula:
      * {@link Rule#trustRatio} throws an {@link IllegalStateException} for it, and {@link Lars.Builder#build} refuses the
      * rule.
+     *
+     * @throws IllegalArgumentException if a value by schedule was out of range at the time of the save
      */
     public Hyperparameters hyperparameters() {
         return state.hyperparameters();
@@ -288,9 +295,13 @@ public final class Checkpoint {
      * optimizer's buffer, which may be {@linkplain Lars.Builder#momentumBuffer the caller's array}. Restoring is
      * allowed after a step or restore has failed halfway, and makes the optimizer usable again.
      *
-     * <p>Rule, hyperparameters and treatments of the checkpoint replace the optimizer's. If they differ, the
+     * <p>Rule, hyperparameters, groups and treatments of the checkpoint replace the optimizer's. If they differ, the
      * {@linkplain Restored#notes notes} of the result say so, and the differences are logged. To keep the optimizer's
-     * settings, use {@link #withoutSettings}. If the rule of the checkpoint has a {@linkplain Rule#of trust ratio of
+     * settings, use {@link #withoutSettings}.
+     *
+     * <p>Groups are found by name, in whatever order they were added, and get the values and the layers that they have in
+     * the checkpoint. A group that the checkpoint does not have stays as it is. Schedules and maximum norms are kept, of
+     * the optimizer as well as of its groups; so is a number whose value in the checkpoint is by schedule. If the rule of the checkpoint has a {@linkplain Rule#of trust ratio of
      * one's own}, its formula is that of the optimizer's rule, which must have the same name.
      *
      * @param params receives the weights, at least {@link Layers#end} elements. Elements outside the layers are not
@@ -299,8 +310,9 @@ public final class Checkpoint {
      * @throws NullPointerException if an argument is {@code null}
      * @throws IllegalArgumentException if the layers differ in name or length (the message lists all differences), if
      *     the file contains no weights, if {@code params} is too short or is the momentum buffer, or if the optimizer
-     *     could not be saved with the momentum that it would get (see {@link Lars.Builder#build}); if momentum does not
-     *     fit the rule, see {@link #withoutSettings}; or if the trust ratio of the checkpoint's rule is one's own and
+     *     could not be saved with the momentum that it would get (see {@link Lars.Builder#build}); if the checkpoint has
+     *     a group that the optimizer does not have; if momentum or values do not fit a group or a schedule that is kept,
+     *     or the rule, see {@link #withoutSettings}; or if the trust ratio of the checkpoint's rule is one's own and
      *     the optimizer's rule has none of that name. Nothing has changed then
      * @throws IllegalStateException if another call is in progress, or the optimizer is closed; nothing has changed
      *     then
@@ -328,8 +340,9 @@ public final class Checkpoint {
     /**
      * Restores the state and the weights of the layers that have the same name and length in the checkpoint and in the
      * optimizer, for example if the model got a new head. Step number, number of refused steps and hyperparameters are
-     * restored as well. The optimizer's other layers keep their weights and treatments; their momentum becomes 0, and
-     * their next step counts as their first. Otherwise as {@link #restore(Lars, float[])}.
+     * restored as well. The optimizer's other layers keep their weights, treatments and groups; their momentum becomes
+     * 0, and their next step counts as their first. A group of the checkpoint that the optimizer does not have is
+     * ignored if none of its layers matches. Otherwise as {@link #restore(Lars, float[])}.
      *
      * @return what was restored and what was not
      * @throws IllegalArgumentException as {@link #restore(Lars, float[])}, but layers may differ if at least one
@@ -374,9 +387,8 @@ public final class Checkpoint {
                 saved = Manifest.read(metadata, before.setup::ownRule).setup;
             }
             restored = before.setup.restoredFrom(saved, from);
-            Savable.require(restored);
         } else {
-            requireUsableMomentum(before, from);
+            restored.requireUsable(state.setup, from);
         }
         List<String> notes = settings ? changes(before, restored, from) : unused(before, from);
         try (SafeTensorsFile open = SafeTensorsFile.open(file)) {
@@ -407,22 +419,6 @@ public final class Checkpoint {
         }
         if (params != null) {
             open.readFloats(name, params, offset);
-        }
-    }
-
-    /** Checks that the optimizer's rules, which are kept, can use this checkpoint's momentum. */
-    private void requireUsableMomentum(State live, int[] from) {
-        for (int i = 0; i < from.length; i++) {
-            if (from[i] < 0 || !live.hasMomentum(i) || !state.hasMomentum(from[i])) {
-                continue;
-            }
-            Rule.Entry mine = live.setup.profileOf(i).rule.entry();
-            Rule.Entry entry = state.setup.profileOf(from[i]).rule.entry();
-            if (mine != entry) {
-                throw new IllegalArgumentException("rule.entry is " + mine + " in the optimizer and " + entry
-                        + " in the checkpoint, so the momentum has another meaning; restore the checkpoint with its"
-                        + " settings, and then a snapshot converted to the optimizer's rule");
-            }
         }
     }
 
@@ -497,22 +493,17 @@ public final class Checkpoint {
 
     /** Lists the settings of the optimizer that a restore changes, or does not take from this checkpoint. */
     private List<String> changes(State live, Setup restored, int[] from) {
-        Hyperparameters was = live.hyperparameters();
-        Hyperparameters is = restored.settings.hyperparameters(state.step);
+        Settings was = live.setup.settings;
+        Settings is = restored.settings;
         List<String> changes = new ArrayList<>();
         addChange(changes, "rule", was.rule(), is.rule());
-        addNumber(
-                changes,
-                "trustCoefficient",
-                was.trustCoefficient(),
-                is.trustCoefficient(),
-                Settings::trustCoefficient,
-                live);
-        addNumber(changes, "weightDecay", was.weightDecay(), is.weightDecay(), Settings::weightDecay, live);
-        addNumber(changes, "momentum", was.momentum(), is.momentum(), Settings::momentum, live);
+        addNumber(changes, "trustCoefficient", was.trustCoefficient(), is.trustCoefficient());
+        addNumber(changes, "weightDecay", was.weightDecay(), is.weightDecay());
+        addNumber(changes, "momentum", was.momentum(), is.momentum());
         addChange(changes, "dampening", was.dampening(), is.dampening());
         addChange(changes, "nesterov", was.nesterov(), is.nesterov());
         addChange(changes, "momentumCorrection", was.momentumCorrection(), is.momentumCorrection());
+        addSchedules(changes, "", is, state.setup.settings);
         List<String> treated = new ArrayList<>();
         for (int i = 0; i < from.length; i++) {
             Layer layer = live.layers().get(i);
@@ -527,34 +518,60 @@ public final class Checkpoint {
         for (Group group : restored.groups) {
             addGroup(changes, group, live.setup.groups.get(live.setup.group(group.name())));
         }
+        for (Group group : state.setup.groups) {
+            if (restored.groups.stream().noneMatch(other -> other.name().equals(group.name()))) {
+                changes.add("the optimizer has no group " + SafeTensorsException.quote(group.name())
+                        + " and none of its layers");
+            }
+        }
         return changes;
     }
 
-    /** Adds the change of a value, unless schedules are involved: then, whether it is by schedule on both sides. */
-    private void addNumber(
-            List<String> changes, String name, double was, double is, Function<Settings, Schedule> value, State live) {
-        boolean mine = Settings.isNumber(value.apply(live.setup.settings));
-        boolean saved = Settings.isNumber(value.apply(state.setup.settings));
-        if (mine && saved) {
-            addChange(changes, name, was, is);
-        } else if (mine != saved) {
-            changes.add(name + " is " + (mine ? "the optimizer's number " + is : "the optimizer's schedule")
-                    + ", was " + (saved ? "a number" : "a schedule") + " in the checkpoint: "
-                    + value.apply(state.setup.settings).rate(state.step));
-        }
-    }
-
     private void addGroup(List<String> changes, Group is, Group was) {
-        if (state.setup.groups.stream().noneMatch(group -> group.name().equals(is.name()))) {
-            changes.add("the checkpoint has no group \"" + is.name() + "\"; the optimizer's stays as it is");
+        String name = "group " + SafeTensorsException.quote(is.name());
+        Optional<Group> saved = state.setup.groups.stream()
+                .filter(group -> group.name().equals(is.name()))
+                .findFirst();
+        if (saved.isEmpty()) {
+            changes.add("the checkpoint has no " + name + "; the optimizer's stays as it is");
             return;
         }
         if (!is.settings().toString().equals(was.settings().toString())) {
-            changes.add("group \"" + is.name() + "\" has " + is.settings() + ", had " + was.settings());
+            changes.add(name + " has (" + is.settings() + "), had (" + was.settings() + ")");
         }
+        addSchedules(changes, name + ": ", is.settings(), saved.get().settings());
         if (!is.layers().equals(was.layers())) {
-            changes.add("group \"" + is.name() + "\" has the layers " + Prefixes.some(is.layers()) + ", had "
-                    + Prefixes.some(was.layers()));
+            changes.add(
+                    name + " has the layers " + Prefixes.some(is.layers()) + ", had " + Prefixes.some(was.layers()));
+        }
+    }
+
+    /** Says which values are schedules in the optimizer or were so in this checkpoint, but not in both. */
+    private void addSchedules(List<String> changes, String whose, Settings is, Settings saved) {
+        addSchedule(changes, whose + "trustCoefficient", is.trustCoefficient(), saved.trustCoefficient());
+        addSchedule(changes, whose + "weightDecay", is.weightDecay(), saved.weightDecay());
+        addSchedule(changes, whose + "momentum", is.momentum(), saved.momentum());
+    }
+
+    private void addSchedule(List<String> changes, String name, Schedule is, Schedule saved) {
+        if (Settings.isSchedule(is) != Settings.isSchedule(saved)) {
+            changes.add(name + " is " + inWords("the optimizer's ", is) + ", was " + inWords("", saved)
+                    + " in the checkpoint");
+        }
+    }
+
+    private String inWords(String whose, Schedule value) {
+        if (value == null) {
+            return "not given";
+        }
+        return whose
+                + (value instanceof Schedules.Constant number ? "number " + number.rate() : "schedule")
+                + (value instanceof Schedules.Unknown last ? " with " + last.rate() + " in step " + state.step : "");
+    }
+
+    private static void addNumber(List<String> changes, String name, Schedule was, Schedule is) {
+        if (!Settings.isSchedule(was) && !Settings.isSchedule(is)) {
+            addChange(changes, name, was.rate(0), is.rate(0));
         }
     }
 

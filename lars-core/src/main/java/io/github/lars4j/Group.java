@@ -66,6 +66,20 @@ public final class Group {
         return pattern;
     }
 
+    /**
+     * Returns this group, of an optimizer that is being restored, with the settings and the layers of a saved one.
+     *
+     * @param from the index of the saved layer for each layer, or -1 if there is none; these layers stay in this group
+     *     or outside it
+     */
+    Group restoredFrom(Group saved, Layers layers, int[] from) {
+        BitSet restored = new BitSet();
+        for (int i = 0; i < from.length; i++) {
+            restored.set(i, from[i] < 0 ? has(i) : saved.has(from[i]));
+        }
+        return new Group(name, pattern, settings.restoredFrom(saved.settings), layers, restored);
+    }
+
     Group withSettings(Settings other, Layers layers) {
         return new Group(name, pattern, other, layers, members);
     }

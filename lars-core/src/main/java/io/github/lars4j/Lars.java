@@ -436,7 +436,9 @@ public final class Lars implements AutoCloseable {
 
     /**
      * Returns the optimizer's own hyperparameters, including the rule, with the values of the next step. The settings of
-     * groups are not among them.
+     * groups are not among them. If a schedule gives the next step a momentum of 0, Nesterov momentum is off.
+     *
+     * @throws IllegalArgumentException if a schedule returns a number out of range for the next step
      */
     public Hyperparameters hyperparameters() {
         return state.hyperparameters();
@@ -453,22 +455,28 @@ public final class Lars implements AutoCloseable {
     }
 
     /**
-     * Restores a state: momentum, number of steps and of refused steps, which layers have taken a step, hyperparameters
-     * and treatments. The schedule is kept. The weights are not part of a snapshot; the trainer restores them.
+     * Restores a state: momentum, number of steps and of refused steps, which layers have taken a step, hyperparameters,
+     * groups and treatments. Groups are found by name; those that the snapshot does not have stay as they are. Schedules
+     * and maximum norms are kept. The weights are not part of a snapshot; the trainer restores them.
      *
      * <p>This is allowed after a step or restore has failed halfway, and makes the optimizer usable again. If the
      * restore itself fails halfway, for lack of memory, the optimizer must be restored again.
      *
      * @throws NullPointerException if {@code snapshot} is {@code null}
-     * @throws IllegalArgumentException if its layers differ from the optimizer's in number, name or length, or if it has a
-     *     group that the optimizer does not have; nothing has changed then
+     * @throws IllegalArgumentException if its layers differ from the optimizer's in number, name or length; if it has a
+     *     group that the optimizer does not have; or if its hyperparameters or its momentum contradict those of a group
+     *     or a schedule that is kept. Nothing has changed then
      * @throws IllegalStateException if another call is in progress, or the optimizer is closed
      */
     public void restore(Snapshot snapshot) {
         Objects.requireNonNull(snapshot, "snapshot");
         snapshot.layers().requireSameTensors("snapshot", state.layers());
         lendToRestore(live -> {
-            live.change().take(snapshot.state());
+            State saved = snapshot.state();
+            State before = live.read();
+            Setup restored = before.setup.restoredFrom(saved.setup, before.identity());
+            float[] momentum = before.momentumFor(restored);
+            live.change().take(saved, restored, momentum);
             return null;
         });
     }

@@ -1,7 +1,6 @@
 package io.github.lars4j;
 
 import io.github.lars4j.internal.Checks;
-import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.rule.Rule;
 import io.github.lars4j.rule.Treatment;
 import io.github.lars4j.safetensors.SafeTensorsException;
@@ -9,9 +8,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
+import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -23,6 +27,11 @@ import java.util.stream.IntStream;
  * <p>Entry {@code layer.7} describes layer 7 by these fields, separated by one space: offset, shape as {@code [64,3]},
  * decay, adapt, rate factor, begun, last learning rate, last trust ratio, name. Doubles are written by {@link
  * Double#toString}, which preserves their bits.
+ *
+ * <p>In format 2, two more fields precede the name: the trust coefficient that momentum correction needs, and the
+ * indices of the layer's groups as {@code 0,2}, or {@code -}. The entries of group 2 begin with {@code group.2.}: its
+ * name, and the values that it gives. Entry {@code schedules} lists the values that are schedules, whose entries have
+ * the value of the next step.
  */
 final class Manifest {
 
@@ -39,6 +48,9 @@ final class Manifest {
     private static final String NAME = ".name";
     private static final String SCHEDULES = "schedules";
     private static final int LAYER_FIELDS = 9;
+    /** The entries that every optimizer has, of those that a group need not have. */
+    private static final List<String> OF_EVERY_OPTIMIZER =
+            List.of("rule.ratio", "trustCoefficient", "weightDecay", "momentum", "dampening", "momentumCorrection");
 
     private Manifest() {}
 
@@ -128,7 +140,7 @@ final class Manifest {
     }
 
     private static void addSchedule(List<String> names, String name, Schedule value) {
-        if (value != null && !Settings.isNumber(value)) {
+        if (Settings.isSchedule(value)) {
             names.add(name);
         }
     }
@@ -167,7 +179,7 @@ final class Manifest {
         String version = text.get(FORMAT);
         if (!isKnown(version)) {
             throw new SafeTensorsException("metadata \"" + FORMAT + "\" is "
-                    + (version == null ? "missing" : SafeTensorsException.quote(version)) + "; it must be \"" + VERSION
+                    + inWords("missing", version) + "; it must be \"" + VERSION
                     + "\" or \"" + VERSION_TWO + "\" in a checkpoint");
         }
         State state;
@@ -207,16 +219,13 @@ final class Manifest {
             lines.add(fields);
         }
         Layers layers = new Layers(ofLines);
-        Settings settings = Settings.of(new Hyperparameters(
-                rule(text, ownRules),
-                Double.parseDouble(value(text, "trustCoefficient")),
-                Double.parseDouble(value(text, "weightDecay")),
-                Double.parseDouble(value(text, "momentum")),
-                Double.parseDouble(value(text, "dampening")),
-                Boolean.parseBoolean(text.get(NESTEROV)),
-                Boolean.parseBoolean(value(text, "momentumCorrection"))));
-        State state = new State(
-                new Setup(layers, withSchedules(settings, text), groups(text, layers, lines, ownRules)), null);
+        for (String name : OF_EVERY_OPTIMIZER) {
+            value(text, name);
+        }
+        Settings settings = settings(text, ownRules).nesterov(Boolean.parseBoolean(text.get(NESTEROV)));
+        settings.requireForOptimizer();
+        List<Group> groups = formatTwo ? groups(text, layers, lines, ownRules) : List.of();
+        State state = new State(new Setup(layers, settings, groups), null);
         value(text, WEIGHTS);
         state.step = Checks.atLeast(0, "step", Long.parseLong(value(text, "step")));
         state.refusals = Checks.atLeast(0, "refusals", Long.parseLong(value(text, "refusals")));
@@ -239,25 +248,45 @@ final class Manifest {
 
     private static List<Group> groups(
             Map<String, String> text, Layers layers, List<String[]> lines, Function<String, Rule> ownRules) {
+        NavigableMap<String, String> sorted = new TreeMap<>(text);
+        List<BitSet> members = members(text, lines);
         List<Group> groups = new ArrayList<>();
-        while (text.containsKey(GROUP + groups.size() + NAME)) {
-            int index = groups.size();
-            BitSet members = new BitSet();
-            for (int i = 0; i < lines.size(); i++) {
-                members.set(i, List.of(lines.get(i)[9].split(",", -1)).contains(String.valueOf(index)));
-            }
+        Set<String> names = new HashSet<>();
+        for (BitSet ofGroup : members) {
+            String prefix = GROUP + groups.size() + ".";
             Map<String, String> own = new TreeMap<>();
-            String prefix = GROUP + index + ".";
-            text.forEach((key, value) -> {
-                if (key.startsWith(prefix)) {
-                    own.put(key.substring(prefix.length()), value);
-                }
-            });
-            Group group = new Group(own.get("name"), layer -> false, settings(own, ownRules), layers, members);
-            Setup.requireNew(group, groups);
-            groups.add(group);
+            // '/' is the character after '.'.
+            sorted.subMap(prefix, GROUP + groups.size() + "/")
+                    .forEach((key, value) -> own.put(key.substring(prefix.length()), value));
+            String name = own.get("name");
+            if (!names.add(name)) {
+                throw new IllegalArgumentException("two groups have the name " + name);
+            }
+            groups.add(new Group(name, layer -> false, settings(own, ownRules), layers, ofGroup));
         }
         return groups;
+    }
+
+    /** Returns the indices of the layers of each group. A restore may have left a group without layers. */
+    private static List<BitSet> members(Map<String, String> text, List<String[]> lines) {
+        List<BitSet> members = new ArrayList<>();
+        while (text.containsKey(GROUP + members.size() + NAME)) {
+            members.add(new BitSet());
+        }
+        for (int i = 0; i < lines.size(); i++) {
+            String indices = lines.get(i)[LAYER_FIELDS];
+            if (!indices.equals("-")) {
+                for (String index : indices.split(",", -1)) {
+                    int group = Integer.parseInt(index);
+                    if (group < 0 || group >= members.size()) {
+                        throw new IllegalArgumentException(
+                                "layer." + i + " is in group " + index + " of " + members.size());
+                    }
+                    members.get(group).set(i);
+                }
+            }
+        }
+        return members;
     }
 
     private static Settings settings(Map<String, String> text, Function<String, Rule> ownRules) {
@@ -276,8 +305,9 @@ final class Manifest {
                 default -> settings;
             };
         }
-        settings.requireRanges();
-        return withSchedules(settings, text);
+        Settings marked = withSchedules(settings, text);
+        marked.requireRanges();
+        return marked;
     }
 
     /** Returns settings in which the values that were schedules are marked as such. */
@@ -317,16 +347,22 @@ final class Manifest {
 
     private static void requireSame(Map<String, String> text, Map<String, String> canonical)
             throws SafeTensorsException {
-        if (!text.containsKey(NESTEROV)) {
-            canonical.remove(NESTEROV);
+        Set<String> keys = new TreeSet<>(text.keySet());
+        keys.addAll(canonical.keySet());
+        if (VERSION.equals(text.get(FORMAT)) && !text.containsKey(NESTEROV)) {
+            keys.remove(NESTEROV);
         }
-        for (Map.Entry<String, String> entry : text.entrySet()) {
-            String expected = canonical.get(entry.getKey());
-            if (!entry.getValue().equals(expected)) {
-                throw new SafeTensorsException("metadata " + SafeTensorsException.quote(entry.getKey()) + " is "
-                        + SafeTensorsException.quote(entry.getValue()) + "; it must be "
-                        + (expected == null ? "absent" : SafeTensorsException.quote(expected)));
+        for (String key : keys) {
+            String actual = text.get(key);
+            String expected = canonical.get(key);
+            if (!Objects.equals(actual, expected)) {
+                throw new SafeTensorsException("metadata " + SafeTensorsException.quote(key) + " is "
+                        + inWords("missing", actual) + "; it must be " + inWords("absent", expected));
             }
         }
+    }
+
+    private static String inWords(String none, String value) {
+        return value == null ? none : SafeTensorsException.quote(value);
     }
 }

@@ -228,9 +228,14 @@ public final class Settings {
         return maxGradientNorm == null ? Double.NaN : maxGradientNorm;
     }
 
-    /** Returns whether a value is a number. If not, it is a schedule. */
+    /** Returns whether a value is a number. If not, it is a schedule or not given. */
     static boolean isNumber(Schedule value) {
         return value instanceof Schedules.Constant;
+    }
+
+    /** Returns whether a value is given and is a schedule. */
+    static boolean isSchedule(Schedule value) {
+        return value != null && !isNumber(value);
     }
 
     /**
@@ -266,8 +271,7 @@ public final class Settings {
     }
 
     private static Schedule restored(Schedule present, Schedule saved) {
-        boolean kept = (present != null && !isNumber(present)) || saved instanceof Schedules.Unknown;
-        return kept ? present : saved;
+        return isSchedule(present) || isSchedule(saved) ? present : saved;
     }
 
     /**

@@ -1,7 +1,9 @@
 package io.github.lars4j;
 
 import io.github.lars4j.rule.Rule;
+import io.github.lars4j.safetensors.SafeTensorsException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
@@ -59,24 +61,25 @@ final class Setup {
 
     private Profile profile(int layer) {
         Layer of = layers.get(layer);
-        Settings all = Settings.NONE;
-        StringBuilder names = new StringBuilder();
+        Settings whole = settings;
         for (Group group : groups) {
             if (group.has(layer)) {
-                all = all.with(group.settings());
-                names.append(names.isEmpty() ? "\"" : ", \"")
-                        .append(group.name())
-                        .append('"');
+                whole = whole.with(group.settings());
             }
         }
-        Settings whole = settings.with(all);
         try {
             whole.requireConsistent();
         } catch (IllegalArgumentException e) {
+            List<String> names = groups.stream()
+                    .filter(group -> group.has(layer))
+                    .map(group -> "\"" + group.name() + "\"")
+                    .toList();
             throw names.isEmpty()
                     ? e
                     : new IllegalArgumentException(
-                            "layer \"" + of.name() + "\", with group " + names + ": " + e.getMessage(), e);
+                            "layer \"" + of.name() + "\", with group " + String.join(", ", names) + ": "
+                                    + e.getMessage(),
+                            e);
         }
         return new Profile(whole, of.treatment());
     }
@@ -281,34 +284,58 @@ final class Setup {
 
     /**
      * Returns this setup, of an optimizer that is being restored, after saved settings, groups and treatments have
-     * replaced its own. Schedules and maximum norms are kept, and groups that are not among the saved ones.
+     * replaced its own. Schedules and maximum norms are kept, and groups that are not among the saved ones. The saved
+     * groups, in their order, take the places of this setup's groups with these names.
      *
      * @param from the index of the saved layer for each layer, or -1 if there is none; these layers keep their groups
      *     and treatments
-     * @throws IllegalArgumentException if there are saved groups that this setup does not have
+     * @throws IllegalArgumentException if this setup lacks a saved group to which a layer belongs, if values contradict
+     *     each other, or if a checkpoint of the restored setup could not be written
      */
     Setup restoredFrom(Setup saved, int[] from) {
-        List<Group> restored = new ArrayList<>();
+        List<Group> common = new ArrayList<>();
         for (Group group : saved.groups) {
             int mine = find(group.name());
-            if (mine < 0) {
-                throw new IllegalArgumentException("the optimizer has no group \"" + group.name()
-                        + "\", which the saved state has; it must have a group of this name, and its groups are "
-                        + groups.stream().map(Group::name).toList());
+            if (mine >= 0) {
+                common.add(groups.get(mine).restoredFrom(group, layers, from));
+            } else if (Arrays.stream(from).anyMatch(layer -> layer >= 0 && group.has(layer))) {
+                throw new IllegalArgumentException(
+                        "the optimizer has no group " + SafeTensorsException.quote(group.name())
+                                + ", which the saved state has; it must have a group of this name, and its groups are "
+                                + groups.stream().map(Group::name).toList());
             }
-            BitSet members = new BitSet();
-            for (int i = 0; i < from.length; i++) {
-                members.set(i, from[i] < 0 ? groups.get(mine).has(i) : group.has(from[i]));
-            }
-            Group own = groups.get(mine);
-            restored.add(new Group(
-                    group.name(), own.pattern(), own.settings().restoredFrom(group.settings()), layers, members));
         }
+        List<Group> restored = new ArrayList<>();
+        int next = 0;
         for (Group group : groups) {
-            if (saved.find(group.name()) < 0) {
-                restored.add(group);
+            restored.add(saved.find(group.name()) < 0 ? group : common.get(next++));
+        }
+        Setup setup =
+                new Setup(layers.withTreatmentsOf(saved.layers, from), settings.restoredFrom(saved.settings), restored);
+        setup.requireUsable(saved, from);
+        Savable.require(setup);
+        return setup;
+    }
+
+    /**
+     * Checks that the rules of this setup can use a saved momentum.
+     *
+     * @param from the index of the saved layer for each layer, or -1 if there is none
+     * @throws IllegalArgumentException if there is a layer for which they cannot
+     */
+    void requireUsable(Setup saved, int[] from) {
+        for (int i = 0; i < from.length; i++) {
+            if (from[i] < 0 || !profileOf(i).mayHaveMomentum || !saved.profileOf(from[i]).mayHaveMomentum) {
+                continue;
+            }
+            Rule.Entry mine = profileOf(i).rule.entry();
+            Rule.Entry other = saved.profileOf(from[i]).rule.entry();
+            if (mine != other) {
+                throw new IllegalArgumentException("rule.entry is " + mine + " in the optimizer and " + other
+                        + " in the saved state for layer \"" + layers.get(i).name()
+                        + "\", so the momentum has another meaning; restore the state with its settings and its groups,"
+                        + " and then a snapshot converted to the optimizer's rule");
             }
         }
-        return new Setup(layers.withTreatmentsOf(saved.layers, from), settings.restoredFrom(saved.settings), restored);
     }
 }

@@ -8,8 +8,8 @@ import java.util.Objects;
  * The state of an optimizer between two steps, kept in memory; {@link Checkpoint} keeps it in a file. {@link
  * Lars#snapshot} creates a snapshot and {@link Lars#restore} restores it.
  *
- * <p>It contains momentum, step number, number of refused steps, which layers have taken a step, hyperparameters and
- * treatments. It contains neither the weights, which belong to the trainer, nor the schedule.
+ * <p>It contains momentum, step number, number of refused steps, which layers have taken a step, hyperparameters, groups
+ * and treatments. It contains neither the weights, which belong to the trainer, nor schedules.
  *
  * <p>Immutable and safe for use by several threads.
  */
@@ -35,7 +35,11 @@ public final class Snapshot {
         return state.layers();
     }
 
-    /** Returns the hyperparameters at the time of the snapshot, including the rule. */
+    /**
+     * Returns the hyperparameters at the time of the snapshot, including the rule.
+     *
+     * @throws IllegalArgumentException if a value by schedule is out of range
+     */
     public Hyperparameters hyperparameters() {
         return state.hyperparameters();
     }

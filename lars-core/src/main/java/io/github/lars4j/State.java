@@ -60,16 +60,20 @@ final class State {
         return copy;
     }
 
-    /** Copies another state whose layers have the same names and lengths in the same order; offsets may differ. */
-    void take(State other) {
-        int[] from = identity();
-        Setup restored = setup.restoredFrom(other.setup, from);
-        momentum = momentumFor(restored);
+    /**
+     * Copies another state whose layers have the same names and lengths in the same order; offsets may differ.
+     *
+     * @param restored the setup after that
+     * @param buffer the momentum buffer for it; see {@link #momentumFor}
+     */
+    void take(State other, Setup restored, float[] buffer) {
+        momentum = buffer;
         setup = restored;
-        takeStateOf(other, from);
+        takeStateOf(other, identity());
     }
 
-    private int[] identity() {
+    /** Returns for each layer its own index. */
+    int[] identity() {
         int[] same = new int[layers().size()];
         Arrays.setAll(same, i -> i);
         return same;

@@ -144,14 +144,14 @@ class ChangesTest {
         String key = any(
                 "rule", "trustCoefficient", "decay", "momentum", "momentum", "dampening", "nesterov", "correct", "rate",
                 "factor");
-        switch (key) {
+        return switch (key) {
             case "rule" -> {
                 Rule rule = LarsTest.DIALECTS.get(random.nextInt(LarsTest.DIALECTS.size()));
-                return new Value(key, rule, s -> s.rule(rule));
+                yield new Value(key, rule, s -> s.rule(rule));
             }
             case "trustCoefficient" -> {
                 Object value = numberOrSchedule(0.02, 0.01, 0.03);
-                return new Value(
+                yield new Value(
                         key,
                         value,
                         s -> value instanceof Schedule schedule
@@ -160,7 +160,7 @@ class ChangesTest {
             }
             case "decay" -> {
                 Object value = numberOrSchedule(0, 0.01, 0.03);
-                return new Value(
+                yield new Value(
                         key,
                         value,
                         s -> value instanceof Schedule schedule
@@ -169,40 +169,40 @@ class ChangesTest {
             }
             case "momentum" -> {
                 Object value = numberOrSchedule(0, 0.9, 0.5);
-                return new Value(
+                yield new Value(
                         key,
                         value,
                         s -> value instanceof Schedule schedule ? s.momentum(schedule) : s.momentum((double) value));
             }
             case "dampening" -> {
                 double value = any(0.0, 0.0, 0.3);
-                return new Value(key, value, s -> s.dampening(value));
+                yield new Value(key, value, s -> s.dampening(value));
             }
             case "nesterov" -> {
                 boolean value = random.nextBoolean();
-                return new Value(key, value, s -> s.nesterov(value));
+                yield new Value(key, value, s -> s.nesterov(value));
             }
             case "correct" -> {
                 boolean value = random.nextBoolean();
-                return new Value(key, value, s -> s.momentumCorrection(value));
+                yield new Value(key, value, s -> s.momentumCorrection(value));
             }
             case "factor" -> {
                 if (!ofGroup) {
-                    return value(false);
+                    yield value(false);
                 }
                 double value = any(0.0, 0.5, 2.0);
-                return new Value(key, value, s -> s.rateFactor(value));
+                yield new Value(key, value, s -> s.rateFactor(value));
             }
             default -> {
                 Object value = numberOrSchedule(0.5, 0.1, 0, 0.7);
-                return new Value(
+                yield new Value(
                         key,
                         value,
                         s -> value instanceof Schedule schedule
                                 ? s.learningRate(schedule)
                                 : s.learningRate((double) value));
             }
-        }
+        };
     }
 
     private List<Value> values(boolean ofGroup) {

@@ -1,11 +1,14 @@
 package io.github.lars4j;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import com.sun.management.ThreadMXBean;
+import io.github.lars4j.rule.Dialects;
+import io.github.lars4j.rule.Rule;
 import io.github.lars4j.rule.Treatment;
 import io.github.lars4j.safetensors.SafeTensorsException;
 import java.io.IOException;
@@ -298,6 +301,178 @@ class HostileCheckpointTest {
         assertRefused("no header", withHeader("{}"));
     }
 
+    /** Replaces the optimizer by one with groups, whose checkpoints have format 2. */
+    private void saveWithGroups() throws IOException {
+        lars.close();
+        lars = Lars.builder(LAYERS)
+                .learningRate(0.1)
+                .momentum(0.9)
+                .weightDecay(Schedule.polynomial(1e-3, 1, 8))
+                .group(
+                        "first",
+                        layer -> layer.name().equals("a"),
+                        g -> g.weightDecay(0.5).momentum(Schedule.polynomial(0.5, 1, 10)))
+                .group(
+                        "all",
+                        layer -> true,
+                        g -> g.rule(Dialects.OPTAX.withGradientClip(0.5, 0.25)).rateFactor(0.5))
+                .build();
+        lars.step(params, new float[] {1, -1, 1, -1, 1});
+        write(new byte[0]);
+        Checkpoint.save(file, lars, params);
+        good = Files.readAllBytes(file);
+        Checkpoint.load(file).restore(lars, params);
+        lars.step(params, new float[] {1, 1, 1, 1, 1});
+        snapshot = lars.snapshot();
+        before = SampleRun.bits(lars, params);
+    }
+
+    @Test
+    void refusesHeadersOfTheSecondFormatThatItCannotHave() throws IOException {
+        saveWithGroups();
+        String header = header();
+        restore(withHeader(header));
+        lars.restore(snapshot);
+        before = SampleRun.bits(lars, params);
+        String name = "\"group.0.name\":\"first\"";
+        String schedules = "\"group.0.schedules\":\"momentum\"";
+        String entry = "\"group.1.rule.entry\":\"VELOCITY\"";
+        String member = "0.0 0,1 a\"";
+        String[][] edits = {
+            {"\"lars4j.checkpoint\":\"2\"", "\"lars4j.checkpoint\":\"1\""},
+            {"\"step\":\"1\"", "\"step\":\"1\",\"rateFactor\":\"2.0\""},
+            // Names and numbers of groups.
+            {name, "\"group.0.name\":\"all\""},
+            {name, "\"group.0.nam\":\"first\""},
+            {name, name + ",\"group.3.name\":\"more\""},
+            {name, name + ",\"group.02.name\":\"more\""},
+            {name, name + ",\"group.-1.name\":\"more\""},
+            {name, name + ",\"group.0.names\":\"more\""},
+            {name, name + ",\"group.00.name\":\"more\""},
+            {name, name + ",\"group.0.\":\"more\""},
+            {name, name + ",\"group.\":\"more\""},
+            {name, name + ",\"group.0.step\":\"1\""},
+            {"group.1.", "group.2."},
+            {"group.0.", "group.1."},
+            // Values.
+            {"\"group.0.weightDecay\":\"0.5\"", "\"group.0.weightDecay\":\"-0.5\""},
+            {"\"group.0.weightDecay\":\"0.5\"", "\"group.0.weightDecay\":\"0.50\""},
+            {"\"group.0.weightDecay\":\"0.5\"", "\"group.0.weightDecay\":\"NaN\""},
+            {"\"group.0.weightDecay\":\"0.5\"", "\"group.0.maxGradientNorm\":\"0.5\""},
+            {"\"group.0.weightDecay\":\"0.5\"", "\"group.0.learningRate\":\"0.5\""},
+            {"\"group.0.weightDecay\":\"0.5\"", "\"group.0.trustCoefficient\":\"0.0\""},
+            {"\"group.0.weightDecay\":\"0.5\"", "\"group.0.dampening\":\"Infinity\""},
+            {"\"group.0.weightDecay\":\"0.5\"", "\"group.0.nesterov\":\"yes\""},
+            {"\"group.1.rateFactor\":\"0.5\"", "\"group.1.rateFactor\":\"-0.5\""},
+            {"\"group.1.rateFactor\":\"0.5\"", "\"group.1.rateFactor\":\"" + "5".repeat(50_000) + "\""},
+            {"\"momentum\":\"0.9\",", ""},
+            {"\"nesterov\":\"false\",", ""},
+            {"\"weightDecay\":\"8.75E-4\",", ""},
+            // Rules.
+            {entry, "\"group.1.rule.entry\":\"SOMEWHERE\""},
+            {entry, "\"group.1.rule.entri\":\"VELOCITY\""},
+            {entry, entry + ",\"group.0.rule.entry\":\"VELOCITY\""},
+            {entry, entry + ",\"group.1.rule.own\":\"mine\""},
+            {entry, entry + ",\"group.1.rule.shrink\":\"false\""},
+            {entry, entry + ",\"group.1.rule.shrink\":\"true\""},
+            {entry, entry + ",\"group.1.rule.decay\":\"SCALED\""},
+            {entry, entry + ",\"group.1.rule.ratioBounds\":\"0.0 Infinity\""},
+            {entry, entry + ",\"group.1.rule.ratioBounds\":\"2.0 1.0\""},
+            {entry, entry + ",\"group.1.rule.weightNormBounds\":\"0.5\""},
+            {entry, entry + ",\"group.1.rule.gradientNormFloor\":\"0.0\""},
+            {"\"0.5 0.25\"", "\"0.5 0.25 0.125\""},
+            {"\"0.5 0.25\"", "\"0.5  0.25\""},
+            {"\"0.5 0.25\"", "\"0.5 0.0\""},
+            {"\"0.5 0.25\"", "\"Infinity 0.0\""},
+            {"\"group.1.rule.ratio\":\"DECAYED\"", "\"group.1.rule.ratio\":\"OWN\""},
+            {"\"group.1.rule.ratio\":\"DECAYED\",", ""},
+            // Which values are schedules.
+            {schedules, "\"group.0.schedules\":\"\""},
+            {schedules, "\"group.0.schedules\":\"momentum,momentum\""},
+            {schedules, "\"group.0.schedules\":\"rate\""},
+            {schedules, "\"group.0.schedules\":\"momentum,rate\""},
+            {schedules, "\"group.0.schedules\":\"momentum,weightDecay\""},
+            {schedules, "\"group.0.schedules\":\"trustCoefficient,momentum\""},
+            {"\"schedules\":\"weightDecay\"", "\"schedules\":\"weightDecay,\""},
+            {"\"schedules\":\"weightDecay\"", "\"schedules\":\"dampening\""},
+            {"\"group.0.momentum\":\"0.45\"", "\"group.0.momentum\":\"0.450\""},
+            {"\"group.0.momentum\":\"0.45\"", "\"group.0.momentun\":\"0.45\""},
+            // The groups of layers.
+            {member, "0.0 0,2 a\""},
+            {member, "0.0 -1,1 a\""},
+            {member, "0.0 1,0 a\""},
+            {member, "0.0 0,0,1 a\""},
+            {member, "0.0 00,1 a\""},
+            {member, "0.0 0,1, a\""},
+            {member, "0.0 +0,1 a\""},
+            {member, "0.0 -,1 a\""},
+            {member, "0.0 0,9223372036854775808 a\""},
+            {member, "0.0  a\""},
+            {member, "0.0 a\""},
+            {member, "-1.0 0,1 a\""},
+            {member, "NaN 0,1 a\""},
+            {member, "0.00 0,1 a\""},
+        };
+        for (String[] edit : edits) {
+            assertTrue(header.contains(edit[0]), edit[0] + " is not in " + header);
+            String what = (edit[0] + " -> " + edit[1]);
+            assertRefused(
+                    what.substring(0, Math.min(150, what.length())), withHeader(header.replace(edit[0], edit[1])));
+        }
+    }
+
+    /** The values that a rule of one's own does not use are in the file nevertheless. */
+    @Test
+    void refusesAHeaderWithoutValuesOfAnOwnRule() throws IOException {
+        lars.close();
+        lars = Lars.builder(LAYERS)
+                .learningRate(0.1)
+                .rule(Rule.of("mine", Rule.Entry.VELOCITY, false, (w, g, wg, eta, beta, rate, layer, step) -> 1))
+                .build();
+        write(new byte[0]);
+        Checkpoint.save(file, lars, params);
+        good = Files.readAllBytes(file);
+        before = SampleRun.bits(lars, params);
+        restore(withHeader(header()));
+        for (String name : List.of("zeroNorm", "clip", "adaptWithoutDecay", "epsilon", "needsProducts", "own")) {
+            String without = header().replaceFirst(",\"rule." + name + "\":\"[^\"]*\"", "");
+            assertNotEquals(header(), without);
+            assertRefused("no " + name, withHeader(without));
+        }
+        assertRefused("another name", withHeader(header().replace("\"mine\"", "\"mine!\"")));
+    }
+
+    /** Its groups times its layers are far more than its bytes. */
+    @Test
+    void refusesManyGroupsOfManyLayersWithLittleMemory() throws IOException {
+        saveWithGroups();
+        StringBuilder groups = new StringBuilder();
+        StringBuilder indices = new StringBuilder("0,1");
+        for (int g = 2; g < 400; g++) {
+            groups.append("\"group.").append(g).append(".name\":\"g").append(g).append("\",");
+            indices.append(',').append(g);
+        }
+        StringBuilder layers = new StringBuilder();
+        for (int i = 2; i < 400; i++) {
+            layers.append("\"layer.")
+                    .append(i)
+                    .append("\":\"")
+                    .append(i + 4)
+                    .append(" [] true true ")
+                    .append(i);
+            layers.append(".0 false 0.0 0.0 0.0 ")
+                    .append(indices)
+                    .append(" l")
+                    .append(i)
+                    .append("\",");
+        }
+        String many = header().replace("\"group.0.name\"", groups.toString() + layers + "\"group.0.name\"");
+        assertRefused("400 groups of 400 layers", withHeader(many));
+        String longName = header().replace("\"first\"", "\"" + "x".repeat(200_000) + "\"")
+                .replace("\"group.0.name\"", layers.toString().replace(indices, "0") + "\"group.0.name\"");
+        assertRefused("400 treatments in a group with a long name", withHeader(longName));
+    }
+
     @Test
     void saysThatANewerVersionHasWrittenTheFile() throws IOException {
         String format = "\"lars4j.checkpoint\":\"1\"";
@@ -348,6 +523,13 @@ class HostileCheckpointTest {
     }
 
     @Test
+    @Tag("no-mutants")
+    void refusesMutantsOfTheSecondFormat() throws IOException {
+        saveWithGroups();
+        mutate(4_000);
+    }
+
+    @Test
     @Tag("slow")
     void refusesAMillionMutants() throws IOException {
         mutate(1_000_000);
@@ -379,8 +561,12 @@ class HostileCheckpointTest {
             } catch (SafeTensorsException e) {
                 seen[2]++;
             } catch (IllegalArgumentException e) {
-                // The file is valid but has other layers. This needs matching checksums, or a format without them.
-                assertTrue((sealed || pyTorch) && e.getMessage().contains("layers"), "seed " + seed + ": " + e);
+                // The file is valid but has other layers or groups, or settings that contradict the optimizer's
+                // schedules.
+                // This needs matching checksums, or a format without them.
+                assertTrue(
+                        (sealed || pyTorch) && e.getMessage().matches("(?s).*(layers|group|a schedule).*"),
+                        "seed " + seed + ": " + e);
                 seen[3]++;
             } catch (RuntimeException | Error e) {
                 throw new AssertionError("seed " + seed, e);

@@ -104,6 +104,8 @@ final class SampleRun {
                     .append(Double.doubleToLongBits(state.learningRates[i]))
                     .append(' ')
                     .append(Double.doubleToLongBits(state.trustRatios[i]))
+                    .append(' ')
+                    .append(Double.doubleToLongBits(state.trustCoefficients[i]))
                     .append('\n');
             for (int e = (int) state.layers().get(i).offset();
                     e < state.layers().get(i).end();

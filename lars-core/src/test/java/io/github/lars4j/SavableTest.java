@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.lars4j.internal.saving.UnforcedDisk;
+import io.github.lars4j.rule.Rule;
 import io.github.lars4j.rule.Treatment;
 import io.github.lars4j.safetensors.SafeTensorsFile;
 import io.github.lars4j.safetensors.SafeTensorsWriter;
@@ -180,5 +181,62 @@ class SavableTest {
                 }
             }
         }
+    }
+
+    /** As {@link #theBoundOfAHeaderIsAboutTheLongest}, for groups that give every value, each as long as possible. */
+    @Test
+    void theBoundOfAHeaderIsNotExceededByGroups() throws IOException {
+        Rule rule = Rule.of("x".repeat(100), Rule.Entry.GRADIENT, true, (w, g, wg, eta, beta, rate, layer, step) -> 1)
+                .withRatioBounds(Double.MIN_NORMAL, Double.MIN_NORMAL)
+                .withDecay(Rule.Decay.BESIDE_RATIO)
+                .withGradientClip(Double.MIN_NORMAL, Double.MIN_NORMAL);
+        Schedule least = step -> Double.MIN_NORMAL;
+        Path file = folder.resolve("f.safetensors");
+        for (int count : new int[] {1, 11, 101}) {
+            Layers layers = named("a", "\u20ac\"", "c".repeat(300));
+            Lars.Builder builder = Lars.builder(layers)
+                    .learningRate(0.1)
+                    .rule(rule)
+                    .trustCoefficient(least)
+                    .weightDecay(least)
+                    .momentum(least);
+            for (int g = 0; g < count; g++) {
+                builder.group(
+                        "\u20ac\"".repeat(g),
+                        layer -> true,
+                        s -> s.rule(rule)
+                                .trustCoefficient(least)
+                                .weightDecay(least)
+                                .momentum(least)
+                                .dampening(-Double.MIN_NORMAL)
+                                .nesterov(false)
+                                .momentumCorrection(false)
+                                .rateFactor(Double.MIN_NORMAL));
+            }
+            try (Lars lars = builder.build()) {
+                State state = Inside.state(lars);
+                Arrays.fill(state.learningRates, Double.MIN_NORMAL);
+                Arrays.fill(state.trustRatios, Double.MIN_NORMAL);
+                Arrays.fill(state.trustCoefficients, Double.MIN_NORMAL);
+                state.step = Long.MAX_VALUE;
+                state.refusals = Long.MAX_VALUE;
+                Inside.save(new UnforcedDisk(), file, lars, new float[3]);
+                try (SafeTensorsFile open = SafeTensorsFile.open(file)) {
+                    long header = open.dataStart() - 8;
+                    long bound = Savable.mostHeaderBytes(state.setup);
+                    assertTrue(header <= bound, header + " > " + bound);
+                    assertTrue(bound <= 3 * header, bound + " is far more than " + header);
+                }
+            }
+        }
+    }
+
+    @Test
+    void namesOfGroupsThatAreNotUnicode() {
+        Lars.Builder builder = Lars.builder(named("a")).learningRate(0.1);
+        IllegalArgumentException e = assertThrows(
+                IllegalArgumentException.class,
+                () -> builder.group("x\ud800", layer -> true, g -> g).build());
+        assertTrue(e.getMessage().startsWith("groups has a group \"x\\ud800\"; its name must not"), e.getMessage());
     }
 }
