@@ -89,7 +89,11 @@ final class RuleText {
         Rule.Ratio ratio = Rule.Ratio.valueOf(Manifest.value(text, "rule.ratio"));
         Rule.Entry entry = Rule.Entry.valueOf(Manifest.value(text, "rule.entry"));
         Rule rule = ratio == Rule.Ratio.OWN
-                ? Rule.of(Manifest.value(text, OWN), entry, own.needsProducts(true, 0), own.ownRatio().get())
+                ? Rule.of(
+                        Manifest.value(text, OWN),
+                        entry,
+                        own.needsProducts(true, 0),
+                        own.ownRatio().get())
                 : new Rule(
                         ratio,
                         entry,

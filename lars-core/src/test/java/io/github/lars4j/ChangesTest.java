@@ -142,7 +142,15 @@ class ChangesTest {
 
     private Value value(boolean ofGroup) {
         String key = any(
-                "rule", "trustCoefficient", "decay", "momentum", "momentum", "dampening", "nesterov", "correct", "rate",
+                "rule",
+                "trustCoefficient",
+                "decay",
+                "momentum",
+                "momentum",
+                "dampening",
+                "nesterov",
+                "correct",
+                "rate",
                 "factor");
         return switch (key) {
             case "rule" -> {
@@ -296,8 +304,7 @@ class ChangesTest {
         }
     }
 
-    private void change(
-            Lars lars, Model model, LayerwiseOracle oracle, float[] params, String what, int[] counts) {
+    private void change(Lars lars, Model model, LayerwiseOracle oracle, float[] params, String what, int[] counts) {
         Model changed = model.copy();
         Runnable call;
         boolean allowed = true;
@@ -313,8 +320,7 @@ class ChangesTest {
                     Predicate<Layer> pattern = pattern();
                     BitSet members = members(pattern, changed.layers);
                     String name = "group " + random.nextInt(6);
-                    allowed = !members.isEmpty()
-                            && changed.groups.stream().noneMatch(group -> group.name.equals(name));
+                    allowed = !members.isEmpty() && changed.groups.stream().noneMatch(group -> group.name.equals(name));
                     ModelGroup group = new ModelGroup(name, pattern, members, new HashMap<>());
                     put(values, group.values);
                     changed.groups.add(group);
@@ -586,7 +592,8 @@ class ChangesTest {
 
     @Test
     void nesterovRestsWhileTheMomentumIsZeroBySchedule() {
-        Lars lars = few().momentum(step -> step % 2 == 0 ? 0 : 0.9).nesterov(true).build();
+        Lars lars =
+                few().momentum(step -> step % 2 == 0 ? 0 : 0.9).nesterov(true).build();
         Lars without = few().build();
         float[] params = Random32.normal(1, END, 1);
         float[] expected = params.clone();
@@ -603,7 +610,10 @@ class ChangesTest {
     void refusedChangesChangeNothing() {
         Lars lars = few().momentum(0.9)
                 .group("fc", layer -> layer.name().startsWith("fc"), s -> s.nesterov(true))
-                .group("head", layer -> layer.name().equals("head"), s -> s.momentum(0).learningRate(0.1))
+                .group(
+                        "head",
+                        layer -> layer.name().equals("head"),
+                        s -> s.momentum(0).learningRate(0.1))
                 .build();
         float[] params = Random32.normal(1, END, 1);
         lars.step(params, gradients(0));
@@ -613,11 +623,15 @@ class ChangesTest {
         ofOptimizer.put("momentum is NaN", s -> s.momentum(Double.NaN));
         ofOptimizer.put("trustCoefficient is 0.0", s -> s.trustCoefficient(0));
         ofOptimizer.put("dampening is Infinity", s -> s.dampening(Double.POSITIVE_INFINITY));
-        ofOptimizer.put("rate is -1.0", s -> s.learningRate(1).learningRate(Schedule.constant(0)).learningRate(-1));
+        ofOptimizer.put(
+                "rate is -1.0",
+                s -> s.learningRate(1).learningRate(Schedule.constant(0)).learningRate(-1));
         ofOptimizer.put("rateFactor is 2.0", s -> s.rateFactor(2));
         ofOptimizer.put("maxGradientNorm is 2.0", s -> s.maxGradientNorm(2));
         ofOptimizer.put("nesterov is true with momentum 0.0", s -> s.momentum(0).nesterov(true));
-        ofOptimizer.put("layer \"fc.weight\", with group \"fc\": nesterov is true", s -> s.learningRate(9).momentum(0));
+        ofOptimizer.put(
+                "layer \"fc.weight\", with group \"fc\": nesterov is true",
+                s -> s.learningRate(9).momentum(0));
         ofOptimizer.put("layer \"head\", with group \"head\": nesterov is true", s -> s.nesterov(true));
         ofOptimizer.forEach((message, change) -> {
             IllegalArgumentException thrown =
@@ -746,7 +760,8 @@ class ChangesTest {
     @Test
     void changesThatPlanAnewLeaveNoThreadsBehind() {
         int idle = lars4jThreads();
-        try (Lars lars = few().parallelism(3).onBadGradient(OnBadGradient.SKIP_LAYER).build()) {
+        try (Lars lars =
+                few().parallelism(3).onBadGradient(OnBadGradient.SKIP_LAYER).build()) {
             for (int k = 0; k < 5; k++) {
                 lars.addGroup("g" + k, layer -> true, s -> s);
                 lars.addLayers(FEW);
@@ -765,8 +780,7 @@ class ChangesTest {
         float[] exact = Arrays.copyOf(buffer, (int) FEW.end());
         Lars tooShort = few().momentum(0.9).momentumBuffer(exact).build();
         String before = Inside.everything(tooShort);
-        IllegalArgumentException thrown =
-                assertThrows(IllegalArgumentException.class, () -> tooShort.addLayers(MORE));
+        IllegalArgumentException thrown = assertThrows(IllegalArgumentException.class, () -> tooShort.addLayers(MORE));
         assertEquals(
                 "momentumBuffer has length " + FEW.end() + "; it must be at least " + MORE.end()
                         + ", the end of the layers",
@@ -793,10 +807,16 @@ class ChangesTest {
                 new Layers(List.of(FEW.get(0), FEW.get(1))),
                 new Layers(List.of(FEW.get(1), FEW.get(0), FEW.get(2))),
                 new Layers(List.of(FEW.get(0), FEW.get(1), moved, MORE.get(4))),
-                new Layers(List.of(FEW.get(0), FEW.get(1), FEW.get(2), new Layer(
-                        "head.momentum_buffer", 500, List.of(), 1, Treatment.FULL))),
-                new Layers(List.of(FEW.get(0), FEW.get(1), FEW.get(2), new Layer(
-                        "far", Integer.MAX_VALUE, List.of(), 1, Treatment.FULL))));
+                new Layers(List.of(
+                        FEW.get(0),
+                        FEW.get(1),
+                        FEW.get(2),
+                        new Layer("head.momentum_buffer", 500, List.of(), 1, Treatment.FULL))),
+                new Layers(List.of(
+                        FEW.get(0),
+                        FEW.get(1),
+                        FEW.get(2),
+                        new Layer("far", Integer.MAX_VALUE, List.of(), 1, Treatment.FULL))));
         List<String> messages = List.of(
                 "all has 2 layers; it must have at least 3",
                 "all has layer \"fc.bias\" at index 0, offset 310, with shape [20]; it must be \"fc.weight\", offset 0",

@@ -652,9 +652,18 @@ class MisuseTest extends MisuseTable {
         isNull(0, "all", () -> lars.addLayers(null));
         bad(0, () -> lars.addLayers(OTHERS), "all has layer \"c\" at index 1, offset 5");
         bad(0, () -> lars.addLayers(Layers.builder().add("a", 5).build()), "all has 1 layers");
-        Layers far = Layers.builder().add("a", 5).add("b", 3).at(Integer.MAX_VALUE).add("c", 1).build();
+        Layers far = Layers.builder()
+                .add("a", 5)
+                .add("b", 3)
+                .at(Integer.MAX_VALUE)
+                .add("c", 1)
+                .build();
         bad(0, () -> lars.addLayers(far), "layers end at 2147483648");
-        Layers unsavable = Layers.builder().add("a", 5).add("b", 3).add("b.momentum_buffer", 1).build();
+        Layers unsavable = Layers.builder()
+                .add("a", 5)
+                .add("b", 3)
+                .add("b.momentum_buffer", 1)
+                .build();
         bad(0, () -> lars.addLayers(unsavable), "layers has a layer \"b.momentum_buffer\"");
 
         StepReport report = lars.step(w, new float[8]).copy();
@@ -674,7 +683,10 @@ class MisuseTest extends MisuseTable {
 
     /** Settings are checked by the method that they are given to. */
     private void settings() {
-        Lars lars = builder().momentum(0.9).group("b", layer -> layer.name().equals("b"), s -> s).build();
+        Lars lars = builder()
+                .momentum(0.9)
+                .group("b", layer -> layer.name().equals("b"), s -> s)
+                .build();
         watching(() -> Inside.everything(lars));
         badSettings("dampening", Settings::dampening, lars, NAN, INF, -INF);
         badSettings("learningRate", Settings::learningRate, lars, -1, NAN, INF, -INF);
@@ -700,7 +712,9 @@ class MisuseTest extends MisuseTable {
             Lars momentum = builder().build();
             momentum.change(s -> s.momentum(bad));
             Lars coefficient = builder().trustCoefficient(bad).build();
-            Lars rate = builder().group("b", layer -> true, s -> s.learningRate(bad)).build();
+            Lars rate = builder()
+                    .group("b", layer -> true, s -> s.learningRate(bad))
+                    .build();
             float[] w = Random32.normal(1, 8, 1);
             watching(() -> Arrays.toString(w));
             on("Settings.weightDecay(Schedule)");
@@ -714,8 +728,7 @@ class MisuseTest extends MisuseTable {
         }
     }
 
-    private void badSettings(
-            String name, BiFunction<Settings, Double, Settings> set, Lars lars, double... values) {
+    private void badSettings(String name, BiFunction<Settings, Double, Settings> set, Lars lars, double... values) {
         on("Settings." + name + "(double)");
         String called = name.equals("learningRate") ? "rate" : name;
         badNumbers(0, called, value -> lars.change("b", s -> set.apply(s, value)), values);

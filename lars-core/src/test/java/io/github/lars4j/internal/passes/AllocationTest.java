@@ -98,8 +98,10 @@ class AllocationTest {
                                 .momentumCorrection(true)
                                 .trustCoefficient(step -> step % 2 == 0 ? 0.01 : 0.02)
                                 .group("ends", Pattern.compile("a|c"), s -> s.momentum(step -> step % 3 == 0 ? 0 : 0.9))
-                                .group("first", Pattern.compile("a|b"), s -> s.rateFactor(0.1)
-                                        .learningRate(Schedule.polynomial(1, 2, 10_000)))
+                                .group(
+                                        "first",
+                                        Pattern.compile("a|b"),
+                                        s -> s.rateFactor(0.1).learningRate(Schedule.polynomial(1, 2, 10_000)))
                                 .group("clip", Pattern.compile("b|c"), s -> clip ? s.maxGradientNorm(1) : s),
                         (lars, params, gradients, known) -> {
                             known.scale(0.5).missing(1, lars.steps() % 3 == 0);
