@@ -686,6 +686,66 @@ class ChangesTest {
         });
     }
 
+    /** A refused step is no step: the schedules do not go on, and momentum that a step without it would lose stays. */
+    @Test
+    void aRefusedStepLosesNoMomentum() {
+        Lars lars = few().onBadGradient(OnBadGradient.REFUSE)
+                .group("fc", layer -> layer.name().startsWith("fc"), s -> s.momentum(step -> step == 1 ? 0 : 0.9))
+                .build();
+        float[] params = Random32.normal(1, END, 1);
+        lars.step(params, gradients(0));
+        float[] momentum = Inside.momentum(lars).clone();
+        float[] before = params.clone();
+        float[] bad = gradients(1);
+        bad[345] = Float.NaN;
+        assertTrue(lars.step(params, bad).refused());
+        assertSame(momentum, Inside.momentum(lars), "momentum");
+        assertSame(before, params, "weights");
+        assertTrue(Inside.begun(lars)[0]);
+        assertTrue(momentum[0] != 0);
+        lars.step(params, gradients(1));
+        assertEquals(0, Inside.momentum(lars)[0]);
+        assertEquals("[false, false, true]", Arrays.toString(Inside.begun(lars)));
+        lars.step(params, gradients(2));
+        assertEquals("[true, true, true]", Arrays.toString(Inside.begun(lars)));
+    }
+
+    /** The caller's functions may fail, or call the optimizer, and change nothing. */
+    @Test
+    void aPatternThatFailsChangesNothing() {
+        Lars lars = few().momentum(0.9)
+                .group("fc", layer -> {
+                    if (layer.name().equals("fc3.weight")) {
+                        throw new ArithmeticException(layer.name());
+                    }
+                    return true;
+                }, s -> s)
+                .build();
+        float[] params = Random32.normal(1, END, 1);
+        lars.step(params, gradients(0));
+        String before = Inside.everything(lars, params);
+        assertThrows(ArithmeticException.class, () -> lars.addLayers(MORE));
+        assertThrows(ArithmeticException.class, () -> lars.addGroup("g", layer -> 1 / 0 > 0, s -> s));
+        assertThrows(ArithmeticException.class, () -> lars.change(s -> s.momentum(1 / 0)));
+        assertThrows(
+                IllegalStateException.class,
+                () -> lars.addGroup("g", layer -> lars.step(params, gradients(1)).refused(), s -> s));
+        assertThrows(
+                IllegalStateException.class,
+                () -> {
+                    lars.change(s -> s.weightDecay(step -> lars.step(params, gradients(1)).loss()));
+                    lars.step(params, gradients(1));
+                });
+        lars.change(s -> s.weightDecay(0.01));
+        assertEquals(before.substring(before.indexOf("[group")), after(lars, params));
+        lars.step(params, gradients(1));
+    }
+
+    private static String after(Lars lars, float[] params) {
+        String text = Inside.everything(lars, params);
+        return text.substring(text.indexOf("[group"));
+    }
+
     // Layers that are added
 
     private static final Layers MORE = new Layers(List.of(
