@@ -714,12 +714,15 @@ class ChangesTest {
     @Test
     void aPatternThatFailsChangesNothing() {
         Lars lars = few().momentum(0.9)
-                .group("fc", layer -> {
-                    if (layer.name().equals("fc3.weight")) {
-                        throw new ArithmeticException(layer.name());
-                    }
-                    return true;
-                }, s -> s)
+                .group(
+                        "fc",
+                        layer -> {
+                            if (layer.name().equals("fc3.weight")) {
+                                throw new ArithmeticException(layer.name());
+                            }
+                            return true;
+                        },
+                        s -> s)
                 .build();
         float[] params = Random32.normal(1, END, 1);
         lars.step(params, gradients(0));
@@ -729,13 +732,13 @@ class ChangesTest {
         assertThrows(ArithmeticException.class, () -> lars.change(s -> s.momentum(1 / 0)));
         assertThrows(
                 IllegalStateException.class,
-                () -> lars.addGroup("g", layer -> lars.step(params, gradients(1)).refused(), s -> s));
-        assertThrows(
-                IllegalStateException.class,
-                () -> {
-                    lars.change(s -> s.weightDecay(step -> lars.step(params, gradients(1)).loss()));
-                    lars.step(params, gradients(1));
-                });
+                () -> lars.addGroup(
+                        "g", layer -> lars.step(params, gradients(1)).refused(), s -> s));
+        assertThrows(IllegalStateException.class, () -> {
+            lars.change(
+                    s -> s.weightDecay(step -> lars.step(params, gradients(1)).loss()));
+            lars.step(params, gradients(1));
+        });
         lars.change(s -> s.weightDecay(0.01));
         assertEquals(before.substring(before.indexOf("[group")), after(lars, params));
         lars.step(params, gradients(1));
