@@ -348,8 +348,8 @@ public final class Layers implements Iterable<Layer> {
             for (Layer layer : layers) {
                 changed.add(
                         matching.test(layer)
-                                ? layer.withTreatment(Objects.requireNonNull(
-                                        change.apply(layer.treatment()), "the result of change"))
+                                ? layer.withTreatment(
+                                        Objects.requireNonNull(change.apply(layer.treatment()), "the result of change"))
                                 : layer);
             }
             Collections.copy(layers, changed);

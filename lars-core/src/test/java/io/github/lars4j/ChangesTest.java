@@ -141,7 +141,15 @@ class ChangesTest {
 
     private Value value(boolean ofGroup) {
         String key = any(
-                "rule", "trustCoefficient", "decay", "momentum", "momentum", "dampening", "nesterov", "correct", "rate",
+                "rule",
+                "trustCoefficient",
+                "decay",
+                "momentum",
+                "momentum",
+                "dampening",
+                "nesterov",
+                "correct",
+                "rate",
                 "factor");
         return switch (key) {
             case "rule" -> {
@@ -295,8 +303,7 @@ class ChangesTest {
         }
     }
 
-    private void change(
-            Lars lars, Model model, LayerwiseOracle oracle, float[] params, String what, int[] counts) {
+    private void change(Lars lars, Model model, LayerwiseOracle oracle, float[] params, String what, int[] counts) {
         Model changed = model.copy();
         Runnable call;
         boolean allowed = true;
@@ -312,8 +319,7 @@ class ChangesTest {
                     Predicate<Layer> pattern = pattern();
                     BitSet members = members(pattern, changed.layers);
                     String name = "group " + random.nextInt(6);
-                    allowed = !members.isEmpty()
-                            && changed.groups.stream().noneMatch(group -> group.name.equals(name));
+                    allowed = !members.isEmpty() && changed.groups.stream().noneMatch(group -> group.name.equals(name));
                     ModelGroup group = new ModelGroup(name, pattern, members, new HashMap<>());
                     put(values, group.values);
                     changed.groups.add(group);

@@ -13,8 +13,8 @@ import io.github.lars4j.rule.Treatment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.function.Consumer;
 import java.util.Random;
+import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Tag;
@@ -144,10 +144,8 @@ class GroupsTest {
             // The first group's settings are the optimizer's, except for the rate factor.
             builder = a.of(builder).group("a", A, s -> s.rateFactor(a.factor)).group("b", B, b::of);
         } else {
-            builder = builder.weightDecay(0.5)
-                    .momentum(0.3)
-                    .group("b", B, b::of)
-                    .group("a", A, a::of);
+            builder =
+                    builder.weightDecay(0.5).momentum(0.3).group("b", B, b::of).group("a", A, a::of);
         }
         float[] params = Random32.normal(seed, N, 1);
         float[] expected = params.clone();
@@ -169,7 +167,8 @@ class GroupsTest {
                 }
                 if (step % 3 == 1) {
                     int at = step % 2 == 0 ? 5010 : 7;
-                    boolean missing = step % 2 == 0 ? gradientsIsMissing(gradients, 1) : gradientsIsMissing(gradients, 0);
+                    boolean missing =
+                            step % 2 == 0 ? gradientsIsMissing(gradients, 1) : gradientsIsMissing(gradients, 0);
                     float good = g[at];
                     g[at] = Float.POSITIVE_INFINITY;
                     if (policy == OnBadGradient.THROW && !missing) {
@@ -235,7 +234,11 @@ class GroupsTest {
     }
 
     private static Lars.Builder plain() {
-        return Lars.builder(LAYERS).learningRate(0.5).trustCoefficient(0.02).weightDecay(0.01).momentum(0.9);
+        return Lars.builder(LAYERS)
+                .learningRate(0.5)
+                .trustCoefficient(0.02)
+                .weightDecay(0.01)
+                .momentum(0.9);
     }
 
     /** Takes steps and returns the weights. */
@@ -255,8 +258,8 @@ class GroupsTest {
 
     @Test
     void groupsAreAdditiveAndTheLaterCountsValueByValue() {
-        Lars lars = plain()
-                .group("first", Pattern.compile("^b"), s -> s.weightDecay(0).momentum(0.5))
+        Lars lars = plain().group(
+                        "first", Pattern.compile("^b"), s -> s.weightDecay(0).momentum(0.5))
                 .group("second", Pattern.compile("[0-1]$"), s -> s.momentum(0.3).rateFactor(0.1))
                 .group("third", Pattern.compile("^b1"), s -> s.rateFactor(2))
                 .build();
@@ -290,7 +293,10 @@ class GroupsTest {
         Lars lars = Lars.builder(layers)
                 .learningRate(0.5)
                 .weightDecay(0.1)
-                .group("biases", Pattern.compile("bias$"), s -> s.rateFactor(0.01).weightDecay(0.3))
+                .group(
+                        "biases",
+                        Pattern.compile("bias$"),
+                        s -> s.rateFactor(0.01).weightDecay(0.3))
                 .build();
         Lars wholesale =
                 Lars.builder(expected).learningRate(0.5).weightDecay(0.1).build();
@@ -320,10 +326,8 @@ class GroupsTest {
         UnaryOperator<Treatment> half = t -> t.decay() ? Treatment.PLAIN : null;
         assertThrows(NullPointerException.class, () -> builder.treat(Pattern.compile("w|b"), half));
         assertEquals(before, builder.build().toString());
-        Layers.Builder flat = Layers.builder()
-                .addTensor("a", 1)
-                .addTensor("b", 1)
-                .treat(Pattern.compile("b"), Treatment.PLAIN);
+        Layers.Builder flat =
+                Layers.builder().addTensor("a", 1).addTensor("b", 1).treat(Pattern.compile("b"), Treatment.PLAIN);
         String flatBefore = flat.build().toString();
         assertThrows(NullPointerException.class, () -> flat.treatOneDimensional(half));
         assertEquals(flatBefore, flat.build().toString());
@@ -339,11 +343,15 @@ class GroupsTest {
         for (int step = 0; step < 6; step++) {
             for (int k = 0; k < 3; k++) {
                 if (step == 2) {
-                    all.get(k).change(s -> s.weightDecay(0.2).trustCoefficient(0.01).learningRate(0.1));
+                    all.get(k)
+                            .change(s ->
+                                    s.weightDecay(0.2).trustCoefficient(0.01).learningRate(0.1));
                 }
                 if (step == 4) {
                     boolean keeps = k == 2;
-                    all.get(k).change(s -> keeps ? s.dampening(0.5) : s.dampening(0.5).momentum(0.1));
+                    all.get(k)
+                            .change(s ->
+                                    keeps ? s.dampening(0.5) : s.dampening(0.5).momentum(0.1));
                 }
                 all.get(k).step(params.get(k), gradients(step));
             }
@@ -361,7 +369,8 @@ class GroupsTest {
                 .group("y", layer -> layer.length() > 200, s -> s)
                 .build();
         lars.addGroup("z", layer -> layer.name().equals("a3"), s -> s.momentum(0.1));
-        assertEquals(List.of("x", "y", "z"), lars.groups().stream().map(Group::name).toList());
+        assertEquals(
+                List.of("x", "y", "z"), lars.groups().stream().map(Group::name).toList());
         assertEquals(List.of("b0", "b1", "b2", "b3"), lars.groups().get(0).layers());
         assertEquals(List.of("a0", "b1", "b2"), lars.groups().get(1).layers());
         assertEquals(
@@ -373,17 +382,19 @@ class GroupsTest {
     @Test
     void settingsPrintAllTheirValues() {
         Schedule schedule = Schedule.cosine(1.0, 100);
-        Settings all = plain()
-                .group("b", B, s -> s.rule(Dialects.PAPER)
-                        .trustCoefficient(0.1)
-                        .weightDecay(schedule)
-                        .momentum(0.5)
-                        .dampening(0)
-                        .nesterov(true)
-                        .momentumCorrection(false)
-                        .learningRate(2)
-                        .rateFactor(3)
-                        .maxGradientNorm(4))
+        Settings all = plain().group(
+                        "b",
+                        B,
+                        s -> s.rule(Dialects.PAPER)
+                                .trustCoefficient(0.1)
+                                .weightDecay(schedule)
+                                .momentum(0.5)
+                                .dampening(0)
+                                .nesterov(true)
+                                .momentumCorrection(false)
+                                .learningRate(2)
+                                .rateFactor(3)
+                                .maxGradientNorm(4))
                 .build()
                 .groups()
                 .getFirst()
@@ -436,9 +447,14 @@ class GroupsTest {
                         .group("all", layer -> true, s -> s.dampening(0))
                         .group("b", Pattern.compile("^b[01]"), s -> s.maxGradientNorm(3));
                 Lars lars = Inside.fineGrain(builder).build();
-                Lars ofA = part("^a[01]").onBadGradient(policy).maxGradientNorm(2).build();
-                Lars ofB = part("^b[01]").onBadGradient(policy).maxGradientNorm(3).build();
-                Lars rest = part(others.pattern()).onBadGradient(policy).maxGradientNorm(1.5).build();
+                Lars ofA =
+                        part("^a[01]").onBadGradient(policy).maxGradientNorm(2).build();
+                Lars ofB =
+                        part("^b[01]").onBadGradient(policy).maxGradientNorm(3).build();
+                Lars rest = part(others.pattern())
+                        .onBadGradient(policy)
+                        .maxGradientNorm(1.5)
+                        .build();
                 float[] params = W.clone();
                 float[] expected = W.clone();
                 for (int step = 0; step < 3; step++) {
@@ -562,15 +578,16 @@ class GroupsTest {
         assertEquals(1, report.clipScale());
         assertEquals(1, report.clipScale("ends"));
         String text = report.toString();
-        assertTrue(text.matches("(?s)step 0 [^\\n]*\\ngroup b +[^\\n]* clip x 0\\.0\\d+\\R"
-                + "group ends +[^\\n]* clip x 1\\R?\\.?0*\\Rlayer .*"), text);
+        assertTrue(
+                text.matches("(?s)step 0 [^\\n]*\\ngroup b +[^\\n]* clip x 0\\.0\\d+\\R"
+                        + "group ends +[^\\n]* clip x 1\\R?\\.?0*\\Rlayer .*"),
+                text);
         StepReport copy = report.copy();
         lars.step(params, new float[N]);
         assertEquals(text, copy.toString());
         assertEquals(1, report.clipScale("b"));
         assertNotEquals(text, report.toString());
-        IllegalArgumentException thrown =
-                assertThrows(IllegalArgumentException.class, () -> report.clipScale("c"));
+        IllegalArgumentException thrown = assertThrows(IllegalArgumentException.class, () -> report.clipScale("c"));
         assertEquals("group is \"c\"; it must be the name of a group, one of [b, ends]", thrown.getMessage());
         lars.addGroup("c", layer -> layer.name().equals("a0"), s -> s);
         StepReport more = lars.step(params, g);

@@ -677,14 +677,18 @@ class PyTorchStateTest {
                         .momentum(0.9)
                         .weightDecay(0.01)
                         .momentumBuffer(momentum)
-                        .group("biases", Pattern.compile("^(conv|norm)[.]bias$"), g -> g.learningRate(0.01)
-                                .momentum(0)
-                                .weightDecay(0))
-                        .group("head", Pattern.compile("^head"), g -> g.learningRate(0.3)
-                                .momentum(0.5)
-                                .nesterov(true)
-                                .weightDecay(1e-3)
-                                .trustCoefficient(0.02))
+                        .group(
+                                "biases",
+                                Pattern.compile("^(conv|norm)[.]bias$"),
+                                g -> g.learningRate(0.01).momentum(0).weightDecay(0))
+                        .group(
+                                "head",
+                                Pattern.compile("^head"),
+                                g -> g.learningRate(0.3)
+                                        .momentum(0.5)
+                                        .nesterov(true)
+                                        .weightDecay(1e-3)
+                                        .trustCoefficient(0.02))
                         .build();
                 SafeTensorsFile file = SafeTensorsFile.open(resource("pytorch-groups.safetensors"))) {
             Restored restored = PyTorchState.restore(resource("pytorch-groups.safetensors"), lars, params);
