@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Tag;
@@ -597,31 +598,19 @@ class GroupsTest {
     /** Sums of an earlier step are refused, also if the step has been planned anew since. */
     @Test
     void sumsOfAnEarlierStepAreRefusedAfterEveryChange() {
-        List<UnaryOperator<Lars>> changes = List.of(
-                lars -> {
-                    lars.change(s -> s.weightDecay(0.1));
-                    return lars;
-                },
-                lars -> {
-                    lars.addGroup("new", layer -> true, s -> s);
-                    return lars;
-                },
-                lars -> {
-                    lars.change("b", s -> s.maxGradientNorm(1));
-                    return lars;
-                },
-                lars -> {
-                    lars.addLayers(LAYERS);
-                    return lars;
-                });
-        for (UnaryOperator<Lars> change : changes) {
+        List<Consumer<Lars>> changes = List.of(
+                lars -> lars.change(s -> s.weightDecay(0.1)),
+                lars -> lars.addGroup("new", layer -> true, s -> s),
+                lars -> lars.change("b", s -> s.maxGradientNorm(1)),
+                lars -> lars.addLayers(LAYERS));
+        for (Consumer<Lars> change : changes) {
             Lars lars = plain().onBadGradient(OnBadGradient.SKIP_LAYER)
                     .group("b", B, s -> s)
                     .build();
             float[] params = W.clone();
             LayerSums sums = lars.measure(params, gradients(0));
             lars.update(params, gradients(0), sums);
-            change.apply(lars);
+            change.accept(lars);
             String before = Inside.everything(lars, params);
             IllegalStateException thrown =
                     assertThrows(IllegalStateException.class, () -> lars.update(params, gradients(0), sums));
