@@ -732,7 +732,7 @@ class ChangesTest {
         String before = Inside.everything(lars, params);
         assertThrows(ArithmeticException.class, () -> lars.addLayers(MORE));
         assertThrows(ArithmeticException.class, () -> lars.addGroup("g", layer -> 1 / ZERO > 0, s -> s));
-        assertThrows(ArithmeticException.class, () -> lars.change(s -> s.momentum(1.0 * (1 / ZERO))));
+        assertThrows(ArithmeticException.class, () -> lars.change(s -> s.nesterov(1 / ZERO > 0)));
         assertThrows(
                 IllegalStateException.class,
                 () -> lars.addGroup(
