@@ -87,6 +87,17 @@ final class Inside {
         return (double[]) field(step(lars), "carried");
     }
 
+    /** Returns all settings of an optimizer, as text, schedules included. */
+    static String settings(Lars lars) {
+        return state(lars).setup.settings.toString();
+    }
+
+    /** Returns the weight decay that a layer would have in step 0, with its groups taken into account. */
+    static double decayOfStepZero(Lars lars, int layer) {
+        state(lars).setup.setStep(0);
+        return state(lars).setup.profileOf(layer).decay;
+    }
+
     static State state(Lars lars) {
         return (State) field(lars, "state");
     }

@@ -130,7 +130,7 @@ class RestoringGroupsTest {
     }
 
     private static String bits(Lars lars, float[] params) {
-        return SampleRun.bits(lars, params) + Inside.state(lars).setup.settings;
+        return SampleRun.bits(lars, params) + Inside.settings(lars);
     }
 
     @Test
@@ -361,10 +361,8 @@ class RestoringGroupsTest {
             assertEquals(
                     List.of("a", "new", "z"),
                     between.groups().stream().map(Group::name).toList());
-            Inside.state(before).setup.setStep(0);
-            Inside.state(between).setup.setStep(0);
-            assertEquals(1, Inside.state(before).setup.profileOf(0).decay);
-            assertEquals(7, Inside.state(between).setup.profileOf(0).decay);
+            assertEquals(1, Inside.decayOfStepZero(before, 0));
+            assertEquals(7, Inside.decayOfStepZero(between, 0));
         }
     }
 
@@ -422,10 +420,9 @@ class RestoringGroupsTest {
                             "group \"h\": trustCoefficient is the optimizer's number 3.0, was schedule with 0.2475 in"
                                     + " step 1 in the checkpoint"),
                     notes);
-            Setup setup = Inside.state(lars).setup;
             assertEquals(
                     "trustCoefficient=" + mine + ", weightDecay=0.75, momentum=" + mine,
-                    setup.settings.toString().replaceFirst("^rule=.*?], ", "").replaceFirst(", dampening.*", ""));
+                    Inside.settings(lars).replaceFirst("^rule=.*?], ", "").replaceFirst(", dampening.*", ""));
             assertEquals(
                     List.of(
                             "group \"g\" (weightDecay=" + mine + "): [w, bias]",
@@ -643,12 +640,11 @@ class RestoringGroupsTest {
 
     /** As {@link #bits}, without the hyperparameters of the next step, which a schedule out of range does not have. */
     private static String bitsWithoutNextStep(Lars lars, float[] params) {
-        State state = Inside.state(lars);
-        return state.step
-                + Arrays.toString(state.begun)
-                + Arrays.toString(state.learningRates)
-                + Arrays.toString(state.momentum)
+        return lars.steps()
+                + Arrays.toString(Inside.begun(lars))
+                + Arrays.toString(Inside.learningRates(lars))
+                + Arrays.toString(Inside.momentum(lars))
                 + Arrays.toString(params)
-                + state.setup.settings;
+                + Inside.settings(lars);
     }
 }

@@ -231,6 +231,27 @@ class SavableTest {
         }
     }
 
+    /** The lists of groups of many layers are longer than what is left of the settings of groups. */
+    @Test
+    void theBoundOfAHeaderCountsTheGroupsOfEachLayer() throws IOException {
+        Layers.Builder layers = Layers.builder();
+        for (int i = 0; i < 2000; i++) {
+            layers.add("w" + i, 1);
+        }
+        Lars.Builder builder = Lars.builder(layers.build()).learningRate(0.1);
+        for (int g = 0; g < 200; g++) {
+            builder.group("g" + g, layer -> true, s -> s);
+        }
+        Path file = folder.resolve("f.safetensors");
+        try (Lars lars = builder.build()) {
+            Inside.save(new UnforcedDisk(), file, lars, null);
+            try (SafeTensorsFile open = SafeTensorsFile.open(file)) {
+                long bound = Savable.mostHeaderBytes(Inside.state(lars).setup);
+                assertTrue(open.dataStart() - 8 <= bound, open.dataStart() + " > " + bound);
+            }
+        }
+    }
+
     @Test
     void namesOfGroupsThatAreNotUnicode() {
         Lars.Builder builder = Lars.builder(named("a")).learningRate(0.1);
