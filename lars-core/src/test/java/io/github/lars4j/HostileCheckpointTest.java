@@ -337,7 +337,7 @@ class HostileCheckpointTest {
         String name = "\"group.0.name\":\"first\"";
         String schedules = "\"group.0.schedules\":\"momentum\"";
         String entry = "\"group.1.rule.entry\":\"VELOCITY\"";
-        String member = "0.0 0,1 a\"";
+        String member = "0.001 0,1 a\"";
         String[][] edits = {
             {"\"lars4j.checkpoint\":\"2\"", "\"lars4j.checkpoint\":\"1\""},
             {"\"step\":\"1\"", "\"step\":\"1\",\"rateFactor\":\"2.0\""},
@@ -398,20 +398,20 @@ class HostileCheckpointTest {
             {"\"group.0.momentum\":\"0.45\"", "\"group.0.momentum\":\"0.450\""},
             {"\"group.0.momentum\":\"0.45\"", "\"group.0.momentun\":\"0.45\""},
             // The groups of layers.
-            {member, "0.0 0,2 a\""},
-            {member, "0.0 -1,1 a\""},
-            {member, "0.0 1,0 a\""},
-            {member, "0.0 0,0,1 a\""},
-            {member, "0.0 00,1 a\""},
-            {member, "0.0 0,1, a\""},
-            {member, "0.0 +0,1 a\""},
-            {member, "0.0 -,1 a\""},
-            {member, "0.0 0,9223372036854775808 a\""},
-            {member, "0.0  a\""},
-            {member, "0.0 a\""},
+            {member, "0.001 0,2 a\""},
+            {member, "0.001 -1,1 a\""},
+            {member, "0.001 1,0 a\""},
+            {member, "0.001 0,0,1 a\""},
+            {member, "0.001 00,1 a\""},
+            {member, "0.001 0,1, a\""},
+            {member, "0.001 +0,1 a\""},
+            {member, "0.001 -,1 a\""},
+            {member, "0.001 0,9223372036854775808 a\""},
+            {member, "0.001  a\""},
+            {member, "0.001 a\""},
             {member, "-1.0 0,1 a\""},
             {member, "NaN 0,1 a\""},
-            {member, "0.00 0,1 a\""},
+            {member, "0.0010 0,1 a\""},
         };
         for (String[] edit : edits) {
             assertTrue(header.contains(edit[0]), edit[0] + " is not in " + header);

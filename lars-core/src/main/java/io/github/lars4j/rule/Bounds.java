@@ -28,6 +28,6 @@ public record Bounds(double least, double most) {
 
     /** Returns the value within the bounds that is nearest to {@code value}; NaN if it is NaN. */
     public double of(double value) {
-        return Math.min(Math.max(value, least), most);
+        return value < least ? least : value > most ? most : value;
     }
 }

@@ -12,7 +12,7 @@ final class RatioFormulas {
     static double builtIn(
             Rule rule, double trustCoefficient, double decay, double learningRate, double ww, double gg, double wg) {
         double weightNorm = Math.sqrt(ww);
-        double bounded = rule.weightNormBounds().of(weightNorm);
+        double bounded = rule.isRefined() ? rule.weightNormBounds().of(weightNorm) : weightNorm;
         double gradientNorm = dividingNorm(rule, decay, ww, gg, wg);
         boolean zero = isZero(rule, bounded, gradientNorm);
         if (zero && rule.zeroNorm() == ZeroNorm.SKIP) {
@@ -26,13 +26,10 @@ final class RatioFormulas {
         return limited(rule, learningRate, r);
     }
 
-    /** Returns a ratio within the rule's bounds, and clipped if the rule says so. */
+    /** Returns a ratio within the rule's bounds, and clipped if the rule says so. A negative one stays as it is. */
     static double limited(Rule rule, double learningRate, double ratio) {
-        if (!(ratio >= 0)) {
-            return ratio;
-        }
-        double r = rule.ratioBounds().of(ratio);
-        // As min(r/γ, 1), but γ = 0 is no exception.
+        double r = rule.isRefined() && ratio >= 0 ? rule.ratioBounds().of(ratio) : ratio;
+        // As min(r/γ, 1), but a NaN stays one and γ = 0 is no exception.
         return !rule.clip() ? r : r >= learningRate ? 1 : r / learningRate;
     }
 
@@ -50,6 +47,7 @@ final class RatioFormulas {
                 // ‖g + βw‖² from its terms. If the terms cancel, rounding can make the sum slightly negative.
                 ? Math.max(0, gg + 2 * decay * wg + decay * decay * ww)
                 : gg;
-        return Math.max(Math.sqrt(squares), rule.gradientNormFloor());
+        double norm = Math.sqrt(squares);
+        return rule.isRefined() ? Math.max(norm, rule.gradientNormFloor()) : norm;
     }
 }

@@ -134,6 +134,8 @@ public final class Rule {
     private final boolean adaptWithoutDecay;
     private final double epsilon;
     private final Refinements more;
+    /** Whether any of these is on. If not, a step skips them with one test. */
+    private final boolean refined;
     /** {@code null} unless the ratio is {@link Ratio#OWN}. */
     private final Own own;
 
@@ -171,6 +173,7 @@ public final class Rule {
         this.adaptWithoutDecay = adaptWithoutDecay;
         this.epsilon = Checks.atLeastZero("epsilon", epsilon);
         this.more = more;
+        this.refined = !more.equals(Refinements.NONE);
         this.own = own;
         if (ratio == Ratio.OWN) {
             requireOwn();
@@ -332,6 +335,11 @@ public final class Rule {
         return with(more.withGradientClip(factor, factor == Double.POSITIVE_INFINITY ? 0 : floor));
     }
 
+    /** Returns whether any of the values is on that the constructor does not take. */
+    boolean isRefined() {
+        return refined;
+    }
+
     /** Returns the formula of the trust ratio. */
     public Ratio ratio() {
         return ratio;
@@ -419,7 +427,7 @@ public final class Rule {
      * @param gg Σg²
      */
     public double gradientScale(double ww, double gg) {
-        if (more.gradientClip() == Double.POSITIVE_INFINITY) {
+        if (!refined || more.gradientClip() == Double.POSITIVE_INFINITY) {
             return 1;
         }
         double norm = Math.sqrt(gg);

@@ -61,18 +61,11 @@ public final class Coefficients {
         double undampened = dampened ? 1 - dampening : 1;
         double in = undampened * entry.in(learningRate, ratio);
         double out = entry.out(learningRate, ratio);
-        double decayIn = switch (rule.decay()) {
-            case SCALED -> in;
-            case BESIDE_RATIO -> undampened * entry.in(learningRate, 1);
-            case RATIO_ONLY -> 0;
-        };
+        double decayIn = rule.decay() == Rule.Decay.SCALED ? in : decayIn(rule, undampened, learningRate);
         a[layer] = (float) (in * gradientScale);
         b[layer] = (float) (decayIn * decay);
         if (rule.shrink()) {
-            // (w - Ag - Bw) / h = w - (A/h)g - (B/h + 1 - 1/h)w, with h = √(1 + γ²) and 1 - 1/h = γ²/(h(1 + h)).
-            double h = Math.sqrt(1 + learningRate * learningRate);
-            a[layer] = (float) (in * gradientScale / h);
-            b[layer] = (float) (decayIn * decay / h + learningRate * learningRate / (h * (1 + h)));
+            shrink(layer, in * gradientScale, decayIn * decay, learningRate);
         }
         m[layer] = (float) (momentum * correction);
         p[layer] = momentum == 0 || nesterov ? (float) out : 0;
@@ -82,5 +75,20 @@ public final class Coefficients {
                 && Float.isFinite(m[layer])
                 && Float.isFinite(p[layer])
                 && Float.isFinite(v[layer]);
+    }
+
+    /** Returns the factor of weight decay that the trust ratio does not multiply. */
+    private static double decayIn(Rule rule, double undampened, double learningRate) {
+        return rule.decay() == Rule.Decay.BESIDE_RATIO
+                ? undampened * rule.entry().in(learningRate, 1)
+                : 0;
+    }
+
+    /** Sets A and B so that the updated weight is divided by h = √(1 + γ²). */
+    private void shrink(int layer, double wholeA, double wholeB, double learningRate) {
+        // (w - Ag - Bw) / h = w - (A/h)g - (B/h + 1 - 1/h)w, and 1 - 1/h = γ²/(h(1 + h)).
+        double h = Math.sqrt(1 + learningRate * learningRate);
+        a[layer] = (float) (wholeA / h);
+        b[layer] = (float) (wholeB / h + learningRate * learningRate / (h * (1 + h)));
     }
 }
