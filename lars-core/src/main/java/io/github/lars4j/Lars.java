@@ -396,13 +396,11 @@ public final class Lars implements AutoCloseable {
     /** Returns the present momentum buffer, or a copy that is long enough for more layers; {@code null} if none is needed. */
     private float[] bufferFor(Setup more) {
         float[] buffer = state.momentumFor(more);
-        if (buffer == null || buffer.length >= more.layers.end()) {
-            return buffer;
-        }
         if (givenBuffer) {
             Arguments.requireLength("momentumBuffer", buffer, more.layers);
         }
-        return Arrays.copyOf(buffer, (int) more.layers.end());
+        boolean fits = buffer == null || buffer.length >= more.layers.end();
+        return fits ? buffer : Arrays.copyOf(buffer, (int) more.layers.end());
     }
 
     /** Plans the work of a step anew if the setup has changed so much that the present plan does not fit it. */

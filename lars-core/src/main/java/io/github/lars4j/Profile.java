@@ -71,18 +71,12 @@ final class Profile {
         double beta = settings.weightDecay().rate(step);
         double mu = settings.momentum().rate(step);
         // The messages are built only on failure, because a step must not allocate.
-        if (!(eta > 0 && eta <= Double.MAX_VALUE)) {
-            Checks.positive("trustCoefficient of step " + step, eta);
-        }
-        if (!(beta >= 0 && beta <= Double.MAX_VALUE)) {
-            Checks.atLeastZero("weightDecay of step " + step, beta);
-        }
-        if (!(mu >= 0 && mu <= Double.MAX_VALUE)) {
-            Checks.atLeastZero("momentum of step " + step, mu);
-        }
-        trustCoefficient = eta;
-        decay = decays ? beta : 0;
-        momentum = mu;
+        trustCoefficient =
+                eta > 0 && eta <= Double.MAX_VALUE ? eta : Checks.positive("trustCoefficient of step " + step, eta);
+        double checked =
+                beta >= 0 && beta <= Double.MAX_VALUE ? beta : Checks.atLeastZero("weightDecay of step " + step, beta);
+        decay = decays ? checked : 0;
+        momentum = mu >= 0 && mu <= Double.MAX_VALUE ? mu : Checks.atLeastZero("momentum of step " + step, mu);
         needsProducts = rule.needsProducts(adapt, decay);
     }
 

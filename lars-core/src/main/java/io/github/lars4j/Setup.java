@@ -74,12 +74,9 @@ final class Setup {
                     .filter(group -> group.has(layer))
                     .map(group -> "\"" + group.name() + "\"")
                     .toList();
-            throw names.isEmpty()
-                    ? e
-                    : new IllegalArgumentException(
-                            "layer \"" + of.name() + "\", with group " + String.join(", ", names) + ": "
-                                    + e.getMessage(),
-                            e);
+            // The optimizer's own settings are consistent, so the layer is in a group.
+            throw new IllegalArgumentException(
+                    "layer \"" + of.name() + "\", with group " + String.join(", ", names) + ": " + e.getMessage(), e);
         }
         return new Profile(whole, of.treatment());
     }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.lars4j.LayerwiseOracle.Numbers;
+import io.github.lars4j.rule.Dialects;
 import io.github.lars4j.rule.Rule;
 import io.github.lars4j.rule.Treatment;
 import java.util.ArrayList;
@@ -662,6 +663,15 @@ class ChangesTest {
             assertTrue(thrown.getMessage().startsWith(message), thrown::getMessage);
             assertEquals(before, Inside.everything(lars, params), message);
         });
+        Lars shrinking = few().group("fc", layer -> true, s -> s.rule(Dialects.PAPER.withShrink(true)))
+                .build();
+        String unchanged = Inside.everything(shrinking);
+        IllegalArgumentException never =
+                assertThrows(IllegalArgumentException.class, () -> shrinking.change("fc", s -> s.momentum(step -> 0)));
+        assertEquals(
+                "layer \"fc.weight\", with group \"fc\": momentum is a schedule with rule.shrink true; it must be 0",
+                never.getMessage());
+        assertEquals(unchanged, Inside.everything(shrinking));
         Schedule bad = step -> step == 1 ? -0.5 : 0.5;
         Map<String, UnaryOperator<Settings>> bySchedule = Map.of(
                 "weightDecay of step 1 is -0.5", s -> s.weightDecay(bad),

@@ -210,6 +210,25 @@ class FailuresTest extends EveryCall {
         lars.step(params, gradients);
     }
 
+    /** Such as a change that the memory does not suffice for; here the momentum cannot be set to 0. */
+    @Test
+    void aChangeThatFailsHalfwayIsRepairedByARestore() {
+        Lars lars = builder()
+                .group("c", layer -> layer.name().equals("c"), s -> s.momentum(0))
+                .build();
+        lars.step(params, gradients);
+        Snapshot good = lars.snapshot();
+        float[] momentum = Inside.momentum(lars);
+        Inside.setMomentum(lars, new float[1]);
+        Throwable cause = assertThrows(IndexOutOfBoundsException.class, () -> lars.change("c", s -> s.momentum(0.5)));
+        assertBroken(lars, good, cause, " after a change that failed");
+        Inside.setMomentum(lars, momentum);
+        String before = Bits.of(good);
+        lars.restore(good);
+        assertEquals(before, Bits.of(lars));
+        lars.step(params, gradients);
+    }
+
     @Test
     void aBrokenOptimizerCanBeClosed() {
         Lars lars = builder().parallelism(2).build();
