@@ -702,7 +702,7 @@ class ChangesTest {
         float[] bad = gradients(1);
         bad[345] = Float.NaN;
         assertTrue(lars.step(params, bad).refused());
-        Assertions.assertSame(momentum, Inside.momentum(lars), "momentum");
+        assertSame(momentum, Inside.momentum(lars), "momentum");
         assertSame(before, params, "weights");
         assertTrue(Inside.begun(lars)[0]);
         assertTrue(momentum[0] != 0);
