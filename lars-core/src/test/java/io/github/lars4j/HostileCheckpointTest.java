@@ -434,7 +434,7 @@ class HostileCheckpointTest {
         good = Files.readAllBytes(file);
         before = SampleRun.bits(lars, params);
         restore(withHeader(header()));
-        for (String name : List.of("zeroNorm", "clip", "adaptWithoutDecay", "epsilon", "needsProducts", "own")) {
+        for (String name : List.of("zeroNorm", "clip", "adaptWithoutDecay", "epsilon", "own")) {
             String without = header().replaceFirst(",\"rule." + name + "\":\"[^\"]*\"", "");
             assertNotEquals(header(), without);
             assertRefused("no " + name, withHeader(without));
