@@ -1,7 +1,6 @@
 package io.github.lars4j.bench.replay;
 
 import io.github.lars4j.Layer;
-import io.github.lars4j.rule.Bounds;
 import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.rule.Rule;
 import io.github.lars4j.safetensors.SafeTensorsException;
@@ -32,10 +31,11 @@ import java.io.IOException;
  * which is relatively off by at most ρ₂ = β‖E‖ / ‖d‖, ρ = (1 + ρ₁) / (1 - ρ₂) - 1. The clip adds nothing: the relative
  * error of min(r/γ, 1) is at most that of r. A ratio that is always 1 has none.
  *
- * <p><b>Bounds, clips and other places of the decay.</b> Bounds of the ratio or of the gradient norm add no error. If ‖w‖
- * is bounded where it multiplies and not where it divides, or if the gradient is clipped by ‖w‖, then ρ = (1 + ρ₁) / (1 -
- * ρ₁) - 1, with ‖d‖ off by ρ₁ times the norm of the clipped gradient as well. The clipped gradient is relatively off by ρ₁,
- * which a ratio does not multiply away: it is added to a. Decay beside the ratio is not off with it.
+ * <p><b>Bounds, clips and other places of the decay.</b> Bounds of the ratio or of the gradient norm add no error. A
+ * gradient that is clipped by ‖w‖ is relatively off by ρ₁, which is added to a and, where the ratio divides by ‖d‖, to the
+ * error of ‖d‖. Decay beside the ratio is not off with the ratio. If ‖w‖ is bounded where it multiplies and not where it
+ * divides, or if it clips the gradient, the ratio may be off by ρ₁ / (1 - ρ₁); as ρ₁ is at most 2⁻¹⁴, that is less than
+ * u / 16 more than ρ₁, and lost in the room of the roundings.
  *
  * <p><b>Steps that are not judged.</b> A layer whose ρ exceeds {@link #MOST_OF_RATIO} is set back to the truth, rounded
  * to float. Where ρ exceeds it even then, roundings leave the ratio undetermined, and the step of that layer is not
@@ -248,8 +248,6 @@ final class ErrorBound {
             }
             left -= (decay * errors + clipError(ofWeights) * scale(layer, gradient) * clipped)
                     / decayedNorm(layer, gradient);
-        } else if (clipError(ofWeights) != 0 || !rule.weightNormBounds().equals(Bounds.NONE)) {
-            left -= ofWeights;
         }
         return left == 1 ? ofWeights : left > 0 ? (1 + ofWeights) / left - 1 : Double.POSITIVE_INFINITY;
     }
