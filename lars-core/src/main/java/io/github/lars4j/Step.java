@@ -10,7 +10,7 @@ import io.github.lars4j.internal.passes.UpdatePass;
 import java.util.Arrays;
 
 /**
- * Runs one step, group by group: measure (pass 1), decide (the rule), write (pass 2). Callers must check the arguments
+ * Runs one step, round by round: measure (pass 1), decide (the rule), write (pass 2). Callers must check the arguments
  * and must not call it concurrently.
  */
 final class Step implements AutoCloseable {
@@ -96,22 +96,22 @@ final class Step implements AutoCloseable {
                 sameSums ? sums : new LayerSums(other.layers()));
     }
 
-    /** Runs the first half of a step: pass 1 over every group. */
+    /** Runs the first half of a step: pass 1 over every round. */
     LayerSums measure(float[] params, Gradients gradients) {
         wrote = false;
         Kernels kernels = kernelSource.kernels();
         state.setup.setStep(state.step);
         beginWith(params);
         decideReads(gradients);
-        for (int group = 0; group < plan.groups(); group++) {
-            measure(kernels, params, gradients, group);
+        for (int round = 0; round < plan.rounds(); round++) {
+            measure(kernels, params, gradients, round);
         }
         return sums;
     }
 
     /**
      * Runs a whole step or, if sums are given, its second half. If the whole step can be refused or clipped, there is
-     * only one group, so that all layers are decided before anything is written.
+     * only one round, so that all layers are decided before anything is written.
      *
      * @param loss the loss for the report
      * @param rate the learning rate of this step, without rate factors; the profiles have been set to the step
@@ -126,14 +126,14 @@ final class Step implements AutoCloseable {
         }
         report.begin(state.setup, state.step, loss, rate, gradients.scale());
         boolean refused = false;
-        for (int group = 0; group < plan.groups(); group++) {
+        for (int round = 0; round < plan.rounds(); round++) {
             if (given == null) {
-                measure(kernels, params, gradients, group);
+                measure(kernels, params, gradients, round);
             }
-            refused = !decide(given == null ? sums : given, gradients, group);
+            refused = !decide(given == null ? sums : given, gradients, round);
             if (!refused) {
                 wrote = true;
-                write(kernels, params, gradients, group);
+                write(kernels, params, gradients, round);
             }
         }
         end(refused);
@@ -168,10 +168,10 @@ final class Step implements AutoCloseable {
         }
     }
 
-    /** Runs pass 1 over a group and stores the sums of its layers. */
-    private void measure(Kernels kernels, float[] params, Gradients gradients, int group) {
-        measurePass.run(crew, kernels, params, gradients.array(), reads, group);
-        for (int i = plan.groupFirstLayer(group); i < plan.groupFirstLayer(group + 1); i++) {
+    /** Runs pass 1 over a round and stores the sums of its layers. */
+    private void measure(Kernels kernels, float[] params, Gradients gradients, int round) {
+        measurePass.run(crew, kernels, params, gradients.array(), reads, round);
+        for (int i = plan.firstLayerOfRound(round); i < plan.firstLayerOfRound(round + 1); i++) {
             if (gradients.isMissing(i)) {
                 continue;
             }
@@ -188,13 +188,14 @@ final class Step implements AutoCloseable {
         }
     }
 
-    /** Applies the rule to the layers of a group; returns whether the step continues. */
-    private boolean decide(LayerSums from, Gradients gradients, int group) {
-        return decision.decide(plan.groupFirstLayer(group), plan.groupFirstLayer(group + 1), from, gradients, report);
+    /** Applies the rule to the layers of a round; returns whether the step continues. */
+    private boolean decide(LayerSums from, Gradients gradients, int round) {
+        return decision.decide(
+                plan.firstLayerOfRound(round), plan.firstLayerOfRound(round + 1), from, gradients, report);
     }
 
-    /** Runs pass 2 over a group and updates the state of its layers. */
-    private void write(Kernels kernels, float[] params, Gradients gradients, int group) {
+    /** Runs pass 2 over a round and updates the state of its layers. */
+    private void write(Kernels kernels, float[] params, Gradients gradients, int round) {
         boolean[] updates = decision.updates();
         updatePass.run(
                 crew,
@@ -205,8 +206,8 @@ final class Step implements AutoCloseable {
                 updates,
                 decision.withMomentum(),
                 carrySums,
-                group);
-        for (int i = plan.groupFirstLayer(group); i < plan.groupFirstLayer(group + 1); i++) {
+                round);
+        for (int i = plan.firstLayerOfRound(round); i < plan.firstLayerOfRound(round + 1); i++) {
             if (!updates[i]) {
                 continue;
             }

@@ -62,7 +62,7 @@ class FailuresTest extends EveryCall {
 
     /** The call and the pass in which a block fails. */
     private enum Fault {
-        /** In pass 1 of a step: the layers of this group and of all later groups are not written. */
+        /** In pass 1 of a step: the layers of this round and of all later rounds are not written. */
         PASS_ONE,
         /** In pass 2 of a step, after pass 1 has succeeded. */
         PASS_TWO,
@@ -90,10 +90,10 @@ class FailuresTest extends EveryCall {
                             .grain(new Plan.Grain(BLOCK, 1))
                             .build()) {
                         Plan plan = plan(lars);
-                        boolean oneGroup = policy == OnBadGradient.THROW;
-                        assertTrue(plan.blocks() > threads && oneGroup == (plan.groups() == 1), plan::toString);
+                        boolean oneRound = policy == OnBadGradient.THROW;
+                        assertTrue(plan.blocks() > threads && oneRound == (plan.rounds() == 1), plan::toString);
                         assertFalse(
-                                oneGroup && EMPTY_SHARE.matcher(plan.toString()).find(), plan::toString);
+                                oneRound && EMPTY_SHARE.matcher(plan.toString()).find(), plan::toString);
                         float[] weights = params.clone();
                         lars.step(weights, gradients);
                         Snapshot snapshot = lars.snapshot();
@@ -110,7 +110,7 @@ class FailuresTest extends EveryCall {
                                 float[] again = before.clone();
                                 String old = Bits.of(lars, again);
                                 Throwable cause = fail(fault, block, lars, again);
-                                if (fault == Fault.PASS_ONE && block < plan.firstBlock(plan.groupFirstLayer(1))) {
+                                if (fault == Fault.PASS_ONE && block < plan.firstBlock(plan.firstLayerOfRound(1))) {
                                     assertEquals(old, Bits.of(lars, again), what);
                                     kept++;
                                 } else {

@@ -56,7 +56,7 @@ final class Inside {
         Checkpoint.save(disk, file, lars, params);
     }
 
-    /** Makes an optimizer split even a small layout into many groups and shares. */
+    /** Makes an optimizer split even a small layout into many rounds and shares. */
     static Lars.Builder fineGrain(Lars.Builder builder) {
         return builder.grain(new Plan.Grain(128, 1));
     }
@@ -65,9 +65,9 @@ final class Inside {
         return state(lars).trustCoefficients;
     }
 
-    /** Returns the number of groups of layers that a step measures and writes one after the other. */
+    /** Returns the number of rounds in which a step measures and writes one after the other. */
     static int parts(Lars lars) {
-        return ((Plan) field(step(lars), "plan")).groups();
+        return ((Plan) field(step(lars), "plan")).rounds();
     }
 
     /** Returns a text that differs if anything differs that changes between steps may change, or the next steps use. */
@@ -78,7 +78,7 @@ final class Inside {
     }
 
     /** Has an optimizer divide the work as finely as it can. */
-    static Lars.Builder inSmallGroups(Lars.Builder builder) {
+    static Lars.Builder inSmallRounds(Lars.Builder builder) {
         return builder.grain(new Plan.Grain(4096, 1));
     }
 

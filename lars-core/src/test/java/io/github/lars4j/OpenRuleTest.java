@@ -42,9 +42,9 @@ class OpenRuleTest {
     @TempDir
     Path folder;
 
-    /** Returns an optimizer that has several groups of layers, where it need not decide on all layers first. */
+    /** Returns an optimizer that has several rounds of layers, where it need not decide on all layers first. */
     private static Lars.Builder builder(Rule rule) {
-        return Inside.inSmallGroups(Lars.builder(LAYERS))
+        return Inside.inSmallRounds(Lars.builder(LAYERS))
                 .rule(rule)
                 .learningRate(step -> 0.5 + step)
                 .trustCoefficient(0.02)

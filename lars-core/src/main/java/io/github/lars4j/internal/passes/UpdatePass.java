@@ -18,7 +18,7 @@ public final class UpdatePass implements Crew.Task {
     private boolean[] updates;
     private boolean[] withMomentum;
     private boolean carry;
-    private int group;
+    private int round;
 
     public UpdatePass(Plan plan, Coefficients coefficients) {
         this.plan = plan;
@@ -28,14 +28,14 @@ public final class UpdatePass implements Crew.Task {
     }
 
     /**
-     * Updates the layers of a group.
+     * Updates the layers of a round.
      *
      * @param crew the threads, as many as the plan has
      * @param momentum the momentum buffer; may be {@code null} if no layer has momentum
      * @param updates whether to update each layer
      * @param withMomentum whether each layer has momentum
      * @param carry whether to compute Σw² of the new weights, block by block while they are in cache
-     * @param group the index of the group
+     * @param round the index of the round
      */
     public void run(
             Crew crew,
@@ -46,7 +46,7 @@ public final class UpdatePass implements Crew.Task {
             boolean[] updates,
             boolean[] withMomentum,
             boolean carry,
-            int group) {
+            int round) {
         this.kernels = kernels;
         this.weights = weights;
         this.gradients = gradients;
@@ -54,7 +54,7 @@ public final class UpdatePass implements Crew.Task {
         this.updates = updates;
         this.withMomentum = withMomentum;
         this.carry = carry;
-        this.group = group;
+        this.round = round;
         crew.run(this);
         this.weights = null;
         this.gradients = null;
@@ -62,8 +62,8 @@ public final class UpdatePass implements Crew.Task {
 
     @Override
     public boolean hasShare(int thread) {
-        int block = plan.shareFrom(group, thread);
-        int last = plan.shareTo(group, thread);
+        int block = plan.shareFrom(round, thread);
+        int last = plan.shareTo(round, thread);
         if (block == last) {
             return false;
         }
@@ -76,8 +76,8 @@ public final class UpdatePass implements Crew.Task {
 
     @Override
     public void run(int thread) {
-        int block = plan.shareFrom(group, thread);
-        int last = plan.shareTo(group, thread);
+        int block = plan.shareFrom(round, thread);
+        int last = plan.shareTo(round, thread);
         if (block == last) {
             return;
         }
