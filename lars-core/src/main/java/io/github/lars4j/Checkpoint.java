@@ -570,7 +570,7 @@ public final class Checkpoint {
     }
 
     private static void addNumber(List<String> changes, String name, Schedule was, Schedule is) {
-        if (!Settings.isSchedule(was) && !Settings.isSchedule(is)) {
+        if (!Settings.isSchedule(is)) {
             addChange(changes, name, was.rate(0), is.rate(0));
         }
     }

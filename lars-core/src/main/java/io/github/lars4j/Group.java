@@ -20,7 +20,7 @@ public final class Group {
     /**
      * Creates a group.
      *
-     * @param pattern decides whether a layer that is added later belongs to it
+     * @param pattern decides whether a layer that is added later belongs to it; {@code null} in a checkpoint
      * @param members the indices of its layers; not copied
      */
     Group(String name, Predicate<Layer> pattern, Settings settings, Layers layers, BitSet members) {

@@ -262,7 +262,7 @@ final class Manifest {
             if (!names.add(name)) {
                 throw new IllegalArgumentException("two groups have the name " + name);
             }
-            groups.add(new Group(name, layer -> false, settings(own, ownRules), layers, ofGroup));
+            groups.add(new Group(name, null, settings(own, ownRules), layers, ofGroup));
         }
         return groups;
     }

@@ -56,9 +56,8 @@ final class Profile {
 
     /** Returns whether the trust ratio of some step may need Σw·g. */
     boolean mayNeedProducts() {
-        boolean varies = !Settings.isNumber(settings.weightDecay());
-        return rule.needsProducts(
-                adapt, decays ? varies ? 1 : settings.weightDecay().rate(0) : 0);
+        boolean mayDecay = decays && !(settings.weightDecay() instanceof Schedules.Constant(double rate) && rate == 0);
+        return rule.needsProducts(adapt, mayDecay ? 1 : 0);
     }
 
     /**
@@ -68,15 +67,12 @@ final class Profile {
      */
     void setStep(long step) {
         double eta = settings.trustCoefficient().rate(step);
-        double beta = settings.weightDecay().rate(step);
-        double mu = settings.momentum().rate(step);
-        // The messages are built only on failure, because a step must not allocate.
+        double beta = inRange("weightDecay", step, settings.weightDecay().rate(step));
+        double mu = inRange("momentum", step, settings.momentum().rate(step));
         trustCoefficient =
                 eta > 0 && eta <= Double.MAX_VALUE ? eta : Checks.positive("trustCoefficient of step " + step, eta);
-        double checked =
-                beta >= 0 && beta <= Double.MAX_VALUE ? beta : Checks.atLeastZero("weightDecay of step " + step, beta);
-        decay = decays ? checked : 0;
-        momentum = mu >= 0 && mu <= Double.MAX_VALUE ? mu : Checks.atLeastZero("momentum of step " + step, mu);
+        decay = decays ? beta : 0;
+        momentum = mu;
         needsProducts = rule.needsProducts(adapt, decay);
     }
 
@@ -92,8 +88,12 @@ final class Profile {
 
     /** Returns the rate of a schedule in a step. */
     static double rate(Schedule schedule, long step) {
-        double rate = schedule.rate(step);
-        return rate >= 0 && rate <= Double.MAX_VALUE ? rate : Checks.atLeastZero("rate of step " + step, rate);
+        return inRange("rate", step, schedule.rate(step));
+    }
+
+    /** As {@link Checks#atLeastZero}, but builds the message only on failure, because a step must not allocate. */
+    private static double inRange(String name, long step, double value) {
+        return value >= 0 && value <= Double.MAX_VALUE ? value : Checks.atLeastZero(name + " of step " + step, value);
     }
 
     /**

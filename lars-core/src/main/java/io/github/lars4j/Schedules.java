@@ -33,11 +33,6 @@ final class Schedules {
         public double rate(long step) {
             return rate;
         }
-
-        @Override
-        public String toString() {
-            return "a schedule, " + rate + " when it was saved";
-        }
     }
 
     record Polynomial(double rate, double power, long steps, double endRate) implements Schedule {

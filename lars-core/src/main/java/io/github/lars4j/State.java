@@ -56,7 +56,7 @@ final class State {
     /** Returns a copy that shares no array with this state. */
     State copy() {
         State copy = new State(setup, hasMomentum() ? new float[momentum.length] : null);
-        copy.takeStateOf(this, identity());
+        copy.takeStateOf(this);
         return copy;
     }
 
@@ -69,7 +69,7 @@ final class State {
     void take(State other, Setup restored, float[] buffer) {
         momentum = buffer;
         setup = restored;
-        takeStateOf(other, identity());
+        takeStateOf(other);
     }
 
     /** Returns for each layer its own index. */
@@ -80,13 +80,13 @@ final class State {
     }
 
     /** Copies progress and momentum as {@link #takeProgress} does; this state has the buffer that it needs. */
-    private void takeStateOf(State other, int[] from) {
-        takeProgress(other, from);
-        for (int i = 0; i < from.length; i++) {
-            if (from[i] >= 0 && hasMomentum(i) && other.hasMomentum(from[i])) {
+    private void takeStateOf(State other) {
+        takeProgress(other, identity());
+        for (int i = 0; i < begun.length; i++) {
+            if (hasMomentum(i) && other.hasMomentum(i)) {
                 System.arraycopy(
                         other.momentum,
-                        (int) other.layers().get(from[i]).offset(),
+                        (int) other.layers().get(i).offset(),
                         momentum,
                         (int) layers().get(i).offset(),
                         (int) layers().get(i).length());

@@ -116,6 +116,27 @@ class GroupsTest {
                     Schedule.cosine(1.0, 6),
                     1));
 
+    /** A rule that divides by ‖g + βw‖ needs Σw·g of layers whose weight decay is above 0, or may become so. */
+    @Test
+    void theDescriptionCountsTheLayersThatMayNeedProducts() {
+        Layers layers = Layers.builder()
+                .add("constant", 1)
+                .add("zero", 1)
+                .add("schedule", 1)
+                .add("plain", 1, Treatment.PLAIN)
+                .build();
+        try (Lars lars = Lars.builder(layers)
+                .learningRate(0.1)
+                .rule(Dialects.OPTAX)
+                .weightDecay(0.1)
+                .carrySums(true)
+                .group("zero", Pattern.compile("zero"), g -> g.weightDecay(0))
+                .group("schedule", Pattern.compile("schedule"), g -> g.weightDecay(step -> 0))
+                .build()) {
+            assertTrue(lars.toString().contains("the weights of 2 layers whose ratio needs"), lars::toString);
+        }
+    }
+
     @Test
     @Tag("bits")
     void twoGroupsGiveTheBitsOfTwoOptimizers() {

@@ -522,6 +522,33 @@ class RestoringGroupsTest {
         }
     }
 
+    /** A layer that is not in the checkpoint, and one that has momentum neither here nor there, say nothing. */
+    @Test
+    void withoutSettingsOnlyLayersOfBothAreCompared() throws IOException {
+        Layers more = Layers.builder().add("w", 3).add("bias", 2).add("new", 1).build();
+        try (Lars saved = two().group("g", Pattern.compile("bias"), g -> g.momentum(0))
+                        .build();
+                Lars lars = Lars.builder(more)
+                        .learningRate(0.1)
+                        .momentum(0.5)
+                        .group("g", Pattern.compile("bias"), g -> g.momentum(0))
+                        .build()) {
+            Checkpoint.save(file(), saved);
+            assertEquals(
+                    List.of(),
+                    Checkpoint.load(file()).withoutSettings().restoreMatching(lars).notes());
+        }
+        try (Lars saved = two().build();
+                Lars lars = two().group("g", Pattern.compile("bias"), g -> g.momentum(0))
+                        .build()) {
+            Checkpoint.save(file(), saved);
+            assertEquals(
+                    List.of("the momentum of the checkpoint is not used in some layers, because the optimizer has"
+                            + " momentum 0"),
+                    Checkpoint.load(file()).withoutSettings().restore(lars).notes());
+        }
+    }
+
     /** A kept group may give a rule whose momentum contains something else than the saved one. */
     @Test
     void momentumThatAKeptGroupCannotUseIsRefusedAndNothingHasChanged() throws IOException {
