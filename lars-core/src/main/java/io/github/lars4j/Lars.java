@@ -286,6 +286,8 @@ public final class Lars implements AutoCloseable {
      * Hyperparameters#momentumCorrection Momentum correction} takes a change of the learning rate or of the trust
      * coefficient into account. A change of the rule does not convert the momentum; see {@link Snapshot#convertedTo}.
      *
+     * <p>A call allocates memory and looks at every layer. For a value that changes in every step, use a schedule.
+     *
      * @param change returns the settings that it is given, with the new values
      * @throws NullPointerException if {@code change} or its result is {@code null}
      * @throws IllegalArgumentException if a value is out of its range or contradicts another, or is one that only groups
@@ -302,7 +304,8 @@ public final class Lars implements AutoCloseable {
 
     /**
      * Changes hyperparameters of a group, from the next step on; otherwise as {@link #change(UnaryOperator)}. Values that
-     * are not given stay as they are.
+     * are not given stay as they are. A value that the group did not give before overrides that of earlier groups in the
+     * layers that both have.
      *
      * @param group the name of the group
      * @throws IllegalArgumentException if there is no such group; otherwise as {@link #change(UnaryOperator)}
@@ -318,10 +321,21 @@ public final class Lars implements AutoCloseable {
     }
 
     /**
-     * Adds a group of layers, from the next step on; otherwise as {@link Builder#group(String, Predicate,
-     * UnaryOperator)}.
+     * Adds a group of layers, from the next step on; otherwise as {@link Builder#group(String, Pattern,
+     * UnaryOperator)}. Its schedules count the steps of the optimizer: {@code Schedule.constant(0).then(lars.steps(),
+     * schedule)} begins with the group. A program that resumes from a later checkpoint must have the group, too.
      *
      * @throws IllegalStateException as {@link #change(UnaryOperator)}
+     */
+    public void addGroup(String name, Pattern pattern, UnaryOperator<Settings> settings) {
+        Objects.requireNonNull(pattern, "pattern");
+        addGroup(name, layer -> pattern.matcher(layer.name()).find(), settings);
+    }
+
+    /**
+     * Adds a group of layers; otherwise as {@link #addGroup(String, Pattern, UnaryOperator)}.
+     *
+     * @param layers whether a layer is in the group
      */
     public void addGroup(String name, Predicate<Layer> layers, UnaryOperator<Settings> settings) {
         Objects.requireNonNull(name, "name");
@@ -364,11 +378,13 @@ public final class Lars implements AutoCloseable {
 
     /**
      * Adds layers, as PyTorch's {@code add_param_group} does. The present layers keep their momentum and all else that
-     * the optimizer knows of them; the first step of each new one is its first. New layers belong to the groups whose
-     * patterns match them.
+     * the optimizer knows of them; the first step of each new one is its first, and in a {@linkplain
+     * Builder#momentumBuffer caller's momentum buffer} its part becomes 0. New layers belong to the groups whose patterns
+     * or predicates match them; {@link #addGroup} can add a group for them afterwards.
      *
-     * @param all the present layers, in the same order and at the same offsets, followed by the new ones. The treatments
-     *     of the present layers may differ and replace those before
+     * @param all the present layers, in the same order and at the same offsets, followed by the new ones; for example
+     *     from the same {@link Layers.Builder}, which can be used further. The treatments of the present layers may
+     *     differ and replace those before
      * @throws NullPointerException if {@code all} is {@code null}
      * @throws IllegalArgumentException if the present layers are not the first of {@code all}, if the layers end too
      *     late or a checkpoint of them could not be written (see {@link Builder#build}), or if the {@linkplain
@@ -440,6 +456,18 @@ public final class Lars implements AutoCloseable {
      */
     public Hyperparameters hyperparameters() {
         return state.hyperparameters();
+    }
+
+    /**
+     * Returns the hyperparameters of a layer with the values of the next step, its groups and its treatment taken into
+     * account: the weight decay is 0 if the treatment excludes it.
+     *
+     * @param layer the index of the layer
+     * @throws IndexOutOfBoundsException if there is no such layer
+     * @throws IllegalArgumentException if a schedule returns a number out of range for the next step
+     */
+    public Hyperparameters hyperparameters(int layer) {
+        return state.setup.profileOf(state.layers().checked("layer", layer)).hyperparameters(state.step);
     }
 
     /** Returns the groups, in the order in which they were added, with their current settings. */
@@ -530,7 +558,7 @@ public final class Lars implements AutoCloseable {
         }
     }
 
-    /** Describes the kernels, the arrays that pass 1 reads, and the plan of work. */
+    /** Describes the kernels, the arrays that pass 1 reads, the groups, and the plan of work. */
     @Override
     public String toString() {
         return step.toString();
@@ -662,12 +690,13 @@ public final class Lars implements AutoCloseable {
          * of the later group counts.
          *
          * <pre>{@code
-         * .group("biases", Pattern.compile("bias$"), g -> g.weightDecay(0).rateFactor(0.01))
+         * .group("biases", Pattern.compile("bias$"), g -> g.rateFactor(0.01))
          * .group("head", Pattern.compile("^fc2"), g -> g.learningRate(Schedule.cosine(1.0, 10_000)).momentum(0.95))
          * }</pre>
          *
          * <p>The {@link io.github.lars4j.rule.Treatment} of a layer applies as well: without decay, its weight decay is 0
-         * whatever its groups give, and its rate factor multiplies theirs.
+         * whatever its groups give, and its rate factor multiplies theirs. A group's weight decay of 0 does not turn off
+         * the trust ratio, unless its rule says so; {@link io.github.lars4j.rule.Treatment#PLAIN} turns off both.
          *
          * @param name the name, unique among the groups
          * @param pattern the layers whose name contains a match of it

@@ -1,6 +1,7 @@
 package io.github.lars4j;
 
 import io.github.lars4j.internal.Checks;
+import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.rule.Rule;
 import io.github.lars4j.rule.Treatment;
 
@@ -54,9 +55,15 @@ final class Profile {
         this.mayHaveMomentum = momentumVaries || settings.momentum().rate(0) != 0;
     }
 
+    /** Returns the hyperparameters at a step. */
+    Hyperparameters hyperparameters(long step) {
+        return (decays ? settings : settings.weightDecay(0)).hyperparameters(step);
+    }
+
     /** Returns whether the trust ratio of some step may need Σw·g. */
     boolean mayNeedProducts() {
-        boolean mayDecay = decays && !(settings.weightDecay() instanceof Schedules.Constant(double rate) && rate == 0);
+        Schedule beta = settings.weightDecay();
+        boolean mayDecay = decays && (!Settings.isNumber(beta) || beta.rate(0) != 0);
         return rule.needsProducts(adapt, mayDecay ? 1 : 0);
     }
 

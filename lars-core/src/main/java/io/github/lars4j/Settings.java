@@ -14,7 +14,7 @@ import java.util.StringJoiner;
  * <pre>{@code
  * Lars lars = Lars.builder(layers)
  *         .learningRate(0.1).momentum(0.9).weightDecay(1e-4)
- *         .group("biases", Pattern.compile("bias$"), g -> g.weightDecay(0).rateFactor(0.01))
+ *         .group("biases", Pattern.compile("bias$"), g -> g.rateFactor(0.01))
  *         .build();
  * lars.change("biases", g -> g.rateFactor(0.02));
  * }</pre>
@@ -165,8 +165,9 @@ public final class Settings {
     }
 
     /**
-     * Sets a factor of the learning rate: finite, 0 or more. It multiplies that of the layer's {@link Treatment}. Only
-     * for groups.
+     * Sets a factor of the learning rate: finite, 0 or more. It multiplies that of the layer's {@link Treatment}. With
+     * momentum, 0 does not freeze a layer if the rule's momentum contains the learning rate, since the momentum goes on;
+     * {@link Gradients#missing} freezes it. Only for groups.
      */
     public Settings rateFactor(double factor) {
         Settings changed = copy();
@@ -176,7 +177,7 @@ public final class Settings {
 
     /**
      * Sets the maximum norm of the gradient over the layers of the group: more than 0. The optimizer's own {@link
-     * Lars.Builder#maxGradientNorm} then clips the other layers, by the norm over those. Only for groups, of which no
+     * Lars.Builder#maxGradientNorm} then clips the other layers, by the norm over those, even if this norm is infinite. Only for groups, of which no
      * two with a maximum norm may share a layer.
      */
     public Settings maxGradientNorm(double norm) {

@@ -8,6 +8,7 @@ import io.github.lars4j.internal.passes.MeasurePass;
 import io.github.lars4j.internal.passes.Plan;
 import io.github.lars4j.internal.passes.UpdatePass;
 import java.util.Arrays;
+import java.util.Locale;
 
 /**
  * Runs one step, round by round: measure (pass 1), decide (the rule), write (pass 2). Callers must check the arguments
@@ -254,7 +255,7 @@ final class Step implements AutoCloseable {
         crew.close();
     }
 
-    /** Describes the kernels, the arrays that pass 1 reads, and the plan of work. */
+    /** Describes the kernels, the arrays that pass 1 reads, the groups, and the plan of work. */
     @Override
     public String toString() {
         int both = 0;
@@ -264,6 +265,15 @@ final class Step implements AutoCloseable {
         String read = !carrySums
                 ? "pass 1 reads weights and gradients"
                 : "pass 1 reads the gradients, and the weights of " + both + " layers whose ratio needs the sum of w·g";
-        return String.join(System.lineSeparator(), kernels(), read, plan.toString());
+        StringBuilder groups = new StringBuilder();
+        for (Group group : state.setup.groups) {
+            groups.append(String.format(
+                    Locale.ROOT,
+                    "group \"%s\" (%s): %d layers%n",
+                    group.name(),
+                    group.settings(),
+                    group.layers().size()));
+        }
+        return String.join(System.lineSeparator(), kernels(), read, groups + plan.toString());
     }
 }

@@ -186,7 +186,7 @@ public final class StepReport {
     }
 
     /**
-     * Returns ‖g‖ of a layer, with {@link Gradients#scale} applied, before clipping by global norm; NaN if the layer
+     * Returns ‖g‖ of a layer, with {@link Gradients#scale} applied, before any clipping; NaN if the layer
      * had no gradient or was not measured.
      */
     public double gradientNorm(int layer) {
@@ -275,10 +275,13 @@ public final class StepReport {
                 gradientNorm(),
                 clipScale,
                 refused ? "  REFUSED (" + refusals + " so far)" : ""));
+        if (!setup.groups.isEmpty()) {
+            text.append(String.format(Locale.ROOT, "%-40s %12s %12s %12s%n", "group", "|w|", "|g|", "clip x"));
+        }
         for (Group group : setup.groups) {
             text.append(String.format(
                     Locale.ROOT,
-                    "group %-34s %12.6g %12.6g  clip x %.6g%n",
+                    "%-40s %12.6g %12.6g %12.6g%n",
                     group.name(),
                     weightNorm(group.name()),
                     gradientNorm(group.name()),

@@ -600,8 +600,8 @@ class GroupsTest {
         assertEquals(1, report.clipScale("ends"));
         String text = report.toString();
         assertTrue(
-                text.matches("(?s)step 0 [^\\n]*\\ngroup b +[^\\n]* clip x 0\\.0\\d+\\R"
-                        + "group ends +[^\\n]* clip x 1\\R?\\.?0*\\Rlayer .*"),
+                text.matches("(?s)step 0 [^\\n]*\\ngroup +\\|w\\| +\\|g\\| +clip x\\R"
+                        + "b +\\S+ +\\S+ +0\\.0\\d+\\Rends +\\S+ +\\S+ +1\\.0*\\Rlayer .*"),
                 text);
         StepReport copy = report.copy();
         lars.step(params, new float[N]);

@@ -80,10 +80,7 @@ class ReadmeTest {
                     "Layers layers, Lars lars, float[] weights, float[] gradients, double loss, double lossScale,"
                             + " LayerSums otherShard",
                     ""),
-            new Frame(
-                    "Lars lars = Lars.builder(layers)\n        .learningRate(Schedule.poly",
-                    "Layers layers, float[] weights, float[] gradients",
-                    ""),
+            new Frame("Layers.Builder network = ", "", ""),
             new Frame("builder.treatOneDimensional(", "Layers.Builder builder", ""),
             new Frame("Rule.Entry velocity = ", "double minNorm", ""),
             new Frame(

@@ -536,7 +536,10 @@ class RestoringGroupsTest {
             Checkpoint.save(file(), saved);
             assertEquals(
                     List.of(),
-                    Checkpoint.load(file()).withoutSettings().restoreMatching(lars).notes());
+                    Checkpoint.load(file())
+                            .withoutSettings()
+                            .restoreMatching(lars)
+                            .notes());
         }
         try (Lars saved = two().build();
                 Lars lars = two().group("g", Pattern.compile("bias"), g -> g.momentum(0))
