@@ -11,13 +11,14 @@ final class Arguments {
     static void require(float[] params, Gradients gradients, State state) {
         Objects.requireNonNull(params, "params");
         Objects.requireNonNull(gradients, "gradients");
-        Layers layers = state.layers;
+        Layers layers = state.layers();
         requireLength("params", params, layers);
         requireLength("gradients", gradients.array(), layers);
         requireDistinct("gradients", gradients.array(), "params", params);
         requireDistinct("params", params, "the momentum buffer", state.momentum);
         requireDistinct("gradients", gradients.array(), "the momentum buffer", state.momentum);
         requireSquares(gradients.squares(), layers);
+        requireTrustRatios(gradients.trustRatios(), layers);
         int beyond = gradients.nextMissing(layers.size());
         if (beyond >= 0) {
             throw new IllegalArgumentException(
@@ -25,9 +26,10 @@ final class Arguments {
         }
     }
 
-    /** Checks the momentum buffer of a caller, for layers with this momentum. */
-    static void requireMomentumBuffer(float[] buffer, Layers layers, double momentum) {
-        if (momentum == 0) {
+    /** Checks the momentum buffer of a caller. */
+    static void requireMomentumBuffer(float[] buffer, Setup setup) {
+        Layers layers = setup.layers;
+        if (!setup.mayHaveMomentum()) {
             throw new IllegalArgumentException("momentumBuffer is given with momentum 0; it needs momentum above 0");
         }
         requireLength("momentumBuffer", buffer, layers);
@@ -44,17 +46,17 @@ final class Arguments {
     /** Checks the weights to save or restore; {@code null} means that there are none. */
     static void requireParams(float[] params, State state) {
         if (params != null) {
-            requireLength("params", params, state.layers);
+            requireLength("params", params, state.layers());
             requireDistinct("params", params, "the momentum buffer", state.momentum);
         }
     }
 
     /** Checks that the sums belong to the optimizer's layers and that every sum the step needs is present. */
     static void requireSums(LayerSums sums, Gradients gradients, State state) {
-        Layers layers = state.layers;
+        Layers layers = state.layers();
         sums.layers().requireSameNames("sums", layers);
         for (int i = 0; i < layers.size(); i++) {
-            boolean products = state.needsProducts(i);
+            boolean products = state.setup.profileOf(i).needsProducts;
             if (!gradients.isMissing(i)
                     && !(sums.hasWeights(i) && sums.hasGradients(i) && (sums.hasProducts(i) || !products))) {
                 throw new IllegalArgumentException("sums is incomplete for layer \""
@@ -64,7 +66,7 @@ final class Arguments {
         }
     }
 
-    private static void requireLength(String name, float[] array, Layers layers) {
+    static void requireLength(String name, float[] array, Layers layers) {
         if (array.length < layers.end()) {
             throw new IllegalArgumentException(name + " has length " + array.length + "; it must be at least "
                     + layers.end() + ", the end of the layers");
@@ -96,6 +98,22 @@ final class Arguments {
             if (squares[i] < 0) {
                 throw new IllegalArgumentException("squares is " + squares[i] + " for layer \""
                         + layers.get(i).name() + "\"; a sum of squares must be 0 or more");
+            }
+        }
+    }
+
+    private static void requireTrustRatios(double[] ratios, Layers layers) {
+        if (ratios == null) {
+            return;
+        }
+        if (ratios.length != layers.size()) {
+            throw new IllegalArgumentException("trustRatios has length " + ratios.length + "; it must be "
+                    + layers.size() + ", one for each layer");
+        }
+        for (int i = 0; i < ratios.length; i++) {
+            if (ratios[i] < 0 || ratios[i] == Double.POSITIVE_INFINITY) {
+                throw new IllegalArgumentException("trustRatios is " + ratios[i] + " for layer \""
+                        + layers.get(i).name() + "\"; it must be finite and 0 or more, or NaN");
             }
         }
     }

@@ -17,6 +17,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 
@@ -33,9 +34,10 @@ import java.util.TreeMap;
  * }
  * }</pre>
  *
- * <p>A checkpoint contains momentum, step number, number of refused steps, which layers have taken a step, rule and
- * hyperparameters, layout and treatments; and the weights, if they are passed to {@code save}. It does not contain the
- * schedule, which is a function of the step number, nor array elements outside the layers.
+ * <p>A checkpoint contains momentum, step number, number of refused steps, which layers have taken a step, rule,
+ * hyperparameters and groups, layout and treatments; and the weights, if they are passed to {@code save}. It does not
+ * contain schedules, which are functions of the step number, learning rates and maximum norms of the gradient, nor array
+ * elements outside the layers. Of a hyperparameter by schedule, it contains the value in the next step, for information.
  *
  * <p>Saving replaces the file atomically. If the process or the machine fails during {@code save}, the file is either
  * the old one or the new one, and after {@code save} has returned it is the new one. The new file keeps the POSIX
@@ -82,7 +84,11 @@ import java.util.TreeMap;
  *       the file before the data section, the second of all bytes before this tensor,
  *   <li>metadata: step number, number of refused steps, whether the file contains weights, rule and hyperparameters by
  *       name, and {@code layer.<index>} for each layer (offset, shape, decay, adapt, rate factor, whether it has taken
- *       a step, last learning rate, last trust ratio, name).
+ *       a step, last learning rate, last trust ratio, name),
+ *   <li>for an optimizer with groups, with hyperparameters by schedule or with a rule that earlier versions did not have,
+ *       as metadata in format 2: {@code group.<index>.name} and the values that the group gives, the trust coefficient
+ *       of each layer's last step and the indices of its groups before its name, and which values are {@code schedules}.
+ *       Every other optimizer is written in format 1. Both formats are read.
  * </ul>
  *
  * <p>A {@code Checkpoint} object is immutable, keeps no file open, and is safe for use by several threads.
@@ -109,7 +115,7 @@ public final class Checkpoint {
         this.metadata = open.metadata();
         this.tensors = open.tensors();
         try {
-            this.state = Manifest.read(metadata);
+            this.state = Manifest.read(metadata, RuleText::unknown);
             this.weights = Manifest.hasWeights(metadata);
             requireTensors();
         } catch (SafeTensorsException e) {
@@ -167,11 +173,15 @@ public final class Checkpoint {
             SafeTensorsWriter writer = new SafeTensorsWriter();
             Manifest.write(state, params != null).forEach(writer::metadata);
             long elements = 0;
-            if (state.hasMomentum()) {
-                elements += add(writer, state.layers, MOMENTUM_SUFFIX, state.momentum);
+            for (int i = 0; i < state.layers().size(); i++) {
+                if (state.hasMomentum(i)) {
+                    elements += add(writer, state.layers().get(i), MOMENTUM_SUFFIX, state.momentum);
+                }
             }
             if (params != null) {
-                elements += add(writer, state.layers, "", params);
+                for (Layer layer : state.layers()) {
+                    elements += add(writer, layer, "", params);
+                }
             }
             long bytes = elements * Float.BYTES;
             AtomicSave.save(disk, file, channel -> Checksum.write(writer, bytes, channel));
@@ -179,13 +189,9 @@ public final class Checkpoint {
         });
     }
 
-    private static long add(SafeTensorsWriter writer, Layers layers, String suffix, float[] array) {
-        long elements = 0;
-        for (Layer layer : layers) {
-            writer.floats(layer.name() + suffix, layer.shape(), array, (int) layer.offset());
-            elements += layer.length();
-        }
-        return elements;
+    private static long add(SafeTensorsWriter writer, Layer layer, String suffix, float[] array) {
+        writer.floats(layer.name() + suffix, layer.shape(), array, (int) layer.offset());
+        return layer.length();
     }
 
     /**
@@ -206,8 +212,9 @@ public final class Checkpoint {
     private void requireTensors() throws SafeTensorsException {
         Set<String> expected = new HashSet<>();
         expected.add(Checksum.TENSOR);
-        for (Layer layer : state.layers) {
-            if (state.hasMomentum()) {
+        for (int i = 0; i < state.layers().size(); i++) {
+            Layer layer = state.layers().get(i);
+            if (state.hasMomentum(i)) {
                 requireTensor(expected, layer.name() + MOMENTUM_SUFFIX, layer);
             }
             if (weights) {
@@ -241,12 +248,20 @@ public final class Checkpoint {
 
     /** Returns the layers with their offsets and treatments at the time of the save. */
     public Layers layers() {
-        return state.layers;
+        return state.layers();
     }
 
-    /** Returns the hyperparameters at the time of the save, including the rule. */
+    /**
+     * Returns the hyperparameters at the time of the save, including the rule.
+     *
+     * <p>If its trust ratio is {@linkplain Rule#of one's own}, the rule has the name of the formula, but not the formula:
+     * {@link Rule#trustRatio} throws an {@link IllegalStateException} for it, and {@link Lars.Builder#build} refuses the
+     * rule.
+     *
+     * @throws IllegalArgumentException if a value by schedule was out of range at the time of the save
+     */
     public Hyperparameters hyperparameters() {
-        return state.hyperparameters;
+        return state.hyperparameters();
     }
 
     /** Returns whether the file contains the weights. */
@@ -280,9 +295,14 @@ public final class Checkpoint {
      * optimizer's buffer, which may be {@linkplain Lars.Builder#momentumBuffer the caller's array}. Restoring is
      * allowed after a step or restore has failed halfway, and makes the optimizer usable again.
      *
-     * <p>Rule, hyperparameters and treatments of the checkpoint replace the optimizer's. If they differ, the
+     * <p>Rule, hyperparameters, groups and treatments of the checkpoint replace the optimizer's. If they differ, the
      * {@linkplain Restored#notes notes} of the result say so, and the differences are logged. To keep the optimizer's
      * settings, use {@link #withoutSettings}.
+     *
+     * <p>Groups are found by name, in whatever order they were added, and get the values and the layers that they have in
+     * the checkpoint. A group that the checkpoint does not have stays as it is. Schedules and maximum norms are kept, of
+     * the optimizer as well as of its groups; so is a number whose value in the checkpoint is by schedule. If the rule of the checkpoint has a {@linkplain Rule#of trust ratio of
+     * one's own}, its formula is that of the optimizer's rule, which must have the same name.
      *
      * @param params receives the weights, at least {@link Layers#end} elements. Elements outside the layers are not
      *     touched
@@ -290,8 +310,10 @@ public final class Checkpoint {
      * @throws NullPointerException if an argument is {@code null}
      * @throws IllegalArgumentException if the layers differ in name or length (the message lists all differences), if
      *     the file contains no weights, if {@code params} is too short or is the momentum buffer, or if the optimizer
-     *     could not be saved with the momentum that it would get (see {@link Lars.Builder#build}); or if momentum does
-     *     not fit the rule, see {@link #withoutSettings}. Nothing has changed then
+     *     could not be saved with the momentum that it would get (see {@link Lars.Builder#build}); if the checkpoint has
+     *     a group that the optimizer does not have; if momentum or values do not fit a group or a schedule that is kept,
+     *     or the rule, see {@link #withoutSettings}; or if the trust ratio of the checkpoint's rule is one's own and
+     *     the optimizer's rule has none of that name. Nothing has changed then
      * @throws IllegalStateException if another call is in progress, or the optimizer is closed; nothing has changed
      *     then
      * @throws SafeTensorsException if the file is damaged, or has changed since it was loaded; nothing has changed then
@@ -318,8 +340,9 @@ public final class Checkpoint {
     /**
      * Restores the state and the weights of the layers that have the same name and length in the checkpoint and in the
      * optimizer, for example if the model got a new head. Step number, number of refused steps and hyperparameters are
-     * restored as well. The optimizer's other layers keep their weights and treatments; their momentum becomes 0, and
-     * their next step counts as their first. Otherwise as {@link #restore(Lars, float[])}.
+     * restored as well. The optimizer's other layers keep their weights, treatments and groups; their momentum becomes
+     * 0, and their next step counts as their first. A group of the checkpoint that the optimizer does not have is
+     * ignored if none of its layers matches. Otherwise as {@link #restore(Lars, float[])}.
      *
      * @return what was restored and what was not
      * @throws IllegalArgumentException as {@link #restore(Lars, float[])}, but layers may differ if at least one
@@ -351,38 +374,47 @@ public final class Checkpoint {
         if (params != null && !weights) {
             throw new IllegalArgumentException("params is given, but the checkpoint has no weights");
         }
+        int[] from = new int[before.layers().size()];
+        List<String> taken = new ArrayList<>();
+        List<String> leftWithout = new ArrayList<>();
+        Map<String, String> leftInFile = match(before, from, prefix, partial, taken, leftWithout);
+        Setup restored = before.setup;
         if (settings) {
-            Savable.require(before.layers, state.hasMomentum());
+            Setup saved = state.setup;
+            if (!saved.ownRules().isEmpty()) {
+                saved.ownRules()
+                        .forEach(rule -> before.setup.ownRule(rule.ownName().get()));
+                saved = Manifest.read(metadata, before.setup::ownRule).setup;
+            }
+            restored = before.setup.restoredFrom(saved, from);
         } else {
-            requireUsableMomentum(before);
+            restored.requireUsable(state.setup, from);
         }
-        int[] from = new int[before.layers.size()];
-        Restored restored = match(before, from, prefix, partial);
+        List<String> notes = settings ? changes(before, restored, from) : unused(before, from);
         try (SafeTensorsFile open = SafeTensorsFile.open(file)) {
             if (!open.metadata().equals(metadata) || !open.tensors().equals(tensors)) {
                 throw new SafeTensorsException(file + " has changed since it was loaded; load it again");
             }
             Checksum.verifyAll(file, open);
-            float[] momentum = before.momentumFor(settings ? state.hyperparameters : before.hyperparameters);
+            float[] momentum = before.momentumFor(restored);
             State changed = live.change();
             changed.momentum = momentum;
-            if (settings) {
-                changed.takeSettings(state, from);
-            }
+            changed.setup = restored;
             changed.takeProgress(state, from);
             for (int i = 0; i < from.length; i++) {
                 if (from[i] >= 0) {
-                    readLayer(open, state.layers.get(from[i]).name(), changed, i, params);
+                    readLayer(open, from[i], changed, i, params);
                 }
             }
         }
-        return restored;
+        return new Restored(taken, leftInFile, leftWithout, notes);
     }
 
-    private void readLayer(SafeTensorsFile open, String name, State changed, int layer, float[] params)
+    private void readLayer(SafeTensorsFile open, int saved, State changed, int layer, float[] params)
             throws IOException {
-        int offset = (int) changed.layers.get(layer).offset();
-        if (changed.hasMomentum() && state.hasMomentum()) {
+        String name = state.layers().get(saved).name();
+        int offset = (int) changed.layers().get(layer).offset();
+        if (changed.hasMomentum(layer) && state.hasMomentum(saved)) {
             open.readFloats(name + MOMENTUM_SUFFIX, changed.momentum, offset);
         }
         if (params != null) {
@@ -390,36 +422,27 @@ public final class Checkpoint {
         }
     }
 
-    /** Checks that the optimizer's rule, which is kept, can use this checkpoint's momentum. */
-    private void requireUsableMomentum(State live) {
-        Rule.Entry mine = live.hyperparameters.rule().entry();
-        Rule.Entry entry = state.hyperparameters.rule().entry();
-        if (live.hasMomentum() && state.hasMomentum() && mine != entry) {
-            throw new IllegalArgumentException("rule.entry is " + mine + " in the optimizer and " + entry
-                    + " in the checkpoint, so the momentum has another meaning; restore the checkpoint with its"
-                    + " settings, and then a snapshot converted to the optimizer's rule");
-        }
-    }
-
     /**
      * Finds the optimizer's layers in this checkpoint.
      *
      * @param from receives the index in this checkpoint of each of the optimizer's layers, or -1
+     * @param taken receives the names of the layers that are found
+     * @param leftWithout receives the names of the other layers
+     * @return what is left in the checkpoint, with the reason
      */
-    private Restored match(State live, int[] from, String prefix, boolean partial) {
-        List<String> taken = new ArrayList<>();
+    private Map<String, String> match(
+            State live, int[] from, String prefix, boolean partial, List<String> taken, List<String> leftWithout) {
         Map<String, String> leftInFile = new TreeMap<>();
-        for (Layer layer : state.layers) {
+        for (Layer layer : state.layers()) {
             leftInFile.put(layer.name(), "the optimizer has no such layer");
         }
         Set<String> names = new HashSet<>(leftInFile.keySet());
-        List<String> leftWithout = new ArrayList<>();
         StringBuilder differences = new StringBuilder();
         for (int i = 0; i < from.length; i++) {
-            Layer layer = live.layers.get(i);
+            Layer layer = live.layers().get(i);
             String name = prefix + layer.name();
-            from[i] = names.contains(name) ? state.layers.index(name) : -1;
-            if (from[i] >= 0 && state.layers.get(from[i]).length() == layer.length()) {
+            from[i] = names.contains(name) ? state.layers().index(name) : -1;
+            if (from[i] >= 0 && state.layers().get(from[i]).length() == layer.length()) {
                 leftInFile.remove(name);
                 taken.add(layer.name());
                 continue;
@@ -427,7 +450,7 @@ public final class Checkpoint {
             if (from[i] >= 0) {
                 leftInFile.put(
                         name,
-                        "its length is " + state.layers.get(from[i]).length() + ", the optimizer's is "
+                        "its length is " + state.layers().get(from[i]).length() + ", the optimizer's is "
                                 + layer.length());
                 from[i] = -1;
             } else {
@@ -439,47 +462,117 @@ public final class Checkpoint {
         if (!differences.isEmpty() && !(partial && !taken.isEmpty())) {
             throw new IllegalArgumentException("the layers of the checkpoint differ from the optimizer's"
                     + (partial ? ", and none matches" : "")
-                    + Prefixes.hint(live.layers, names, prefix, "restoreMatching(lars, params, prefix)")
+                    + Prefixes.hint(live.layers(), names, prefix, "restoreMatching(lars, params, prefix)")
                     + ":" + differences);
         }
-        return new Restored(taken, leftInFile, leftWithout, settings ? changes(live, from) : unused(live));
+        return leftInFile;
     }
 
     /** Says so if the optimizer keeps a momentum of 0, or above 0, that does not fit this checkpoint. */
-    private List<String> unused(State live) {
-        if (state.hasMomentum() == live.hasMomentum()) {
-            return List.of();
+    private List<String> unused(State live, int[] from) {
+        boolean unused = false;
+        boolean absent = false;
+        for (int i = 0; i < from.length; i++) {
+            unused |= from[i] >= 0 && state.hasMomentum(from[i]) && !live.hasMomentum(i);
+            absent |= from[i] >= 0 && !state.hasMomentum(from[i]) && live.hasMomentum(i);
         }
-        return List.of(
-                state.hasMomentum()
-                        ? "the momentum of the checkpoint is not used, because the optimizer has momentum 0"
-                        : "the checkpoint has no momentum, so it starts from 0");
+        List<String> notes = new ArrayList<>();
+        if (unused) {
+            notes.add("the momentum of the checkpoint is not used" + where(state, live)
+                    + ", because the optimizer has momentum 0");
+        }
+        if (absent) {
+            notes.add("the checkpoint has no momentum" + where(state, live) + ", so it starts from 0");
+        }
+        return notes;
     }
 
-    /** Lists the settings of the optimizer that differ from this checkpoint's. */
-    private List<String> changes(State live, int[] from) {
-        Hyperparameters was = live.hyperparameters;
-        Hyperparameters is = state.hyperparameters;
+    private static String where(State saved, State live) {
+        return saved.setup.groups.isEmpty() && live.setup.groups.isEmpty() ? "" : " in some layers";
+    }
+
+    /** Lists the settings of the optimizer that a restore changes, or does not take from this checkpoint. */
+    private List<String> changes(State live, Setup restored, int[] from) {
+        Settings was = live.setup.settings;
+        Settings is = restored.settings;
         List<String> changes = new ArrayList<>();
         addChange(changes, "rule", was.rule(), is.rule());
-        addChange(changes, "trustCoefficient", was.trustCoefficient(), is.trustCoefficient());
-        addChange(changes, "weightDecay", was.weightDecay(), is.weightDecay());
-        addChange(changes, "momentum", was.momentum(), is.momentum());
+        addNumber(changes, "trustCoefficient", was.trustCoefficient(), is.trustCoefficient());
+        addNumber(changes, "weightDecay", was.weightDecay(), is.weightDecay());
+        addNumber(changes, "momentum", was.momentum(), is.momentum());
         addChange(changes, "dampening", was.dampening(), is.dampening());
         addChange(changes, "nesterov", was.nesterov(), is.nesterov());
         addChange(changes, "momentumCorrection", was.momentumCorrection(), is.momentumCorrection());
+        addSchedules(changes, "", is, state.setup.settings);
         List<String> treated = new ArrayList<>();
         for (int i = 0; i < from.length; i++) {
-            Layer layer = live.layers.get(i);
+            Layer layer = live.layers().get(i);
             if (from[i] >= 0
-                    && !layer.treatment().equals(state.layers.get(from[i]).treatment())) {
+                    && !layer.treatment().equals(state.layers().get(from[i]).treatment())) {
                 treated.add(layer.name());
             }
         }
         if (!treated.isEmpty()) {
             changes.add("the checkpoint's treatment replaces that of " + Prefixes.some(treated));
         }
+        for (Group group : restored.groups) {
+            addGroup(changes, group, live.setup.groups.get(live.setup.group(group.name())));
+        }
+        for (Group group : state.setup.groups) {
+            if (restored.groups.stream().noneMatch(other -> other.name().equals(group.name()))) {
+                changes.add("the optimizer has no group " + SafeTensorsException.quote(group.name())
+                        + " and none of its layers");
+            }
+        }
         return changes;
+    }
+
+    private void addGroup(List<String> changes, Group is, Group was) {
+        String name = "group " + SafeTensorsException.quote(is.name());
+        Optional<Group> saved = state.setup.groups.stream()
+                .filter(group -> group.name().equals(is.name()))
+                .findFirst();
+        if (saved.isEmpty()) {
+            changes.add("the checkpoint has no " + name + "; the optimizer's stays as it is");
+            return;
+        }
+        if (!is.settings().toString().equals(was.settings().toString())) {
+            changes.add(name + " has (" + is.settings() + "), had (" + was.settings() + ")");
+        }
+        addSchedules(changes, name + ": ", is.settings(), saved.get().settings());
+        if (!is.layers().equals(was.layers())) {
+            changes.add(
+                    name + " has the layers " + Prefixes.some(is.layers()) + ", had " + Prefixes.some(was.layers()));
+        }
+    }
+
+    /** Says which values are schedules in the optimizer or were so in this checkpoint, but not in both. */
+    private void addSchedules(List<String> changes, String whose, Settings is, Settings saved) {
+        addSchedule(changes, whose + "trustCoefficient", is.trustCoefficient(), saved.trustCoefficient());
+        addSchedule(changes, whose + "weightDecay", is.weightDecay(), saved.weightDecay());
+        addSchedule(changes, whose + "momentum", is.momentum(), saved.momentum());
+    }
+
+    private void addSchedule(List<String> changes, String name, Schedule is, Schedule saved) {
+        if (Settings.isSchedule(is) != Settings.isSchedule(saved)) {
+            changes.add(name + " is " + inWords("the optimizer's ", is) + ", was " + inWords("", saved)
+                    + " in the checkpoint");
+        }
+    }
+
+    private String inWords(String whose, Schedule value) {
+        if (value == null) {
+            return "not given";
+        }
+        return whose
+                + (value instanceof Schedules.Constant number ? "number " + number.rate() : "schedule")
+                + (value instanceof Schedules.Unknown last ? " with " + last.rate() + " in step " + state.step : "");
+    }
+
+    private static void addNumber(List<String> changes, String name, Schedule was, Schedule is) {
+        if (!Settings.isSchedule(is)) {
+            addChange(changes, name, was.rate(0), is.rate(0));
+        }
     }
 
     private static void addChange(List<String> changes, String name, Object was, Object is) {
@@ -495,7 +588,7 @@ public final class Checkpoint {
     /** Returns the path of the file and a summary of its content. */
     @Override
     public String toString() {
-        return file + ": step " + state.step + ", " + state.layers.size() + " layers"
+        return file + ": step " + state.step + ", " + state.layers().size() + " layers"
                 + (state.hasMomentum() ? ", momentum" : "") + (weights ? ", weights" : "");
     }
 }

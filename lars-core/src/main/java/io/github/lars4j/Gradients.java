@@ -5,8 +5,8 @@ import java.util.BitSet;
 import java.util.Objects;
 
 /**
- * The gradients of a step and what the trainer knows about them: a scale, layers without a gradient, and sums of
- * squares. A trainer creates one object and sets it before each step; the optimizer only reads it.
+ * The gradients of a step and what the trainer knows about them: a scale, layers without a gradient, sums of squares,
+ * and trust ratios. A trainer creates one object and sets it before each step; the optimizer only reads it.
  *
  * <pre>{@code
  * Gradients gradients = Gradients.of(array);
@@ -22,6 +22,7 @@ public final class Gradients {
     private final BitSet missing = new BitSet();
     private double scale = 1;
     private double[] squares;
+    private double[] trustRatios;
 
     private Gradients(float[] array) {
         this.array = array;
@@ -77,6 +78,20 @@ public final class Gradients {
         return this;
     }
 
+    /**
+     * Sets trust ratios that replace those of the rule, for example computed on another machine, by a controller, or for
+     * a test. A given ratio is used as it is, without the rule's bounds and clip and without {@link
+     * io.github.lars4j.rule.Rule.ZeroNorm}, also for a layer whose treatment says that it has none. The rest of the
+     * rule applies. The setting holds until it is changed.
+     *
+     * @param ratios the ratios by layer index, each finite and 0 or more, or NaN for a layer whose ratio the rule
+     *     computes; not copied. {@code null} if there are none. The step checks length and values
+     */
+    public Gradients trustRatios(double[] ratios) {
+        this.trustRatios = ratios;
+        return this;
+    }
+
     /** Replaces the array. */
     Gradients array(float[] other) {
         this.array = Objects.requireNonNull(other, "gradients");
@@ -102,5 +117,14 @@ public final class Gradients {
 
     double[] squares() {
         return squares;
+    }
+
+    double[] trustRatios() {
+        return trustRatios;
+    }
+
+    /** Returns the given trust ratio of a layer; NaN if there is none. */
+    double trustRatio(int layer) {
+        return trustRatios == null ? Double.NaN : trustRatios[layer];
     }
 }

@@ -1,15 +1,20 @@
 package io.github.lars4j;
 
 import io.github.lars4j.internal.CallGuard;
-import io.github.lars4j.internal.Checks;
 import io.github.lars4j.internal.kernel.KernelWish;
 import io.github.lars4j.internal.kernel.Stripes;
 import io.github.lars4j.internal.passes.Plan;
 import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.rule.Rule;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Objects;
 import java.util.function.DoubleSupplier;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
+import java.util.regex.Pattern;
 
 /**
  * The LARS optimizer: SGD with momentum in which a trust ratio scales the learning rate of each layer (You, Gitman and
@@ -63,21 +68,23 @@ import java.util.function.DoubleSupplier;
  */
 public final class Lars implements AutoCloseable {
 
-    private final State state;
-    private final Step step;
     private final CallGuard guard = new CallGuard();
     private final Gradients plain = Gradients.of(new float[0]);
+    /** Whether the momentum buffer is the caller's. */
+    private final boolean givenBuffer;
+
+    private State state;
+    private Step step;
     private Schedule schedule;
 
-    private Lars(Builder builder) {
-        Layers layers = builder.layers;
-        float[] momentum = builder.momentumBuffer;
-        if (momentum == null && builder.hyperparameters.momentum() != 0) {
-            momentum = new float[(int) layers.end()];
-        }
-        this.state = new State(layers, builder.hyperparameters, momentum);
-        Arrays.fill(state.begun, builder.momentumBuffer != null);
+    private Lars(Builder builder, Setup setup) {
         this.schedule = builder.schedule;
+        this.givenBuffer = builder.momentumBuffer != null;
+        this.state = new State(setup, builder.momentumBuffer);
+        state.momentum = state.momentumFor(setup);
+        for (int i = 0; i < state.begun.length; i++) {
+            state.begun[i] = givenBuffer && state.hasMomentum(i);
+        }
         Decision decision = new Decision(state, builder.onBadGradient, builder.maxGradientNorm);
         KernelWish wish = builder.simd == null ? KernelWish.ofProperty() : builder.simd.wish();
         this.step = new Step(state, decision, builder.carrySums, wish, builder.parallelism, builder.grain);
@@ -210,10 +217,12 @@ public final class Lars implements AutoCloseable {
         try {
             double loss = closure.getAsDouble();
             Arguments.require(params, gradients, state);
+            state.setup.setStep(state.step);
             if (given != null) {
                 Arguments.requireSums(given, gradients, state);
             }
-            double rate = rate();
+            double rate = Profile.rate(schedule, state.step);
+            state.setup.setLearningRates(state.step, rate);
             stepping = true;
             StepReport report = step.take(params, gradients, loss, rate, given);
             guard.leave(CallGuard.Phase.IDLE);
@@ -226,12 +235,6 @@ public final class Lars implements AutoCloseable {
             }
             throw t;
         }
-    }
-
-    /** Returns the learning rate of this step. Builds the message only on failure, because a step must not allocate. */
-    private double rate() {
-        double rate = schedule.rate(state.step);
-        return rate >= 0 && rate <= Double.MAX_VALUE ? rate : Checks.atLeastZero("rate of step " + state.step, rate);
     }
 
     private static double noLoss() {
@@ -261,13 +264,175 @@ public final class Lars implements AutoCloseable {
 
     /**
      * Sets the schedule of the learning rate, from the next step on. Step numbers continue: the next call passes {@link
-     * #steps} to the schedule.
+     * #steps} to the schedule. Groups with a learning rate of their own keep it.
      */
     public void learningRate(Schedule schedule) {
         Objects.requireNonNull(schedule, "schedule");
         CallGuard.Phase before = guard.enter("learningRate", true);
         this.schedule = schedule;
         guard.leave(before);
+    }
+
+    /**
+     * Changes hyperparameters of the optimizer, from the next step on, as {@code param_group["weight_decay"] = 0} does
+     * in PyTorch. Groups that give a value of their own keep it.
+     *
+     * <pre>{@code
+     * lars.change(s -> s.weightDecay(5e-5).momentum(0.95));
+     * }</pre>
+     *
+     * <p>If the momentum of a layer goes from 0 to more than 0, its buffer is allocated by this call, and the layer's
+     * next step counts as its first. If it goes to 0, the momentum gathered so far is lost. {@linkplain
+     * Hyperparameters#momentumCorrection Momentum correction} takes a change of the learning rate or of the trust
+     * coefficient into account. A change of the rule does not convert the momentum; see {@link Snapshot#convertedTo}.
+     *
+     * <p>A call allocates memory and looks at every layer. For a value that changes in every step, use a schedule.
+     *
+     * @param change returns the settings that it is given, with the new values
+     * @throws NullPointerException if {@code change} or its result is {@code null}
+     * @throws IllegalArgumentException if a value is out of its range or contradicts another, or is one that only groups
+     *     have; nothing has changed then
+     * @throws IllegalStateException if another call is in progress, a measured step is not finished, the optimizer is
+     *     closed, or a step or restore has failed halfway
+     */
+    public void change(UnaryOperator<Settings> change) {
+        Settings changes = checked(change);
+        changes.requireForOptimizer();
+        Settings others = changes.withoutLearningRate();
+        change("change", changes.learningRate(), () -> state.setup.withSettings(state.setup.settings.with(others)));
+    }
+
+    /**
+     * Changes hyperparameters of a group, from the next step on; otherwise as {@link #change(UnaryOperator)}. Values that
+     * are not given stay as they are. A value that the group did not give before overrides that of earlier groups in the
+     * layers that both have.
+     *
+     * @param group the name of the group
+     * @throws IllegalArgumentException if there is no such group; otherwise as {@link #change(UnaryOperator)}
+     */
+    public void change(String group, UnaryOperator<Settings> change) {
+        Objects.requireNonNull(group, "group");
+        Settings changes = checked(change);
+        change("change", null, () -> {
+            int index = state.setup.group(group);
+            return state.setup.withSettings(
+                    index, state.setup.groups.get(index).settings().with(changes));
+        });
+    }
+
+    /**
+     * Adds a group of layers, from the next step on; otherwise as {@link Builder#group(String, Pattern,
+     * UnaryOperator)}. Its schedules count the steps of the optimizer: {@code Schedule.constant(0).then(lars.steps(),
+     * schedule)} begins with the group. A program that resumes from a later checkpoint must have the group, too.
+     *
+     * @throws IllegalStateException as {@link #change(UnaryOperator)}
+     */
+    public void addGroup(String name, Pattern pattern, UnaryOperator<Settings> settings) {
+        Objects.requireNonNull(pattern, "pattern");
+        addGroup(name, layer -> pattern.matcher(layer.name()).find(), settings);
+    }
+
+    /**
+     * Adds a group of layers; otherwise as {@link #addGroup(String, Pattern, UnaryOperator)}.
+     *
+     * @param layers whether a layer is in the group
+     */
+    public void addGroup(String name, Predicate<Layer> layers, UnaryOperator<Settings> settings) {
+        Objects.requireNonNull(name, "name");
+        Objects.requireNonNull(layers, "layers");
+        Settings checked = checked(settings);
+        change("addGroup", null, () -> state.setup.withGroup(Group.of(name, layers, checked, state.layers())));
+    }
+
+    private static Settings checked(UnaryOperator<Settings> change) {
+        Objects.requireNonNull(change, "change");
+        Settings settings = Objects.requireNonNull(change.apply(Settings.NONE), "the result of change");
+        settings.requireRanges();
+        return settings;
+    }
+
+    private void change(String call, Schedule rate, Supplier<Setup> changed) {
+        guard.enter(call, false);
+        boolean changing = false;
+        try {
+            Setup setup = changed.get();
+            setup.requireKnownRatios();
+            Savable.require(setup);
+            float[] momentum = state.momentumFor(setup);
+            changing = true;
+            state.change(setup, momentum);
+            if (rate != null) {
+                schedule = rate;
+            }
+            refit();
+            guard.leave(CallGuard.Phase.IDLE);
+        } catch (Throwable t) {
+            if (changing) {
+                guard.broken(t);
+            } else {
+                guard.leave(CallGuard.Phase.IDLE);
+            }
+            throw t;
+        }
+    }
+
+    /**
+     * Adds layers, as PyTorch's {@code add_param_group} does. The present layers keep their momentum and all else that
+     * the optimizer knows of them; the first step of each new one is its first, and in a {@linkplain
+     * Builder#momentumBuffer caller's momentum buffer} its part becomes 0. New layers belong to the groups whose patterns
+     * or predicates match them; {@link #addGroup} can add a group for them afterwards.
+     *
+     * @param all the present layers, in the same order and at the same offsets, followed by the new ones; for example
+     *     from the same {@link Layers.Builder}, which can be used further. The treatments of the present layers may
+     *     differ and replace those before
+     * @throws NullPointerException if {@code all} is {@code null}
+     * @throws IllegalArgumentException if the present layers are not the first of {@code all}, if the layers end too
+     *     late or a checkpoint of them could not be written (see {@link Builder#build}), or if the {@linkplain
+     *     Builder#momentumBuffer caller's momentum buffer} is too short; nothing has changed then
+     * @throws IllegalStateException as {@link #change(UnaryOperator)}
+     */
+    public void addLayers(Layers all) {
+        Objects.requireNonNull(all, "all");
+        guard.enter("addLayers", false);
+        try {
+            all.requireBeginWith("all", state.layers());
+            requireFits(all);
+            Setup setup = state.setup.withLayers(all);
+            Savable.require(setup);
+            State extended = state.withLayers(setup, bufferFor(setup));
+            Step stepped = step.of(extended);
+            step.close();
+            state = extended;
+            step = stepped;
+        } finally {
+            guard.leave(CallGuard.Phase.IDLE);
+        }
+    }
+
+    /** Returns the present momentum buffer, or a copy that is long enough for more layers; {@code null} if none is needed. */
+    private float[] bufferFor(Setup more) {
+        float[] buffer = state.momentumFor(more);
+        if (givenBuffer) {
+            Arguments.requireLength("momentumBuffer", buffer, more.layers);
+        }
+        boolean fits = buffer == null || buffer.length >= more.layers.end();
+        return fits ? buffer : Arrays.copyOf(buffer, (int) more.layers.end());
+    }
+
+    /** Plans the work of a step anew if the setup has changed so much that the present plan does not fit it. */
+    private void refit() {
+        if (!step.fits()) {
+            Step stepped = step.of(state);
+            step.close();
+            step = stepped;
+        }
+    }
+
+    private static void requireFits(Layers layers) {
+        if (layers.end() > Builder.MOST_ELEMENTS) {
+            throw new IllegalArgumentException(
+                    "layers end at " + layers.end() + "; they must end at or before " + Builder.MOST_ELEMENTS);
+        }
     }
 
     /**
@@ -280,12 +445,34 @@ public final class Lars implements AutoCloseable {
 
     /** Returns the layers with their current treatments. */
     public Layers layers() {
-        return state.layers;
+        return state.layers();
     }
 
-    /** Returns the current hyperparameters, including the rule. */
+    /**
+     * Returns the optimizer's own hyperparameters, including the rule, with the values of the next step. The settings of
+     * groups are not among them. If a schedule gives the next step a momentum of 0, Nesterov momentum is off.
+     *
+     * @throws IllegalArgumentException if a schedule returns a number out of range for the next step
+     */
     public Hyperparameters hyperparameters() {
-        return state.hyperparameters;
+        return state.hyperparameters();
+    }
+
+    /**
+     * Returns the hyperparameters of a layer with the values of the next step, its groups and its treatment taken into
+     * account: the weight decay is 0 if the treatment excludes it.
+     *
+     * @param layer the index of the layer
+     * @throws IndexOutOfBoundsException if there is no such layer
+     * @throws IllegalArgumentException if a schedule returns a number out of range for the next step
+     */
+    public Hyperparameters hyperparameters(int layer) {
+        return state.setup.profileOf(state.layers().checked("layer", layer)).hyperparameters(state.step);
+    }
+
+    /** Returns the groups, in the order in which they were added, with their current settings. */
+    public List<Group> groups() {
+        return state.setup.groups;
     }
 
     /** Returns a copy of the state, for {@link #restore}. */
@@ -294,22 +481,28 @@ public final class Lars implements AutoCloseable {
     }
 
     /**
-     * Restores a state: momentum, number of steps and of refused steps, which layers have taken a step, hyperparameters
-     * and treatments. The schedule is kept. The weights are not part of a snapshot; the trainer restores them.
+     * Restores a state: momentum, number of steps and of refused steps, which layers have taken a step, hyperparameters,
+     * groups and treatments. Groups are found by name; those that the snapshot does not have stay as they are. Schedules
+     * and maximum norms are kept. The weights are not part of a snapshot; the trainer restores them.
      *
      * <p>This is allowed after a step or restore has failed halfway, and makes the optimizer usable again. If the
      * restore itself fails halfway, for lack of memory, the optimizer must be restored again.
      *
      * @throws NullPointerException if {@code snapshot} is {@code null}
-     * @throws IllegalArgumentException if its layers differ from the optimizer's in number, name or length; nothing has
-     *     changed then
+     * @throws IllegalArgumentException if its layers differ from the optimizer's in number, name or length; if it has a
+     *     group that the optimizer does not have; or if its hyperparameters or its momentum contradict those of a group
+     *     or a schedule that is kept. Nothing has changed then
      * @throws IllegalStateException if another call is in progress, or the optimizer is closed
      */
     public void restore(Snapshot snapshot) {
         Objects.requireNonNull(snapshot, "snapshot");
-        snapshot.layers().requireSameTensors("snapshot", state.layers);
+        snapshot.layers().requireSameTensors("snapshot", state.layers());
         lendToRestore(live -> {
-            live.change().take(snapshot.state());
+            State saved = snapshot.state();
+            State before = live.read();
+            Setup restored = before.setup.restoredFrom(saved.setup, before.identity());
+            float[] momentum = before.momentumFor(restored);
+            live.change().take(saved, restored, momentum);
             return null;
         });
     }
@@ -333,6 +526,7 @@ public final class Lars implements AutoCloseable {
         try {
             T result = use.of(live);
             step.forgetCarried();
+            refit();
             guard.leave(CallGuard.Phase.IDLE);
             return result;
         } catch (Throwable t) {
@@ -364,7 +558,7 @@ public final class Lars implements AutoCloseable {
         }
     }
 
-    /** Describes the kernels, the arrays that pass 1 reads, and the plan of work. */
+    /** Describes the kernels, the arrays that pass 1 reads, the groups, and the plan of work. */
     @Override
     public String toString() {
         return step.toString();
@@ -386,13 +580,8 @@ public final class Lars implements AutoCloseable {
 
         private final Layers layers;
         private Schedule schedule;
-        private Rule rule = Hyperparameters.DEFAULT.rule();
-        private double trustCoefficient = Hyperparameters.DEFAULT.trustCoefficient();
-        private double weightDecay = Hyperparameters.DEFAULT.weightDecay();
-        private double momentum = Hyperparameters.DEFAULT.momentum();
-        private double dampening = Hyperparameters.DEFAULT.dampening();
-        private boolean nesterov = Hyperparameters.DEFAULT.nesterov();
-        private boolean momentumCorrection = Hyperparameters.DEFAULT.momentumCorrection();
+        private Settings settings = Settings.of(Hyperparameters.DEFAULT);
+        private final List<Group> groups = new ArrayList<>();
         private double maxGradientNorm = Double.POSITIVE_INFINITY;
         private OnBadGradient onBadGradient = OnBadGradient.THROW;
         private boolean carrySums;
@@ -402,8 +591,6 @@ public final class Lars implements AutoCloseable {
         private float[] momentumBuffer;
         private int parallelism = 1;
         private Plan.Grain grain = Plan.Grain.USUAL;
-
-        private Hyperparameters hyperparameters;
 
         private Builder(Layers layers) {
             this.layers = Objects.requireNonNull(layers, "layers");
@@ -426,41 +613,53 @@ public final class Lars implements AutoCloseable {
 
         /**
          * Sets the rule and all hyperparameters except the learning rate at once, for example those of a checkpoint. A
-         * later call of another setter replaces the value that it sets.
+         * later call of another setter replaces the value that it sets; that of {@link #rule} must follow if the
+         * checkpoint's rule has a {@linkplain Rule#of trust ratio of one's own}.
          */
         public Builder hyperparameters(Hyperparameters hyperparameters) {
-            this.rule =
-                    Objects.requireNonNull(hyperparameters, "hyperparameters").rule();
-            this.trustCoefficient = hyperparameters.trustCoefficient();
-            this.weightDecay = hyperparameters.weightDecay();
-            this.momentum = hyperparameters.momentum();
-            this.dampening = hyperparameters.dampening();
-            this.nesterov = hyperparameters.nesterov();
-            this.momentumCorrection = hyperparameters.momentumCorrection();
+            settings = settings.with(Settings.of(Objects.requireNonNull(hyperparameters, "hyperparameters")));
             return this;
         }
 
         /** Sets the variant of LARS; by default {@link io.github.lars4j.rule.Dialects#PAPER}. */
         public Builder rule(Rule rule) {
-            this.rule = Objects.requireNonNull(rule, "rule");
+            settings = settings.rule(rule);
             return this;
         }
 
         /** Sets the trust coefficient η: finite, more than 0; 0.001 by default. */
         public Builder trustCoefficient(double trustCoefficient) {
-            this.trustCoefficient = trustCoefficient;
+            settings = settings.trustCoefficient(trustCoefficient);
+            return this;
+        }
+
+        /** Sets the trust coefficient η as a function of the step; see {@link Settings#trustCoefficient(Schedule)}. */
+        public Builder trustCoefficient(Schedule trustCoefficient) {
+            settings = settings.trustCoefficient(trustCoefficient);
             return this;
         }
 
         /** Sets the weight decay β: finite, 0 or more; 0 by default. */
         public Builder weightDecay(double weightDecay) {
-            this.weightDecay = weightDecay;
+            settings = settings.weightDecay(weightDecay);
+            return this;
+        }
+
+        /** Sets the weight decay β as a function of the step; see {@link Settings#weightDecay(Schedule)}. */
+        public Builder weightDecay(Schedule weightDecay) {
+            settings = settings.weightDecay(weightDecay);
             return this;
         }
 
         /** Sets the momentum μ: finite, 0 or more; 0 by default, which keeps no momentum buffer. */
         public Builder momentum(double momentum) {
-            this.momentum = momentum;
+            settings = settings.momentum(momentum);
+            return this;
+        }
+
+        /** Sets the momentum μ as a function of the step; see {@link Settings#momentum(Schedule)}. */
+        public Builder momentum(Schedule momentum) {
+            settings = settings.momentum(momentum);
             return this;
         }
 
@@ -469,19 +668,58 @@ public final class Lars implements AutoCloseable {
          * on a layer's first step. Without momentum it has no effect.
          */
         public Builder dampening(double dampening) {
-            this.dampening = dampening;
+            settings = settings.dampening(dampening);
             return this;
         }
 
         /** Enables Nesterov momentum, which requires momentum above 0 and dampening 0; off by default. */
         public Builder nesterov(boolean nesterov) {
-            this.nesterov = nesterov;
+            settings = settings.nesterov(nesterov);
             return this;
         }
 
         /** Enables {@linkplain Hyperparameters#momentumCorrection momentum correction}; off by default. */
         public Builder momentumCorrection(boolean momentumCorrection) {
-            this.momentumCorrection = momentumCorrection;
+            settings = settings.momentumCorrection(momentumCorrection);
+            return this;
+        }
+
+        /**
+         * Adds a group: layers with hyperparameters of their own, like a parameter group of PyTorch. What the group does
+         * not give comes from the optimizer. A layer may be in several groups; if two of them give the same value, that
+         * of the later group counts.
+         *
+         * <pre>{@code
+         * .group("biases", Pattern.compile("bias$"), g -> g.rateFactor(0.01))
+         * .group("head", Pattern.compile("^fc2"), g -> g.learningRate(Schedule.cosine(1.0, 10_000)).momentum(0.95))
+         * }</pre>
+         *
+         * <p>The {@link io.github.lars4j.rule.Treatment} of a layer applies as well: without decay, its weight decay is 0
+         * whatever its groups give, and its rate factor multiplies theirs. A group's weight decay of 0 does not turn off
+         * the trust ratio, unless its rule says so; {@link io.github.lars4j.rule.Treatment#PLAIN} turns off both.
+         *
+         * @param name the name, unique among the groups
+         * @param pattern the layers whose name contains a match of it
+         * @param settings returns the settings that it is given, with the values of the group
+         * @throws IllegalArgumentException if there is a group of this name, if no layer matches, or if a value is out of
+         *     its range. {@link #build} checks whether the values contradict each other
+         */
+        public Builder group(String name, Pattern pattern, UnaryOperator<Settings> settings) {
+            Objects.requireNonNull(pattern, "pattern");
+            return group(name, layer -> pattern.matcher(layer.name()).find(), settings);
+        }
+
+        /**
+         * Adds a group; otherwise as {@link #group(String, Pattern, UnaryOperator)}.
+         *
+         * @param layers whether a layer is in the group, for example {@code layer -> layer.shape().size() <= 1}
+         */
+        public Builder group(String name, Predicate<Layer> layers, UnaryOperator<Settings> settings) {
+            Objects.requireNonNull(name, "name");
+            Objects.requireNonNull(layers, "layers");
+            Group group = Group.of(name, layers, checked(settings), this.layers);
+            Setup.requireNew(group, groups);
+            groups.add(group);
             return this;
         }
 
@@ -490,11 +728,8 @@ public final class Lars implements AutoCloseable {
          * larger, all gradients are scaled down to it before the rule sees them. This needs no further pass over
          * memory, but requires the sums of all layers before the first write.
          *
-         * <p>The norm is taken over the layers of this optimizer only. If several optimizers share one array as
-         * parameter groups, each clips by its own norm, whereas {@code torch.nn.utils.clip_grad_norm_} clips all
-         * parameters by their common norm (plus 1e-6). To clip by the common norm, call {@link Lars#measure} on every
-         * optimizer. Let G be the square root of the sum of all {@link LayerSums#gradients}; then multiply {@link
-         * Gradients#scale} by {@code min(1, norm / (scale · G))} and call {@link Lars#update} on every optimizer.
+         * <p>Layers in a group with a {@linkplain Settings#maxGradientNorm maximum norm of its own} are not among them:
+         * the group's norm clips them.
          */
         public Builder maxGradientNorm(double norm) {
             this.maxGradientNorm = norm;
@@ -569,8 +804,9 @@ public final class Lars implements AutoCloseable {
             if (schedule == null) {
                 throw new IllegalStateException("learningRate was not given; it has no default");
             }
-            hyperparameters = new Hyperparameters(
-                    rule, trustCoefficient, weightDecay, momentum, dampening, nesterov, momentumCorrection);
+            settings.requireConsistent();
+            Setup setup = new Setup(layers, settings, groups);
+            setup.requireKnownRatios();
             if (!(maxGradientNorm > 0)) {
                 throw new IllegalArgumentException(
                         "maxGradientNorm is " + maxGradientNorm + "; it must be more than 0");
@@ -579,15 +815,12 @@ public final class Lars implements AutoCloseable {
                 throw new IllegalArgumentException(
                         "parallelism is " + parallelism + "; it must be in [1, " + MOST_THREADS + "]");
             }
-            if (layers.end() > MOST_ELEMENTS) {
-                throw new IllegalArgumentException(
-                        "layers end at " + layers.end() + "; they must end at or before " + MOST_ELEMENTS);
-            }
-            Savable.require(layers, momentum != 0);
+            requireFits(layers);
+            Savable.require(setup);
             if (momentumBuffer != null) {
-                Arguments.requireMomentumBuffer(momentumBuffer, layers, momentum);
+                Arguments.requireMomentumBuffer(momentumBuffer, setup);
             }
-            return new Lars(this);
+            return new Lars(this, setup);
         }
     }
 }

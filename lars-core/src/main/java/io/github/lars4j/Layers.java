@@ -4,6 +4,7 @@ import io.github.lars4j.internal.Checks;
 import io.github.lars4j.rule.Treatment;
 import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Iterator;
@@ -11,6 +12,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
@@ -26,8 +29,7 @@ import java.util.stream.Collectors;
  * }</pre>
  *
  * <p>Weights, gradients and momentum share this layout. There may be gaps between layers, which the optimizer never
- * reads or writes. Several optimizers can therefore share the arrays, as parameter groups; each then clips by the norm
- * of its own layers (see {@link Lars.Builder#maxGradientNorm}).
+ * reads or writes. {@link Lars.Builder#group} gives some of the layers hyperparameters of their own.
  *
  * <p>Immutable and safe for use by several threads.
  */
@@ -165,6 +167,27 @@ public final class Layers implements Iterable<Layer> {
         }
     }
 
+    /**
+     * Checks that the first of these layers are others, in the same order and at the same offsets.
+     *
+     * @param what the name of these layers in the message
+     * @throws IllegalArgumentException if they are not
+     */
+    void requireBeginWith(String what, Layers others) {
+        if (size() < others.size()) {
+            throw new IllegalArgumentException(
+                    what + " has " + size() + " layers; it must have at least " + others.size());
+        }
+        for (int i = 0; i < others.size(); i++) {
+            Layer other = others.get(i);
+            if (!get(i).withTreatment(other.treatment()).equals(other)) {
+                throw new IllegalArgumentException(what + " has layer \"" + get(i).name() + "\" at index " + i
+                        + ", offset " + get(i).offset() + ", with shape " + get(i).shape() + "; it must be \""
+                        + other.name() + "\", offset " + other.offset() + ", with shape " + other.shape());
+            }
+        }
+    }
+
     /** Returns the index after the last element of any layer, which is the minimum length of the arrays. */
     public long end() {
         return end;
@@ -208,18 +231,12 @@ public final class Layers implements Iterable<Layer> {
      * Builds a layout. Each layer starts where the layer added before it ends, unless {@link #at} says otherwise.
      *
      * <p>The {@code treat} methods change the layers added so far, and not those added later. Layers that none of them
-     * changes have {@link Treatment#FULL}. A treatment replaces the layer's earlier treatment completely: if several
-     * apply to a layer, only the last counts. In this example {@code bn1.bias} ends up with the full learning rate:
+     * changes have {@link Treatment#FULL}. A treatment replaces the layer's earlier treatment completely; an operator
+     * changes one thing and keeps the rest:
      *
      * <pre>{@code
-     * builder.treat(Pattern.compile("bias$"), Treatment.FULL.withRateFactor(0.01))    // biases: rate x 0.01
-     *         .treat(Pattern.compile("^bn"), Treatment.PLAIN)                          // bn1.bias: rate x 1 again
-     * }</pre>
-     *
-     * <p>To give such a layer both properties, add a third call:
-     *
-     * <pre>{@code
-     *         .treat(Pattern.compile("^bn.*bias$"), Treatment.PLAIN.withRateFactor(0.01))
+     * builder.treatOneDimensional(Treatment.PLAIN)                           // no weight decay, no trust ratio
+     *         .treat(Pattern.compile("bias$"), t -> t.withRateFactor(0.01))  // biases: also 1/100 of the rate
      * }</pre>
      *
      * <p>Not safe for use by several threads.
@@ -295,13 +312,48 @@ public final class Layers implements Iterable<Layer> {
          * @throws IllegalArgumentException if no name matches; use {@link #treatIfPresent} if that is not an error
          */
         public Builder treat(Pattern pattern, Treatment treatment) {
-            Objects.requireNonNull(pattern, "pattern");
             Objects.requireNonNull(treatment, "treatment");
+            requireMatch(pattern);
+            return treatIfPresent(pattern, treatment);
+        }
+
+        private void requireMatch(Pattern pattern) {
+            Objects.requireNonNull(pattern, "pattern");
             if (layers.stream().noneMatch(layer -> pattern.matcher(layer.name()).find())) {
                 throw new IllegalArgumentException("pattern is \"" + pattern
                         + "\"; it must match the name of a layer added so far: " + firstNames());
             }
-            return treatIfPresent(pattern, treatment);
+        }
+
+        /**
+         * Changes the treatment of every layer added so far whose name contains a match of {@code pattern}, and keeps
+         * what the change does not concern:
+         *
+         * <pre>{@code
+         * builder.treatOneDimensional(Treatment.PLAIN)
+         *         .treat(Pattern.compile("bias$"), t -> t.withRateFactor(0.01)) // still no decay, no trust ratio
+         * }</pre>
+         *
+         * @throws IllegalArgumentException if no name matches
+         */
+        public Builder treat(Pattern pattern, UnaryOperator<Treatment> change) {
+            Objects.requireNonNull(change, "change");
+            requireMatch(pattern);
+            return treat(layer -> pattern.matcher(layer.name()).find(), change);
+        }
+
+        /** Changes the layers that match; if the change fails for one of them, it changes none. */
+        private Builder treat(Predicate<Layer> matching, UnaryOperator<Treatment> change) {
+            List<Layer> changed = new ArrayList<>();
+            for (Layer layer : layers) {
+                changed.add(
+                        matching.test(layer)
+                                ? layer.withTreatment(
+                                        Objects.requireNonNull(change.apply(layer.treatment()), "the result of change"))
+                                : layer);
+            }
+            Collections.copy(layers, changed);
+            return this;
         }
 
         /** Lists the names of the first three layers, for a message. */
@@ -334,6 +386,15 @@ public final class Layers implements Iterable<Layer> {
          */
         public Builder treatOneDimensional(Treatment treatment) {
             Objects.requireNonNull(treatment, "treatment");
+            return treatOneDimensional(before -> treatment);
+        }
+
+        /**
+         * Changes the treatment of every layer added so far that has at most one dimension, and keeps what the change
+         * does not concern; otherwise as {@link #treatOneDimensional(Treatment)}.
+         */
+        public Builder treatOneDimensional(UnaryOperator<Treatment> change) {
+            Objects.requireNonNull(change, "change");
             if (layers.isEmpty()) {
                 throw new IllegalStateException(
                         "treatOneDimensional was called before a layer was added; it treats the layers added so far");
@@ -343,8 +404,7 @@ public final class Layers implements Iterable<Layer> {
                         "layer \"" + layers.get(shaped.nextClearBit(0)).name()
                                 + "\" was added by its length; treatOneDimensional needs every shape, so use addTensor");
             }
-            layers.replaceAll(layer -> layer.shape().size() <= 1 ? layer.withTreatment(treatment) : layer);
-            return this;
+            return treat(layer -> layer.shape().size() <= 1, change);
         }
 
         /**

@@ -1,17 +1,24 @@
 package io.github.lars4j;
 
 import io.github.lars4j.internal.Checks;
-import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.rule.Rule;
 import io.github.lars4j.rule.Treatment;
 import io.github.lars4j.safetensors.SafeTensorsException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
+import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.function.Function;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /**
  * Converts a state, except its momentum, to the metadata of a checkpoint and back. Each state has exactly one metadata
@@ -20,49 +27,130 @@ import java.util.stream.Collectors;
  * <p>Entry {@code layer.7} describes layer 7 by these fields, separated by one space: offset, shape as {@code [64,3]},
  * decay, adapt, rate factor, begun, last learning rate, last trust ratio, name. Doubles are written by {@link
  * Double#toString}, which preserves their bits.
+ *
+ * <p>In format 2, two more fields precede the name: the trust coefficient that momentum correction needs, and the
+ * indices of the layer's groups as {@code 0,2}, or {@code -}. The entries of group 2 begin with {@code group.2.}: its
+ * name, and the values that it gives. Entry {@code schedules} lists the values that are schedules, whose entries have
+ * the value of the next step.
  */
 final class Manifest {
 
     private static final String FORMAT = "lars4j.checkpoint";
+    /** The first format, which is written whenever it suffices. */
     private static final String VERSION = "1";
+
+    /** The format of groups, of schedules of other values than the rate, and of rules that {@link RuleText} describes. */
+    private static final String VERSION_TWO = "2";
+
     private static final String WEIGHTS = "weights";
     private static final String NESTEROV = "nesterov";
+    private static final String GROUP = "group.";
+    private static final String NAME = ".name";
+    private static final String SCHEDULES = "schedules";
     private static final int LAYER_FIELDS = 9;
+    /** The entries that every optimizer has, of those that a group need not have. */
+    private static final List<String> OF_EVERY_OPTIMIZER =
+            List.of("rule.ratio", "trustCoefficient", "weightDecay", "momentum", "dampening", "momentumCorrection");
 
     private Manifest() {}
 
     /** Returns the metadata of a state; {@code weights} says whether the file contains the weights. */
     static Map<String, String> write(State state, boolean weights) {
-        Hyperparameters hyper = state.hyperparameters;
-        Rule rule = hyper.rule();
+        boolean formatTwo = needsFormatTwo(state);
         Map<String, String> text = new TreeMap<>();
-        text.put(FORMAT, VERSION);
+        text.put(FORMAT, formatTwo ? VERSION_TWO : VERSION);
         text.put(WEIGHTS, String.valueOf(weights));
         text.put("step", String.valueOf(state.step));
         text.put("refusals", String.valueOf(state.refusals));
-        text.put("rule.ratio", rule.ratio().name());
-        text.put("rule.entry", rule.entry().name());
-        text.put("rule.zeroNorm", rule.zeroNorm().name());
-        text.put("rule.clip", String.valueOf(rule.clip()));
-        text.put("rule.adaptWithoutDecay", String.valueOf(rule.adaptWithoutDecay()));
-        text.put("rule.epsilon", String.valueOf(rule.epsilon()));
-        text.put("trustCoefficient", String.valueOf(hyper.trustCoefficient()));
-        text.put("weightDecay", String.valueOf(hyper.weightDecay()));
-        text.put("momentum", String.valueOf(hyper.momentum()));
-        text.put("dampening", String.valueOf(hyper.dampening()));
-        text.put(NESTEROV, String.valueOf(hyper.nesterov()));
-        text.put("momentumCorrection", String.valueOf(hyper.momentumCorrection()));
-        for (int i = 0; i < state.layers.size(); i++) {
-            Layer layer = state.layers.get(i);
+        write(state.setup.settings, state.step, "", text);
+        List<Group> groups = state.setup.groups;
+        for (int g = 0; g < groups.size(); g++) {
+            text.put(GROUP + g + NAME, groups.get(g).name());
+            write(groups.get(g).settings(), state.step, GROUP + g + ".", text);
+        }
+        for (int i = 0; i < state.layers().size(); i++) {
+            Layer layer = state.layers().get(i);
             Treatment treatment = layer.treatment();
             String shape = layer.shape().stream().map(String::valueOf).collect(Collectors.joining(",", "[", "]"));
             text.put(
                     "layer." + i,
                     layer.offset() + " " + shape + " " + treatment.decay() + " " + treatment.adapt() + " "
                             + treatment.rateFactor() + " " + state.begun[i] + " " + state.learningRates[i] + " "
-                            + state.trustRatios[i] + " " + layer.name());
+                            + state.trustRatios[i] + " "
+                            + (formatTwo ? state.trustCoefficients[i] + " " + groupsOf(i, groups) + " " : "")
+                            + layer.name());
         }
         return text;
+    }
+
+    private static boolean needsFormatTwo(State state) {
+        Settings settings = state.setup.settings;
+        if (!state.setup.groups.isEmpty()
+                || RuleText.needsFormatTwo(settings.rule())
+                || !schedules(settings).isEmpty()) {
+            return true;
+        }
+        for (int i = 0; i < state.begun.length; i++) {
+            Profile profile = state.setup.profileOf(i);
+            if (profile.momentumCorrection
+                    && state.trustCoefficients[i] != profile.coefficientToCorrect(state.learningRates[i])) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Adds the values that settings give, except learning rates and maximum norms, which are not saved. */
+    private static void write(Settings settings, long step, String prefix, Map<String, String> text) {
+        if (settings.rule() != null) {
+            Map<String, String> rule = new TreeMap<>();
+            RuleText.write(settings.rule(), rule);
+            rule.forEach((key, value) -> text.put(prefix + key, value));
+        }
+        put(text, prefix + "trustCoefficient", at(settings.trustCoefficient(), step));
+        put(text, prefix + "weightDecay", at(settings.weightDecay(), step));
+        put(text, prefix + "momentum", at(settings.momentum(), step));
+        put(text, prefix + "dampening", settings.dampening());
+        put(text, prefix + NESTEROV, settings.nesterov());
+        put(text, prefix + "momentumCorrection", settings.momentumCorrection());
+        put(text, prefix + "rateFactor", settings.rateFactor());
+        List<String> schedules = schedules(settings);
+        if (!schedules.isEmpty()) {
+            text.put(prefix + SCHEDULES, String.join(",", schedules));
+        }
+    }
+
+    private static void put(Map<String, String> text, String key, Object value) {
+        if (value != null) {
+            text.put(key, String.valueOf(value));
+        }
+    }
+
+    private static Double at(Schedule value, long step) {
+        return value == null ? null : value.rate(step);
+    }
+
+    /** Returns the names of the values that are schedules. A checkpoint contains their values in the next step. */
+    private static List<String> schedules(Settings settings) {
+        List<String> names = new ArrayList<>();
+        addSchedule(names, "trustCoefficient", settings.trustCoefficient());
+        addSchedule(names, "weightDecay", settings.weightDecay());
+        addSchedule(names, "momentum", settings.momentum());
+        return names;
+    }
+
+    private static void addSchedule(List<String> names, String name, Schedule value) {
+        if (Settings.isSchedule(value)) {
+            names.add(name);
+        }
+    }
+
+    private static String groupsOf(int layer, List<Group> groups) {
+        String indices = IntStream.range(0, groups.size())
+                .filter(g -> groups.get(g).has(layer))
+                .mapToObj(String::valueOf)
+                .collect(Collectors.joining(","));
+        return indices.isEmpty() ? "-" : indices;
     }
 
     /**
@@ -73,29 +161,30 @@ final class Manifest {
      */
     static void requireNotNewer(Path path, Map<String, String> text) throws SafeTensorsException {
         String version = text.getOrDefault(FORMAT, VERSION);
-        if (version.matches("[1-9][0-9]{0,8}") && !version.equals(VERSION)) {
+        if (version.matches("[1-9][0-9]{0,8}") && !isKnown(version)) {
             throw new SafeTensorsException(path + ": metadata \"" + FORMAT + "\" is \"" + version
                     + "\": a newer version of lars4j has written this checkpoint, in format " + version
-                    + "; this version reads format " + VERSION);
+                    + "; this version reads formats " + VERSION + " and " + VERSION_TWO);
         }
     }
 
     /**
      * Reads the metadata that {@link #write} has written. If {@code nesterov} is missing, as in old files, it is false.
      *
+     * @param ownRules returns a rule with the trust ratio of one's own that has this name
      * @return the state, without momentum
      * @throws SafeTensorsException if {@link #write} cannot have written this metadata
      */
-    static State read(Map<String, String> text) throws SafeTensorsException {
+    static State read(Map<String, String> text, Function<String, Rule> ownRules) throws SafeTensorsException {
         String version = text.get(FORMAT);
-        if (!VERSION.equals(version)) {
+        if (!isKnown(version)) {
             throw new SafeTensorsException("metadata \"" + FORMAT + "\" is "
-                    + (version == null ? "missing" : SafeTensorsException.quote(version)) + "; it must be \"" + VERSION
-                    + "\" in a checkpoint");
+                    + inWords("missing", version) + "; it must be \"" + VERSION
+                    + "\" or \"" + VERSION_TWO + "\" in a checkpoint");
         }
         State state;
         try {
-            state = parse(text);
+            state = parse(text, VERSION_TWO.equals(version), ownRules);
         } catch (IllegalArgumentException e) {
             // Not as the cause: its message quotes the bad value in full, which could flood a log.
             throw new SafeTensorsException("the metadata is not that of a checkpoint: "
@@ -105,41 +194,38 @@ final class Manifest {
         return state;
     }
 
+    private static boolean isKnown(String version) {
+        return VERSION.equals(version) || VERSION_TWO.equals(version);
+    }
+
     static boolean hasWeights(Map<String, String> text) {
         return Boolean.parseBoolean(text.get(WEIGHTS));
     }
 
-    private static State parse(Map<String, String> text) {
-        Rule rule = new Rule(
-                Rule.Ratio.valueOf(value(text, "rule.ratio")),
-                Rule.Entry.valueOf(value(text, "rule.entry")),
-                Rule.ZeroNorm.valueOf(value(text, "rule.zeroNorm")),
-                Boolean.parseBoolean(value(text, "rule.clip")),
-                Boolean.parseBoolean(value(text, "rule.adaptWithoutDecay")),
-                Double.parseDouble(value(text, "rule.epsilon")));
-        Hyperparameters hyper = new Hyperparameters(
-                rule,
-                Double.parseDouble(value(text, "trustCoefficient")),
-                Double.parseDouble(value(text, "weightDecay")),
-                Double.parseDouble(value(text, "momentum")),
-                Double.parseDouble(value(text, "dampening")),
-                Boolean.parseBoolean(text.get(NESTEROV)),
-                Boolean.parseBoolean(value(text, "momentumCorrection")));
+    private static State parse(Map<String, String> text, boolean formatTwo, Function<String, Rule> ownRules) {
+        int fieldsOfLayer = formatTwo ? LAYER_FIELDS + 2 : LAYER_FIELDS;
         List<String[]> lines = new ArrayList<>();
-        List<Layer> layers = new ArrayList<>();
-        while (text.containsKey("layer." + layers.size())) {
-            String[] fields = value(text, "layer." + layers.size()).split(" ", LAYER_FIELDS);
-            if (fields.length < LAYER_FIELDS) {
-                throw new IllegalArgumentException("layer." + layers.size() + " has " + fields.length + " fields");
+        List<Layer> ofLines = new ArrayList<>();
+        while (text.containsKey("layer." + ofLines.size())) {
+            String[] fields = value(text, "layer." + ofLines.size()).split(" ", fieldsOfLayer);
+            if (fields.length < fieldsOfLayer) {
+                throw new IllegalArgumentException("layer." + ofLines.size() + " has " + fields.length + " fields");
             }
             Treatment treatment = new Treatment(
                     Boolean.parseBoolean(fields[2]), Boolean.parseBoolean(fields[3]), Double.parseDouble(fields[4]));
             List<Long> shape = shape(fields[1]);
-            layers.add(new Layer(
-                    fields[8], Long.parseLong(fields[0]), shape, Layer.elements(fields[8], shape), treatment));
+            String name = fields[fieldsOfLayer - 1];
+            ofLines.add(new Layer(name, Long.parseLong(fields[0]), shape, Layer.elements(name, shape), treatment));
             lines.add(fields);
         }
-        State state = new State(new Layers(layers), hyper, null);
+        Layers layers = new Layers(ofLines);
+        for (String name : OF_EVERY_OPTIMIZER) {
+            value(text, name);
+        }
+        Settings settings = settings(text, ownRules).nesterov(Boolean.parseBoolean(text.get(NESTEROV)));
+        settings.requireForOptimizer();
+        List<Group> groups = formatTwo ? groups(text, layers, lines, ownRules) : List.of();
+        State state = new State(new Setup(layers, settings, groups), null);
         value(text, WEIGHTS);
         state.step = Checks.atLeast(0, "step", Long.parseLong(value(text, "step")));
         state.refusals = Checks.atLeast(0, "refusals", Long.parseLong(value(text, "refusals")));
@@ -148,11 +234,102 @@ final class Manifest {
             state.begun[i] = Boolean.parseBoolean(fields[5]);
             state.learningRates[i] = Checks.atLeastZero("last learning rate", Double.parseDouble(fields[6]));
             state.trustRatios[i] = Checks.atLeastZero("last trust ratio", Double.parseDouble(fields[7]));
+            state.trustCoefficients[i] = formatTwo
+                    ? Checks.atLeastZero("last trust coefficient", Double.parseDouble(fields[8]))
+                    : state.setup.profileOf(i).coefficientToCorrect(state.learningRates[i]);
         }
         return state;
     }
 
-    private static String value(Map<String, String> text, String key) {
+    private static Rule rule(Map<String, String> text, Function<String, Rule> ownRules) {
+        String own = text.get("rule.own");
+        return RuleText.read(text, own == null ? null : ownRules.apply(own));
+    }
+
+    private static List<Group> groups(
+            Map<String, String> text, Layers layers, List<String[]> lines, Function<String, Rule> ownRules) {
+        NavigableMap<String, String> sorted = new TreeMap<>(text);
+        List<BitSet> members = members(text, lines);
+        List<Group> groups = new ArrayList<>();
+        Set<String> names = new HashSet<>();
+        for (BitSet ofGroup : members) {
+            String prefix = GROUP + groups.size() + ".";
+            Map<String, String> own = new TreeMap<>();
+            // '/' is the character after '.'.
+            sorted.subMap(prefix, GROUP + groups.size() + "/")
+                    .forEach((key, value) -> own.put(key.substring(prefix.length()), value));
+            String name = own.get("name");
+            if (!names.add(name)) {
+                throw new IllegalArgumentException("two groups have the name " + name);
+            }
+            groups.add(new Group(name, null, settings(own, ownRules), layers, ofGroup));
+        }
+        return groups;
+    }
+
+    /** Returns the indices of the layers of each group. A restore may have left a group without layers. */
+    private static List<BitSet> members(Map<String, String> text, List<String[]> lines) {
+        List<BitSet> members = new ArrayList<>();
+        while (text.containsKey(GROUP + members.size() + NAME)) {
+            members.add(new BitSet());
+        }
+        for (int i = 0; i < lines.size(); i++) {
+            String indices = lines.get(i)[LAYER_FIELDS];
+            if (!indices.equals("-")) {
+                for (String index : indices.split(",", -1)) {
+                    int group = Integer.parseInt(index);
+                    if (group < 0 || group >= members.size()) {
+                        throw new IllegalArgumentException(
+                                "layer." + i + " is in group " + index + " of " + members.size());
+                    }
+                    members.get(group).set(i);
+                }
+            }
+        }
+        return members;
+    }
+
+    private static Settings settings(Map<String, String> text, Function<String, Rule> ownRules) {
+        Settings settings = Settings.NONE;
+        for (Map.Entry<String, String> entry : text.entrySet()) {
+            String value = entry.getValue();
+            settings = switch (entry.getKey()) {
+                case "rule.ratio" -> settings.rule(rule(text, ownRules));
+                case "trustCoefficient" -> settings.trustCoefficient(Double.parseDouble(value));
+                case "weightDecay" -> settings.weightDecay(Double.parseDouble(value));
+                case "momentum" -> settings.momentum(Double.parseDouble(value));
+                case "dampening" -> settings.dampening(Double.parseDouble(value));
+                case NESTEROV -> settings.nesterov(Boolean.parseBoolean(value));
+                case "momentumCorrection" -> settings.momentumCorrection(Boolean.parseBoolean(value));
+                case "rateFactor" -> settings.rateFactor(Double.parseDouble(value));
+                default -> settings;
+            };
+        }
+        Settings marked = withSchedules(settings, text);
+        marked.requireRanges();
+        return marked;
+    }
+
+    /** Returns settings in which the values that were schedules are marked as such. */
+    private static Settings withSchedules(Settings settings, Map<String, String> text) {
+        Settings marked = settings;
+        for (String name : text.getOrDefault(SCHEDULES, "").split(",", -1)) {
+            marked = switch (name) {
+                case "trustCoefficient" -> marked.trustCoefficient(unknown(text, name));
+                case "weightDecay" -> marked.weightDecay(unknown(text, name));
+                case "momentum" -> marked.momentum(unknown(text, name));
+                default -> marked;
+            };
+        }
+        return marked;
+    }
+
+    private static Schedule unknown(Map<String, String> text, String name) {
+        return new Schedules.Unknown(Double.parseDouble(value(text, name)));
+    }
+
+    /** Returns the value of an entry that must be there. */
+    static String value(Map<String, String> text, String key) {
         String value = text.get(key);
         if (value == null) {
             throw new IllegalArgumentException(key + " is missing");
@@ -170,16 +347,22 @@ final class Manifest {
 
     private static void requireSame(Map<String, String> text, Map<String, String> canonical)
             throws SafeTensorsException {
-        if (!text.containsKey(NESTEROV)) {
-            canonical.remove(NESTEROV);
+        Set<String> keys = new TreeSet<>(text.keySet());
+        keys.addAll(canonical.keySet());
+        if (VERSION.equals(text.get(FORMAT)) && !text.containsKey(NESTEROV)) {
+            keys.remove(NESTEROV);
         }
-        for (Map.Entry<String, String> entry : text.entrySet()) {
-            String expected = canonical.get(entry.getKey());
-            if (!entry.getValue().equals(expected)) {
-                throw new SafeTensorsException("metadata " + SafeTensorsException.quote(entry.getKey()) + " is "
-                        + SafeTensorsException.quote(entry.getValue()) + "; it must be "
-                        + (expected == null ? "absent" : SafeTensorsException.quote(expected)));
+        for (String key : keys) {
+            String actual = text.get(key);
+            String expected = canonical.get(key);
+            if (!Objects.equals(actual, expected)) {
+                throw new SafeTensorsException("metadata " + SafeTensorsException.quote(key) + " is "
+                        + inWords("missing", actual) + "; it must be " + inWords("absent", expected));
             }
         }
+    }
+
+    private static String inWords(String none, String value) {
+        return value == null ? none : SafeTensorsException.quote(value);
     }
 }

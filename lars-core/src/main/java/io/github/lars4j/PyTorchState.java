@@ -154,14 +154,15 @@ public final class PyTorchState {
         List<String> leftWithout = new ArrayList<>();
         List<String> rounded = new ArrayList<>();
         StringBuilder differences = new StringBuilder();
-        for (Layer layer : live.layers) {
+        for (int i = 0; i < live.layers().size(); i++) {
+            Layer layer = live.layers().get(i);
             String name = prefix + layer.name();
             String buffer = name + Checkpoint.MOMENTUM_SUFFIX;
-            if (live.hasMomentum() && open.tensors().containsKey(buffer)) {
+            if (live.hasMomentum(i) && open.tensors().containsKey(buffer)) {
                 differences.append(difference(open, buffer, layer, true, rounded));
                 leftInFile.remove(buffer);
                 taken.add(layer.name());
-            } else {
+            } else if (live.hasMomentum(i) || !live.hasMomentum()) {
                 leftWithout.add(layer.name());
             }
             if (weights) {
@@ -169,10 +170,10 @@ public final class PyTorchState {
                 leftInFile.remove(name);
             }
         }
-        List<String> ignored = live.hasMomentum() ? ignoredMomentum(open, live.layers, prefix) : List.of();
+        List<String> ignored = live.hasMomentum() ? ignoredMomentum(open, live.layers(), prefix) : List.of();
         if (!differences.isEmpty()) {
             throw new IllegalArgumentException("the file does not fit the layers"
-                    + hint(open, live.layers, weights, prefix, taken.isEmpty() ? ignored : List.of()) + ":"
+                    + hint(open, live.layers(), weights, prefix, taken.isEmpty() ? ignored : List.of()) + ":"
                     + differences);
         }
         requireSomething(open, live, weights, prefix, taken, ignored);
@@ -197,14 +198,14 @@ public final class PyTorchState {
             List<String> ignored) {
         boolean step = open.metadata().containsKey(STEP);
         boolean wrongPrefix = !prefix.isEmpty()
-                && open.tensors().keySet().stream().noneMatch(ofLayers(live.layers, prefix)::contains);
+                && open.tensors().keySet().stream().noneMatch(ofLayers(live.layers(), prefix)::contains);
         if (!live.hasMomentum() && (weights || step) && !wrongPrefix) {
             return;
         }
         if (!taken.isEmpty() || (weights && ignored.isEmpty())) {
             return;
         }
-        String hint = hint(open, live.layers, weights, prefix, ignored);
+        String hint = hint(open, live.layers(), weights, prefix, ignored);
         throw new IllegalArgumentException("the file has "
                 + (live.hasMomentum()
                         ? "no momentum for any layer"
@@ -328,14 +329,14 @@ public final class PyTorchState {
     }
 
     private static void take(SafeTensorsFile open, State live, float[] params, String prefix) throws IOException {
-        for (int i = 0; i < live.layers.size(); i++) {
-            Layer layer = live.layers.get(i);
+        for (int i = 0; i < live.layers().size(); i++) {
+            Layer layer = live.layers().get(i);
             String name = prefix + layer.name();
             String buffer = name + Checkpoint.MOMENTUM_SUFFIX;
             // The rate and ratio of PyTorch's last step are not known. With 0 there is no momentum correction, and a
             // snapshot cannot be converted to another rule.
             live.forget(i);
-            if (live.hasMomentum() && open.tensors().containsKey(buffer)) {
+            if (live.hasMomentum(i) && open.tensors().containsKey(buffer)) {
                 live.begun[i] = true;
                 read(open, buffer, live.momentum, layer);
             }

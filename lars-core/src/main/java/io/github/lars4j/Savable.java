@@ -12,13 +12,19 @@ final class Savable {
     /** The limit of the file format, which {@link io.github.lars4j.safetensors.SafeTensorsWriter} enforces. */
     private static final int MOST_HEADER_BYTES = 100_000_000;
 
-    /** An upper bound of the bytes of the metadata without the layers, and of the checksum's tensor. */
+    /**
+     * An upper bound of the bytes of the settings in the metadata, of the optimizer or of a group, with the rest of the
+     * metadata and the checksum's tensor.
+     */
     private static final int REST_BYTES = 2000;
 
     private static final String METADATA = "__metadata__";
 
-    /** Bytes of a layer's metadata entry without its index, offset, shape, rate factor, rate, ratio and name. */
-    private static final int LINE_BYTES = "\"layer.\":\"  false false  false   \",".length();
+    /**
+     * Bytes of a layer's metadata entry without its index, offset, shape, rate factor, rate, ratio, coefficient, groups
+     * and name.
+     */
+    private static final int LINE_BYTES = "\"layer.\":\"  false false  false     \",".length();
 
     /** Bytes of a tensor's entry without its name, shape and offsets. */
     private static final int TENSOR_BYTES = "\"\":{\"dtype\":\"F32\",\"shape\":,\"data_offsets\":[,]},".length();
@@ -30,15 +36,22 @@ final class Savable {
     /**
      * Checks the names of the layers and their number.
      *
-     * @param momentum whether checkpoints contain momentum
+     * @param setup the layers, and which of them have momentum
      * @throws IllegalArgumentException if two tensors of a checkpoint would have the same name, if a name cannot be
      *     written, or if the header might exceed the limit of the file format
      */
-    static void require(Layers layers, boolean momentum) {
-        for (Layer layer : layers) {
-            requireName(layer.name(), layers, momentum);
+    static void require(Setup setup) {
+        Layers layers = setup.layers;
+        for (int i = 0; i < layers.size(); i++) {
+            requireName(layers.get(i).name(), layers, setup.profileOf(i).mayHaveMomentum);
         }
-        long bytes = mostHeaderBytes(layers, momentum);
+        for (Group group : setup.groups) {
+            if (jsonBytes(group.name()) < 0) {
+                throw new IllegalArgumentException("groups has a group " + SafeTensorsException.quote(group.name())
+                        + "; its name must not contain an unpaired surrogate, which a checkpoint cannot store");
+            }
+        }
+        long bytes = mostHeaderBytes(setup);
         if (bytes > MOST_HEADER_BYTES) {
             throw new IllegalArgumentException("layers has " + layers.size()
                     + " layers; the header of a checkpoint may need " + bytes
@@ -68,9 +81,15 @@ final class Savable {
     }
 
     /** Returns the length of the header if every number in it took as many bytes as possible. */
-    static long mostHeaderBytes(Layers layers, boolean momentum) {
+    static long mostHeaderBytes(Setup setup) {
+        Layers layers = setup.layers;
+        int groups = 1;
         int place = digits(2 * Float.BYTES * layers.end());
         long bytes = REST_BYTES;
+        for (int g = 0; g < setup.groups.size(); g++) {
+            bytes += REST_BYTES + jsonBytes(setup.groups.get(g).name());
+            groups += digits(g) + 1;
+        }
         for (int i = 0; i < layers.size(); i++) {
             Layer layer = layers.get(i);
             int name = jsonBytes(layer.name());
@@ -81,10 +100,11 @@ final class Savable {
                     + digits(layer.offset())
                     + shape
                     + Double.toString(layer.treatment().rateFactor()).length()
-                    + 2 * MOST_DOUBLE_BYTES
+                    + 3 * MOST_DOUBLE_BYTES
+                    + groups
                     + name
                     + tensor
-                    + (momentum ? tensor + Checkpoint.MOMENTUM_SUFFIX.length() : 0);
+                    + (setup.profileOf(i).mayHaveMomentum ? tensor + Checkpoint.MOMENTUM_SUFFIX.length() : 0);
         }
         return bytes;
     }

@@ -26,6 +26,15 @@ final class Schedules {
         }
     }
 
+    /** Stands for a schedule in a checkpoint, which contains only its value at the time of the save. */
+    record Unknown(double rate) implements Schedule {
+
+        @Override
+        public double rate(long step) {
+            return rate;
+        }
+    }
+
     record Polynomial(double rate, double power, long steps, double endRate) implements Schedule {
 
         @Override

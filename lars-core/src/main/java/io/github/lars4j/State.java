@@ -6,90 +6,107 @@ import java.util.Arrays;
 /** The state that an optimizer keeps from step to step. */
 final class State {
 
-    Layers layers;
-    Hyperparameters hyperparameters;
+    Setup setup;
     /** The momentum buffer, in the layout of the weights; {@code null} if none was needed so far. */
     float[] momentum;
-    /** Which layers have taken a step. A layer's first step is not dampened. */
+    /** Which layers have taken a step. A layer's first step with momentum is not dampened. */
     final boolean[] begun;
     /** The learning rate of each layer's last step; 0 if there was none or it is unknown. */
     final double[] learningRates;
     /** The trust ratio of each layer's last step; 0 if there was none or it is unknown. */
     final double[] trustRatios;
+    /** The {@link Profile#coefficientToCorrect()} of each layer's last step; 0 if there was none or it is unknown. */
+    final double[] trustCoefficients;
 
     long step;
     long refusals;
 
-    State(Layers layers, Hyperparameters hyperparameters, float[] momentum) {
-        this.layers = layers;
-        this.hyperparameters = hyperparameters;
+    State(Setup setup, float[] momentum) {
+        int layers = setup.layers.size();
+        this.setup = setup;
         this.momentum = momentum;
-        this.begun = new boolean[layers.size()];
-        this.learningRates = new double[layers.size()];
-        this.trustRatios = new double[layers.size()];
+        this.begun = new boolean[layers];
+        this.learningRates = new double[layers];
+        this.trustRatios = new double[layers];
+        this.trustCoefficients = new double[layers];
     }
 
-    /** Returns whether {@link #momentum} is in use. It may be present but unused after a restore set μ to 0. */
+    Layers layers() {
+        return setup.layers;
+    }
+
+    /** Returns the optimizer's own hyperparameters in the next step. */
+    Hyperparameters hyperparameters() {
+        return setup.settings.hyperparameters(step);
+    }
+
+    /**
+     * Returns whether {@link #momentum} is in use for any layer. It may be present but unused after a restore or a
+     * change set μ to 0.
+     */
     boolean hasMomentum() {
-        return hyperparameters.momentum() != 0;
+        return setup.mayHaveMomentum();
     }
 
-    /** Returns the weight decay of a layer, according to its treatment. */
-    double decay(int layer) {
-        return layers.get(layer).treatment().decay() ? hyperparameters.weightDecay() : 0;
-    }
-
-    /** Returns whether the rule needs Σw·g of a layer. */
-    boolean needsProducts(int layer) {
-        return hyperparameters
-                .rule()
-                .needsProducts(layers.get(layer).treatment().adapt(), decay(layer));
+    /** Returns whether {@link #momentum} is in use for a layer. */
+    boolean hasMomentum(int layer) {
+        return setup.profileOf(layer).mayHaveMomentum;
     }
 
     /** Returns a copy that shares no array with this state. */
     State copy() {
-        State copy = new State(layers, hyperparameters, hasMomentum() ? new float[momentum.length] : null);
-        copy.take(this);
+        State copy = new State(setup, hasMomentum() ? new float[momentum.length] : null);
+        copy.takeStateOf(this);
         return copy;
     }
 
-    /** Copies another state whose layers have the same names and lengths in the same order; offsets may differ. */
-    void take(State other) {
-        momentum = momentumFor(other.hyperparameters);
-        int[] from = new int[layers.size()];
-        Arrays.setAll(from, i -> i);
-        takeSettings(other, from);
-        takeProgress(other, from);
-        for (int i = 0; i < layers.size(); i++) {
-            if (other.hasMomentum()) {
+    /**
+     * Copies another state whose layers have the same names and lengths in the same order; offsets may differ.
+     *
+     * @param restored the setup after that
+     * @param buffer the momentum buffer for it; see {@link #momentumFor}
+     */
+    void take(State other, Setup restored, float[] buffer) {
+        momentum = buffer;
+        setup = restored;
+        takeStateOf(other);
+    }
+
+    /** Returns for each layer its own index. */
+    int[] identity() {
+        int[] same = new int[layers().size()];
+        Arrays.setAll(same, i -> i);
+        return same;
+    }
+
+    /** Copies progress and momentum as {@link #takeProgress} does; this state has the buffer that it needs. */
+    private void takeStateOf(State other) {
+        takeProgress(other, identity());
+        for (int i = 0; i < begun.length; i++) {
+            if (hasMomentum(i) && other.hasMomentum(i)) {
                 System.arraycopy(
                         other.momentum,
-                        (int) other.layers.get(i).offset(),
+                        (int) other.layers().get(i).offset(),
                         momentum,
-                        (int) layers.get(i).offset(),
-                        (int) layers.get(i).length());
+                        (int) layers().get(i).offset(),
+                        (int) layers().get(i).length());
             }
         }
     }
 
-    /** Takes over hyperparameters, and of each layer {@code i} the treatment of the other's {@code from[i]}, if any. */
-    void takeSettings(State other, int[] from) {
-        layers = layers.withTreatmentsOf(other.layers, from);
-        hyperparameters = other.hyperparameters;
-    }
-
     /**
      * Copies step numbers, and for each layer {@code i} the progress of the other's layer {@code from[i]}; a layer with
-     * {@code from[i]} of -1 starts anew. Sets the momentum to 0. If this state has momentum and the other has none, all
-     * layers start anew.
+     * {@code from[i]} of -1 starts anew. Sets the momentum to 0. A layer that has momentum here and none in the other
+     * state starts anew as well.
      */
     void takeProgress(State other, int[] from) {
         for (int i = 0; i < from.length; i++) {
             forget(i);
             if (from[i] >= 0) {
-                begun[i] = other.begun[from[i]] && (other.hasMomentum() || !hasMomentum());
+                begun[i] = other.begun[from[i]] && (other.hasMomentum(from[i]) || !hasMomentum(i));
                 learningRates[i] = other.learningRates[from[i]];
                 trustRatios[i] = other.trustRatios[from[i]];
+                trustCoefficients[i] = other.trustCoefficients[from[i]];
             }
         }
         step = other.step;
@@ -101,17 +118,77 @@ final class State {
         begun[layer] = false;
         learningRates[layer] = 0;
         trustRatios[layer] = 0;
-        if (hasMomentum()) {
-            Layer at = layers.get(layer);
+        trustCoefficients[layer] = 0;
+        forgetMomentum(layer);
+    }
+
+    /** Sets the momentum of a layer to 0, if it has any. */
+    void forgetMomentum(int layer) {
+        if (hasMomentum(layer)) {
+            Layer at = layers().get(layer);
             Arrays.fill(momentum, (int) at.offset(), (int) at.end(), 0);
         }
     }
 
     /**
-     * Returns the momentum buffer for some hyperparameters: the existing one, or a new one if they need one and there
-     * is none.
+     * Sets the momentum of the layers to 0 whose momentum is by schedule, and 0 in the present step, whether or not the
+     * step updated them. Their next step with momentum is their first.
      */
-    float[] momentumFor(Hyperparameters hyper) {
-        return hyper.momentum() != 0 && momentum == null ? new float[Math.toIntExact(layers.end())] : momentum;
+    void loseMomentum() {
+        if (!setup.momentumVaries()) {
+            return;
+        }
+        for (int i = 0; i < begun.length; i++) {
+            Profile profile = setup.profileOf(i);
+            if (begun[i] && profile.momentumVaries && profile.momentum == 0) {
+                begun[i] = false;
+                forgetMomentum(i);
+            }
+        }
+    }
+
+    /**
+     * Changes settings, groups or treatments between two steps. A layer whose momentum goes from 0 to more than 0 starts
+     * anew with it.
+     *
+     * @param changed a setup of the same layers
+     * @param buffer the momentum buffer for it; see {@link #momentumFor}
+     */
+    void change(Setup changed, float[] buffer) {
+        Setup before = setup;
+        momentum = buffer;
+        setup = changed;
+        for (int i = 0; i < begun.length; i++) {
+            if (hasMomentum(i) && !before.profileOf(i).mayHaveMomentum) {
+                begun[i] = false;
+                forgetMomentum(i);
+            }
+        }
+    }
+
+    /**
+     * Returns this state with more layers, which have not begun.
+     *
+     * @param more a setup whose first layers are the present ones, at the same offsets
+     * @param buffer the momentum buffer, with the momentum of the present layers; {@code null} if none is needed
+     */
+    State withLayers(Setup more, float[] buffer) {
+        State extended = new State(more, buffer);
+        int present = begun.length;
+        System.arraycopy(begun, 0, extended.begun, 0, present);
+        System.arraycopy(learningRates, 0, extended.learningRates, 0, present);
+        System.arraycopy(trustRatios, 0, extended.trustRatios, 0, present);
+        System.arraycopy(trustCoefficients, 0, extended.trustCoefficients, 0, present);
+        for (int i = present; i < more.layers.size(); i++) {
+            extended.forgetMomentum(i);
+        }
+        extended.step = step;
+        extended.refusals = refusals;
+        return extended;
+    }
+
+    /** Returns the momentum buffer for a setup: the existing one, or a new one if it needs one and there is none. */
+    float[] momentumFor(Setup other) {
+        return other.mayHaveMomentum() && momentum == null ? new float[Math.toIntExact(other.layers.end())] : momentum;
     }
 }

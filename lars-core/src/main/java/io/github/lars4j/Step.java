@@ -8,9 +8,10 @@ import io.github.lars4j.internal.passes.MeasurePass;
 import io.github.lars4j.internal.passes.Plan;
 import io.github.lars4j.internal.passes.UpdatePass;
 import java.util.Arrays;
+import java.util.Locale;
 
 /**
- * Runs one step, group by group: measure (pass 1), decide (the rule), write (pass 2). Callers must check the arguments
+ * Runs one step, round by round: measure (pass 1), decide (the rule), write (pass 2). Callers must check the arguments
  * and must not call it concurrently.
  */
 final class Step implements AutoCloseable {
@@ -23,6 +24,9 @@ final class Step implements AutoCloseable {
     private final MeasurePass measurePass;
     private final UpdatePass updatePass;
     private final Crew crew;
+    private final int threads;
+    private final Plan.Grain grain;
+    private final boolean allSums;
 
     private final byte[] reads;
     private final LayerSums sums;
@@ -35,7 +39,18 @@ final class Step implements AutoCloseable {
     private boolean wrote;
 
     Step(State state, Decision decision, boolean carrySums, KernelWish wish, int threads, Plan.Grain grain) {
-        Layers layers = state.layers;
+        this(state, decision, carrySums, KernelSource.open(wish), threads, grain, new LayerSums(state.layers()));
+    }
+
+    private Step(
+            State state,
+            Decision decision,
+            boolean carrySums,
+            KernelSource source,
+            int threads,
+            Plan.Grain grain,
+            LayerSums sums) {
+        Layers layers = state.layers();
         int n = layers.size();
         int[] offsets = new int[n];
         int[] lengths = new int[n];
@@ -45,37 +60,62 @@ final class Step implements AutoCloseable {
         }
         this.state = state;
         this.carrySums = carrySums;
-        this.plan = Plan.of(offsets, lengths, decision.needsAllSums(), threads, grain);
+        this.threads = threads;
+        this.grain = grain;
+        this.allSums = decision.needsAllSums();
+        this.plan = Plan.of(offsets, lengths, allSums, threads, grain);
         this.decision = decision;
         this.reads = new byte[n];
-        this.sums = new LayerSums(layers);
-        this.report = new StepReport(layers);
+        this.sums = sums;
+        this.report = new StepReport(state.setup);
         this.carried = new double[n];
-        this.kernelSource = KernelSource.open(wish);
+        this.kernelSource = source;
         this.measurePass = new MeasurePass(plan);
         this.updatePass = new UpdatePass(plan, decision.coefficients());
         // Last, so that a failure above leaves no threads behind.
         this.crew = new Crew(threads);
     }
 
-    /** Runs the first half of a step: pass 1 over every group. */
+    /** Returns whether this step fits the setup of the state, so that no {@link #of} is needed. */
+    boolean fits() {
+        return allSums == decision.needsAllSums() && report.groups() == state.setup.groups.size();
+    }
+
+    /**
+     * Returns a step with the same settings for another state, or for the same one after a change. It {@link #owns} the
+     * sums of this one, as long as there are as many layers. The caller closes this one.
+     */
+    Step of(State other) {
+        boolean sameSums = sums.layers().size() == other.layers().size();
+        return new Step(
+                other,
+                decision.of(other),
+                carrySums,
+                kernelSource,
+                threads,
+                grain,
+                sameSums ? sums : new LayerSums(other.layers()));
+    }
+
+    /** Runs the first half of a step: pass 1 over every round. */
     LayerSums measure(float[] params, Gradients gradients) {
         wrote = false;
         Kernels kernels = kernelSource.kernels();
+        state.setup.setStep(state.step);
         beginWith(params);
         decideReads(gradients);
-        for (int group = 0; group < plan.groups(); group++) {
-            measure(kernels, params, gradients, group);
+        for (int round = 0; round < plan.rounds(); round++) {
+            measure(kernels, params, gradients, round);
         }
         return sums;
     }
 
     /**
      * Runs a whole step or, if sums are given, its second half. If the whole step can be refused or clipped, there is
-     * only one group, so that all layers are decided before anything is written.
+     * only one round, so that all layers are decided before anything is written.
      *
      * @param loss the loss for the report
-     * @param rate the learning rate of this step
+     * @param rate the learning rate of this step, without rate factors; the profiles have been set to the step
      * @param given the sums of every layer that has a gradient; {@code null} to measure them
      */
     StepReport take(float[] params, Gradients gradients, double loss, double rate, LayerSums given) {
@@ -85,16 +125,16 @@ final class Step implements AutoCloseable {
         if (given == null) {
             decideReads(gradients);
         }
-        report.begin(state.layers, state.step, loss, rate, gradients.scale());
+        report.begin(state.setup, state.step, loss, rate, gradients.scale());
         boolean refused = false;
-        for (int group = 0; group < plan.groups(); group++) {
+        for (int round = 0; round < plan.rounds(); round++) {
             if (given == null) {
-                measure(kernels, params, gradients, group);
+                measure(kernels, params, gradients, round);
             }
-            refused = !decide(given == null ? sums : given, gradients, rate, group);
+            refused = !decide(given == null ? sums : given, gradients, round);
             if (!refused) {
                 wrote = true;
-                write(kernels, params, gradients, group);
+                write(kernels, params, gradients, round);
             }
         }
         end(refused);
@@ -116,11 +156,11 @@ final class Step implements AutoCloseable {
 
     /** Determines which arrays pass 1 reads for each layer. */
     private void decideReads(Gradients gradients) {
-        sums.begin(state.layers);
+        sums.begin(state.layers());
         for (int i = 0; i < reads.length; i++) {
             if (gradients.isMissing(i)) {
                 reads[i] = MeasurePass.NOTHING;
-            } else if (state.needsProducts(i)) {
+            } else if (state.setup.profileOf(i).needsProducts) {
                 reads[i] = MeasurePass.BOTH;
             } else {
                 reads[i] = (byte) ((Double.isNaN(carried[i]) ? MeasurePass.WEIGHTS : 0)
@@ -129,10 +169,10 @@ final class Step implements AutoCloseable {
         }
     }
 
-    /** Runs pass 1 over a group and stores the sums of its layers. */
-    private void measure(Kernels kernels, float[] params, Gradients gradients, int group) {
-        measurePass.run(crew, kernels, params, gradients.array(), reads, group);
-        for (int i = plan.groupFirstLayer(group); i < plan.groupFirstLayer(group + 1); i++) {
+    /** Runs pass 1 over a round and stores the sums of its layers. */
+    private void measure(Kernels kernels, float[] params, Gradients gradients, int round) {
+        measurePass.run(crew, kernels, params, gradients.array(), reads, round);
+        for (int i = plan.firstLayerOfRound(round); i < plan.firstLayerOfRound(round + 1); i++) {
             if (gradients.isMissing(i)) {
                 continue;
             }
@@ -149,18 +189,26 @@ final class Step implements AutoCloseable {
         }
     }
 
-    /** Applies the rule to the layers of a group; returns whether the step continues. */
-    private boolean decide(LayerSums from, Gradients gradients, double rate, int group) {
+    /** Applies the rule to the layers of a round; returns whether the step continues. */
+    private boolean decide(LayerSums from, Gradients gradients, int round) {
         return decision.decide(
-                plan.groupFirstLayer(group), plan.groupFirstLayer(group + 1), from, gradients, rate, report);
+                plan.firstLayerOfRound(round), plan.firstLayerOfRound(round + 1), from, gradients, report);
     }
 
-    /** Runs pass 2 over a group and updates the state of its layers. */
-    private void write(Kernels kernels, float[] params, Gradients gradients, int group) {
-        float[] momentum = state.hasMomentum() ? state.momentum : null;
+    /** Runs pass 2 over a round and updates the state of its layers. */
+    private void write(Kernels kernels, float[] params, Gradients gradients, int round) {
         boolean[] updates = decision.updates();
-        updatePass.run(crew, kernels, params, gradients.array(), momentum, updates, carrySums, group);
-        for (int i = plan.groupFirstLayer(group); i < plan.groupFirstLayer(group + 1); i++) {
+        updatePass.run(
+                crew,
+                kernels,
+                params,
+                gradients.array(),
+                state.momentum,
+                updates,
+                decision.withMomentum(),
+                carrySums,
+                round);
+        for (int i = plan.firstLayerOfRound(round); i < plan.firstLayerOfRound(round + 1); i++) {
             if (!updates[i]) {
                 continue;
             }
@@ -171,6 +219,7 @@ final class Step implements AutoCloseable {
             state.begun[i] = true;
             state.learningRates[i] = report.layerRate(i);
             state.trustRatios[i] = report.trustRatio(i);
+            state.trustCoefficients[i] = state.setup.profileOf(i).coefficientToCorrect();
         }
     }
 
@@ -178,6 +227,7 @@ final class Step implements AutoCloseable {
         if (refused) {
             state.refusals++;
         } else {
+            state.loseMomentum();
             state.step++;
         }
         report.ended(refused, state.refusals);
@@ -205,16 +255,25 @@ final class Step implements AutoCloseable {
         crew.close();
     }
 
-    /** Describes the kernels, the arrays that pass 1 reads, and the plan of work. */
+    /** Describes the kernels, the arrays that pass 1 reads, the groups, and the plan of work. */
     @Override
     public String toString() {
         int both = 0;
         for (int i = 0; i < reads.length; i++) {
-            both += state.needsProducts(i) ? 1 : 0;
+            both += state.setup.profileOf(i).mayNeedProducts() ? 1 : 0;
         }
         String read = !carrySums
                 ? "pass 1 reads weights and gradients"
                 : "pass 1 reads the gradients, and the weights of " + both + " layers whose ratio needs the sum of w·g";
-        return String.join(System.lineSeparator(), kernels(), read, plan.toString());
+        StringBuilder groups = new StringBuilder();
+        for (Group group : state.setup.groups) {
+            groups.append(String.format(
+                    Locale.ROOT,
+                    "group \"%s\" (%s): %d layers%n",
+                    group.name(),
+                    group.settings(),
+                    group.layers().size()));
+        }
+        return String.join(System.lineSeparator(), kernels(), read, groups + plan.toString());
     }
 }

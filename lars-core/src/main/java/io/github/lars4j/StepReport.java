@@ -1,5 +1,6 @@
 package io.github.lars4j;
 
+import java.util.Arrays;
 import java.util.Locale;
 
 /**
@@ -17,6 +18,8 @@ public final class StepReport {
     private final double[] gradientSquares;
     private final double[] trustRatios;
     private final double[] learningRates;
+    private final double[] groupClipScales;
+    private Setup setup;
     private Layers layers;
     private long step;
     private double loss;
@@ -26,9 +29,11 @@ public final class StepReport {
     private boolean refused;
     private long refusals;
 
-    StepReport(Layers layers) {
-        int n = layers.size();
-        this.layers = layers;
+    StepReport(Setup setup) {
+        int n = setup.layers.size();
+        this.setup = setup;
+        this.layers = setup.layers;
+        this.groupClipScales = new double[setup.groups.size()];
         this.outcomes = new Outcome[n];
         this.weightSquares = new double[n];
         this.gradientSquares = new double[n];
@@ -37,13 +42,15 @@ public final class StepReport {
     }
 
     /** Starts the report of a step, in which nothing is known about any layer. */
-    void begin(Layers layers, long step, double loss, double learningRate, double gradientScale) {
-        this.layers = layers;
+    void begin(Setup setup, long step, double loss, double learningRate, double gradientScale) {
+        this.setup = setup;
+        this.layers = setup.layers;
         this.step = step;
         this.loss = loss;
         this.learningRate = learningRate;
         this.gradientScale = gradientScale;
         this.clipScale = 1;
+        Arrays.fill(groupClipScales, 1);
         this.refused = false;
         for (int i = 0; i < outcomes.length; i++) {
             outcomes[i] = Outcome.NO_GRADIENT;
@@ -52,6 +59,11 @@ public final class StepReport {
             trustRatios[i] = Double.NaN;
             learningRates[i] = Double.NaN;
         }
+    }
+
+    /** Returns the number of groups that this report has room for. */
+    int groups() {
+        return groupClipScales.length;
     }
 
     /** Sets a layer's sums. Its outcome is {@link Outcome#HELD_BACK} until another is set. */
@@ -70,8 +82,34 @@ public final class StepReport {
         outcomes[layer] = outcome;
     }
 
-    void clipped(double scale) {
-        clipScale = scale;
+    /**
+     * Sets the factor of clipping.
+     *
+     * @param group the index of the group that clips; -1 if the optimizer does
+     */
+    void clipped(int group, double scale) {
+        if (group < 0) {
+            clipScale = scale;
+        } else {
+            groupClipScales[group] = scale;
+        }
+    }
+
+    /** Returns the factor by which clipping multiplies the gradient of a layer. */
+    double clipScaleOf(int layer) {
+        int group = setup.clipOf(layer);
+        return group < 0 ? clipScale : groupClipScales[group];
+    }
+
+    /** Returns the norm by which a group clips, or the optimizer if {@code group} is -1. */
+    double normToClip(int group) {
+        double squares = 0;
+        for (int i = 0; i < gradientSquares.length; i++) {
+            if (setup.clipOf(i) == group && Double.isFinite(gradientSquares[i])) {
+                squares += gradientSquares[i];
+            }
+        }
+        return gradientScale * Math.sqrt(squares);
     }
 
     void ended(boolean refused, long refusals) {
@@ -99,9 +137,22 @@ public final class StepReport {
         return learningRate;
     }
 
-    /** Returns the factor by which clipping by global norm multiplied the gradients: 1 if they were not clipped. */
+    /**
+     * Returns the factor by which clipping by global norm multiplied the gradients: 1 if they were not clipped. It does
+     * not apply to layers that a {@linkplain Settings#maxGradientNorm group} clips.
+     */
     public double clipScale() {
         return clipScale;
+    }
+
+    /**
+     * Returns the factor by which a group's own clipping multiplied the gradients of its layers: 1 if it has none or
+     * they were not clipped.
+     *
+     * @throws IllegalArgumentException if there is no such group
+     */
+    public double clipScale(String group) {
+        return groupClipScales[setup.group(group)];
     }
 
     /** Returns whether the whole step was refused, so that nothing was written. */
@@ -135,7 +186,7 @@ public final class StepReport {
     }
 
     /**
-     * Returns ‖g‖ of a layer, with {@link Gradients#scale} applied, before clipping by global norm; NaN if the layer
+     * Returns ‖g‖ of a layer, with {@link Gradients#scale} applied, before any clipping; NaN if the layer
      * had no gradient or was not measured.
      */
     public double gradientNorm(int layer) {
@@ -147,13 +198,35 @@ public final class StepReport {
      * global norm.
      */
     public double gradientNorm() {
-        double squares = 0;
-        for (double layer : gradientSquares) {
-            if (Double.isFinite(layer)) {
-                squares += layer;
+        return gradientScale * norm(gradientSquares, null);
+    }
+
+    /**
+     * Returns ‖g‖ over the layers of a group; otherwise as {@link #gradientNorm()}.
+     *
+     * @throws IllegalArgumentException if there is no such group
+     */
+    public double gradientNorm(String group) {
+        return gradientScale * norm(gradientSquares, setup.groups.get(setup.group(group)));
+    }
+
+    /**
+     * Returns ‖w‖ over all layers of a group whose sums are finite, before the step.
+     *
+     * @throws IllegalArgumentException if there is no such group
+     */
+    public double weightNorm(String group) {
+        return norm(weightSquares, setup.groups.get(setup.group(group)));
+    }
+
+    private static double norm(double[] squares, Group group) {
+        double sum = 0;
+        for (int i = 0; i < squares.length; i++) {
+            if ((group == null || group.has(i)) && Double.isFinite(squares[i])) {
+                sum += squares[i];
             }
         }
-        return gradientScale * Math.sqrt(squares);
+        return Math.sqrt(sum);
     }
 
     /** Returns the trust ratio of a layer, or NaN if the step did not compute it. */
@@ -176,9 +249,10 @@ public final class StepReport {
 
     /** Returns a copy that later steps do not overwrite. */
     public StepReport copy() {
-        StepReport copy = new StepReport(layers);
-        copy.begin(layers, step, loss, learningRate, gradientScale);
-        copy.clipped(clipScale);
+        StepReport copy = new StepReport(setup);
+        copy.begin(setup, step, loss, learningRate, gradientScale);
+        copy.clipScale = clipScale;
+        System.arraycopy(groupClipScales, 0, copy.groupClipScales, 0, groupClipScales.length);
         copy.ended(refused, refusals);
         for (int i = 0; i < outcomes.length; i++) {
             copy.measured(i, weightSquares[i], gradientSquares[i]);
@@ -188,7 +262,7 @@ public final class StepReport {
         return copy;
     }
 
-    /** Returns one line about the step and a table with one line for each layer. */
+    /** Returns one line about the step, one about each group, and a table with one line for each layer. */
     @Override
     public String toString() {
         StringBuilder text = new StringBuilder();
@@ -201,6 +275,18 @@ public final class StepReport {
                 gradientNorm(),
                 clipScale,
                 refused ? "  REFUSED (" + refusals + " so far)" : ""));
+        if (!setup.groups.isEmpty()) {
+            text.append(String.format(Locale.ROOT, "%-40s %12s %12s %12s%n", "group", "|w|", "|g|", "clip x"));
+        }
+        for (Group group : setup.groups) {
+            text.append(String.format(
+                    Locale.ROOT,
+                    "%-40s %12.6g %12.6g %12.6g%n",
+                    group.name(),
+                    weightNorm(group.name()),
+                    gradientNorm(group.name()),
+                    clipScale(group.name())));
+        }
         text.append(String.format(
                 Locale.ROOT, "%-40s %12s %12s %12s %12s  %s%n", "layer", "|w|", "|g|", "ratio", "rate", "outcome"));
         for (int i = 0; i < outcomes.length; i++) {

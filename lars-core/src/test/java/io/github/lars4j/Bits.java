@@ -27,10 +27,10 @@ final class Bits {
     static String of(Snapshot snapshot, float[]... arrays) {
         State state = snapshot.state();
         MessageDigest digest = sha256();
-        ByteBuffer numbers = ByteBuffer.allocate(24 + 17 * state.layers.size());
-        numbers.putInt(state.layers.hashCode()).putInt(state.hyperparameters.hashCode());
+        ByteBuffer numbers = ByteBuffer.allocate(24 + 17 * state.layers().size());
+        numbers.putInt(state.layers().hashCode()).putInt(state.hyperparameters().hashCode());
         numbers.putLong(state.step).putLong(state.refusals);
-        for (int i = 0; i < state.layers.size(); i++) {
+        for (int i = 0; i < state.layers().size(); i++) {
             numbers.put((byte) (state.begun[i] ? 1 : 0))
                     .putDouble(state.learningRates[i])
                     .putDouble(state.trustRatios[i]);

@@ -382,7 +382,7 @@ class CheckpointTest {
                     assertThrows(IllegalArgumentException.class, () -> checkpoint.restoreMatching(lars));
             assertTrue(
                     e.getMessage().contains("rule.entry is UPDATE in the optimizer")
-                            && e.getMessage().contains("VELOCITY in the checkpoint"),
+                            && e.getMessage().contains("VELOCITY in the saved state"),
                     e.getMessage());
             assertEquals(before, SampleRun.bits(lars, params));
             // An optimizer without momentum ignores all of this, and restores no momentum.

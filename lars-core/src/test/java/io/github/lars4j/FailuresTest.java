@@ -62,7 +62,7 @@ class FailuresTest extends EveryCall {
 
     /** The call and the pass in which a block fails. */
     private enum Fault {
-        /** In pass 1 of a step: the layers of this group and of all later groups are not written. */
+        /** In pass 1 of a step: the layers of this round and of all later rounds are not written. */
         PASS_ONE,
         /** In pass 2 of a step, after pass 1 has succeeded. */
         PASS_TWO,
@@ -90,10 +90,10 @@ class FailuresTest extends EveryCall {
                             .grain(new Plan.Grain(BLOCK, 1))
                             .build()) {
                         Plan plan = plan(lars);
-                        boolean oneGroup = policy == OnBadGradient.THROW;
-                        assertTrue(plan.blocks() > threads && oneGroup == (plan.groups() == 1), plan::toString);
+                        boolean oneRound = policy == OnBadGradient.THROW;
+                        assertTrue(plan.blocks() > threads && oneRound == (plan.rounds() == 1), plan::toString);
                         assertFalse(
-                                oneGroup && EMPTY_SHARE.matcher(plan.toString()).find(), plan::toString);
+                                oneRound && EMPTY_SHARE.matcher(plan.toString()).find(), plan::toString);
                         float[] weights = params.clone();
                         lars.step(weights, gradients);
                         Snapshot snapshot = lars.snapshot();
@@ -110,7 +110,7 @@ class FailuresTest extends EveryCall {
                                 float[] again = before.clone();
                                 String old = Bits.of(lars, again);
                                 Throwable cause = fail(fault, block, lars, again);
-                                if (fault == Fault.PASS_ONE && block < plan.firstBlock(plan.groupFirstLayer(1))) {
+                                if (fault == Fault.PASS_ONE && block < plan.firstBlock(plan.firstLayerOfRound(1))) {
                                     assertEquals(old, Bits.of(lars, again), what);
                                     kept++;
                                 } else {
@@ -207,6 +207,25 @@ class FailuresTest extends EveryCall {
         Throwable cause = assertThrows(IndexOutOfBoundsException.class, () -> lars.restore(torn));
         assertBroken(lars, good, cause, " after a restore that failed");
         lars.restore(good);
+        lars.step(params, gradients);
+    }
+
+    /** Such as a change that the memory does not suffice for; here the momentum cannot be set to 0. */
+    @Test
+    void aChangeThatFailsHalfwayIsRepairedByARestore() {
+        Lars lars = builder()
+                .group("c", layer -> layer.name().equals("c"), s -> s.momentum(0))
+                .build();
+        lars.step(params, gradients);
+        Snapshot good = lars.snapshot();
+        float[] momentum = Inside.momentum(lars);
+        Inside.setMomentum(lars, new float[1]);
+        Throwable cause = assertThrows(IndexOutOfBoundsException.class, () -> lars.change("c", s -> s.momentum(0.5)));
+        assertBroken(lars, good, cause, " after a change that failed");
+        Inside.setMomentum(lars, momentum);
+        String before = Bits.of(good);
+        lars.restore(good);
+        assertEquals(before, Bits.of(lars));
         lars.step(params, gradients);
     }
 

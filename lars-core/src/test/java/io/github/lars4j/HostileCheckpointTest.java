@@ -1,11 +1,14 @@
 package io.github.lars4j;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import com.sun.management.ThreadMXBean;
+import io.github.lars4j.rule.Dialects;
+import io.github.lars4j.rule.Rule;
 import io.github.lars4j.rule.Treatment;
 import io.github.lars4j.safetensors.SafeTensorsException;
 import java.io.IOException;
@@ -264,6 +267,16 @@ class HostileCheckpointTest {
             {"\"dampening\":\"0.0\",", "\"dampening\":\"0.5\",\"nesterov\":\"true\","},
             {"\"rule.entry\":\"VELOCITY\"", "\"rule.entry\":\"SOMEWHERE\""},
             {"\"rule.ratio\":\"SUM\",", ""},
+            {"\"rule.ratio\":\"SUM\"", "\"rule.ratio\":\"OWN\""},
+            {"\"rule.ratio\":\"SUM\"", "\"rule.own\":\"a b\",\"rule.ratio\":\"OWN\""},
+            {"\"rule.ratio\"", "\"rule.ratioBounds\":\"1\",\"rule.ratio\""},
+            {"\"rule.ratio\"", "\"rule.ratioBounds\":\"1 2 3\",\"rule.ratio\""},
+            {"\"rule.ratio\"", "\"rule.ratioBounds\":\"2 1\",\"rule.ratio\""},
+            {"\"rule.ratio\"", "\"rule.weightNormBounds\":\"1 x\",\"rule.ratio\""},
+            {"\"rule.ratio\"", "\"rule.gradientNormFloor\":\"-1\",\"rule.ratio\""},
+            {"\"rule.ratio\"", "\"rule.decay\":\"SOMEWHERE\",\"rule.ratio\""},
+            {"\"rule.ratio\"", "\"rule.shrink\":\"true\",\"rule.ratio\""},
+            {"\"rule.ratio\"", "\"rule.gradientClip\":\"0 1\",\"rule.ratio\""},
             {"\"layer.0\":\"0 ", "\"layer.0\":\"-1 "},
             {"\"layer.0\":\"0 ", "\"layer.0\":\"3 "},
             {"\"layer.0\":\"0 ", "\"layer.0\":\"9223372036854775807 "},
@@ -288,10 +301,182 @@ class HostileCheckpointTest {
         assertRefused("no header", withHeader("{}"));
     }
 
+    /** Replaces the optimizer by one with groups, whose checkpoints have format 2. */
+    private void saveWithGroups() throws IOException {
+        lars.close();
+        lars = Lars.builder(LAYERS)
+                .learningRate(0.1)
+                .momentum(0.9)
+                .weightDecay(Schedule.polynomial(1e-3, 1, 8))
+                .group(
+                        "first",
+                        layer -> layer.name().equals("a"),
+                        g -> g.weightDecay(0.5).momentum(Schedule.polynomial(0.5, 1, 10)))
+                .group(
+                        "all",
+                        layer -> true,
+                        g -> g.rule(Dialects.OPTAX.withGradientClip(0.5, 0.25)).rateFactor(0.5))
+                .build();
+        lars.step(params, new float[] {1, -1, 1, -1, 1});
+        write(new byte[0]);
+        Checkpoint.save(file, lars, params);
+        good = Files.readAllBytes(file);
+        Checkpoint.load(file).restore(lars, params);
+        lars.step(params, new float[] {1, 1, 1, 1, 1});
+        snapshot = lars.snapshot();
+        before = SampleRun.bits(lars, params);
+    }
+
+    @Test
+    void refusesHeadersOfTheSecondFormatThatItCannotHave() throws IOException {
+        saveWithGroups();
+        String header = header();
+        restore(withHeader(header));
+        lars.restore(snapshot);
+        before = SampleRun.bits(lars, params);
+        String name = "\"group.0.name\":\"first\"";
+        String schedules = "\"group.0.schedules\":\"momentum\"";
+        String entry = "\"group.1.rule.entry\":\"VELOCITY\"";
+        String member = "0.001 0,1 a\"";
+        String[][] edits = {
+            {"\"lars4j.checkpoint\":\"2\"", "\"lars4j.checkpoint\":\"1\""},
+            {"\"step\":\"1\"", "\"step\":\"1\",\"rateFactor\":\"2.0\""},
+            // Names and numbers of groups.
+            {name, "\"group.0.name\":\"all\""},
+            {name, "\"group.0.nam\":\"first\""},
+            {name, name + ",\"group.3.name\":\"more\""},
+            {name, name + ",\"group.02.name\":\"more\""},
+            {name, name + ",\"group.-1.name\":\"more\""},
+            {name, name + ",\"group.0.names\":\"more\""},
+            {name, name + ",\"group.00.name\":\"more\""},
+            {name, name + ",\"group.0.\":\"more\""},
+            {name, name + ",\"group.\":\"more\""},
+            {name, name + ",\"group.0.step\":\"1\""},
+            {"group.1.", "group.2."},
+            {"group.0.", "group.1."},
+            // Values.
+            {"\"group.0.weightDecay\":\"0.5\"", "\"group.0.weightDecay\":\"-0.5\""},
+            {"\"group.0.weightDecay\":\"0.5\"", "\"group.0.weightDecay\":\"0.50\""},
+            {"\"group.0.weightDecay\":\"0.5\"", "\"group.0.weightDecay\":\"NaN\""},
+            {"\"group.0.weightDecay\":\"0.5\"", "\"group.0.maxGradientNorm\":\"0.5\""},
+            {"\"group.0.weightDecay\":\"0.5\"", "\"group.0.learningRate\":\"0.5\""},
+            {"\"group.0.weightDecay\":\"0.5\"", "\"group.0.trustCoefficient\":\"0.0\""},
+            {"\"group.0.weightDecay\":\"0.5\"", "\"group.0.dampening\":\"Infinity\""},
+            {"\"group.0.weightDecay\":\"0.5\"", "\"group.0.nesterov\":\"yes\""},
+            {"\"group.1.rateFactor\":\"0.5\"", "\"group.1.rateFactor\":\"-0.5\""},
+            {"\"group.1.rateFactor\":\"0.5\"", "\"group.1.rateFactor\":\"" + "5".repeat(50_000) + "\""},
+            {"\"momentum\":\"0.9\",", ""},
+            {"\"nesterov\":\"false\",", ""},
+            {"\"weightDecay\":\"8.75E-4\",", ""},
+            // Rules.
+            {entry, "\"group.1.rule.entry\":\"SOMEWHERE\""},
+            {entry, "\"group.1.rule.entri\":\"VELOCITY\""},
+            {entry, entry + ",\"group.0.rule.entry\":\"VELOCITY\""},
+            {entry, entry + ",\"group.1.rule.own\":\"mine\""},
+            {entry, entry + ",\"group.1.rule.shrink\":\"false\""},
+            {entry, entry + ",\"group.1.rule.shrink\":\"true\""},
+            {entry, entry + ",\"group.1.rule.decay\":\"SCALED\""},
+            {entry, entry + ",\"group.1.rule.ratioBounds\":\"0.0 Infinity\""},
+            {entry, entry + ",\"group.1.rule.ratioBounds\":\"2.0 1.0\""},
+            {entry, entry + ",\"group.1.rule.weightNormBounds\":\"0.5\""},
+            {entry, entry + ",\"group.1.rule.gradientNormFloor\":\"0.0\""},
+            {"\"0.5 0.25\"", "\"0.5 0.25 0.125\""},
+            {"\"0.5 0.25\"", "\"0.5  0.25\""},
+            {"\"0.5 0.25\"", "\"0.5 0.0\""},
+            {"\"0.5 0.25\"", "\"Infinity 0.0\""},
+            {"\"group.1.rule.ratio\":\"DECAYED\"", "\"group.1.rule.ratio\":\"OWN\""},
+            {"\"group.1.rule.ratio\":\"DECAYED\",", ""},
+            // Which values are schedules.
+            {schedules, "\"group.0.schedules\":\"\""},
+            {schedules, "\"group.0.schedules\":\"momentum,momentum\""},
+            {schedules, "\"group.0.schedules\":\"rate\""},
+            {schedules, "\"group.0.schedules\":\"momentum,rate\""},
+            {schedules, "\"group.0.schedules\":\"momentum,weightDecay\""},
+            {schedules, "\"group.0.schedules\":\"trustCoefficient,momentum\""},
+            {"\"schedules\":\"weightDecay\"", "\"schedules\":\"weightDecay,\""},
+            {"\"schedules\":\"weightDecay\"", "\"schedules\":\"dampening\""},
+            {"\"group.0.momentum\":\"0.45\"", "\"group.0.momentum\":\"0.450\""},
+            {"\"group.0.momentum\":\"0.45\"", "\"group.0.momentun\":\"0.45\""},
+            // The groups of layers.
+            {member, "0.001 0,2 a\""},
+            {member, "0.001 -1,1 a\""},
+            {member, "0.001 1,0 a\""},
+            {member, "0.001 0,0,1 a\""},
+            {member, "0.001 00,1 a\""},
+            {member, "0.001 0,1, a\""},
+            {member, "0.001 +0,1 a\""},
+            {member, "0.001 -,1 a\""},
+            {member, "0.001 0,9223372036854775808 a\""},
+            {member, "0.001  a\""},
+            {member, "0.001 a\""},
+            {member, "-1.0 0,1 a\""},
+            {member, "NaN 0,1 a\""},
+            {member, "0.0010 0,1 a\""},
+        };
+        for (String[] edit : edits) {
+            assertTrue(header.contains(edit[0]), edit[0] + " is not in " + header);
+            String what = (edit[0] + " -> " + edit[1]);
+            assertRefused(
+                    what.substring(0, Math.min(150, what.length())), withHeader(header.replace(edit[0], edit[1])));
+        }
+    }
+
+    /** The values that a rule of one's own does not use are in the file nevertheless. */
+    @Test
+    void refusesAHeaderWithoutValuesOfAnOwnRule() throws IOException {
+        lars.close();
+        lars = Lars.builder(LAYERS)
+                .learningRate(0.1)
+                .rule(Rule.of("mine", Rule.Entry.VELOCITY, false, (w, g, wg, eta, beta, rate, layer, step) -> 1))
+                .build();
+        write(new byte[0]);
+        Checkpoint.save(file, lars, params);
+        good = Files.readAllBytes(file);
+        before = SampleRun.bits(lars, params);
+        restore(withHeader(header()));
+        for (String name : List.of("zeroNorm", "clip", "adaptWithoutDecay", "epsilon", "own")) {
+            String without = header().replaceFirst(",\"rule." + name + "\":\"[^\"]*\"", "");
+            assertNotEquals(header(), without);
+            assertRefused("no " + name, withHeader(without));
+        }
+        assertRefused("another name", withHeader(header().replace("\"mine\"", "\"mine!\"")));
+    }
+
+    /** Its groups times its layers are far more than its bytes. */
+    @Test
+    void refusesManyGroupsOfManyLayersWithLittleMemory() throws IOException {
+        saveWithGroups();
+        StringBuilder groups = new StringBuilder();
+        StringBuilder indices = new StringBuilder("0,1");
+        for (int g = 2; g < 400; g++) {
+            groups.append("\"group.").append(g).append(".name\":\"g").append(g).append("\",");
+            indices.append(',').append(g);
+        }
+        StringBuilder layers = new StringBuilder();
+        for (int i = 2; i < 400; i++) {
+            layers.append("\"layer.")
+                    .append(i)
+                    .append("\":\"")
+                    .append(i + 4)
+                    .append(" [] true true ")
+                    .append(i);
+            layers.append(".0 false 0.0 0.0 0.0 ")
+                    .append(indices)
+                    .append(" l")
+                    .append(i)
+                    .append("\",");
+        }
+        String many = header().replace("\"group.0.name\"", groups.toString() + layers + "\"group.0.name\"");
+        assertRefused("400 groups of 400 layers", withHeader(many));
+        String longName = header().replace("\"first\"", "\"" + "x".repeat(200_000) + "\"")
+                .replace("\"group.0.name\"", layers.toString().replace(indices, "0") + "\"group.0.name\"");
+        assertRefused("400 treatments in a group with a long name", withHeader(longName));
+    }
+
     @Test
     void saysThatANewerVersionHasWrittenTheFile() throws IOException {
         String format = "\"lars4j.checkpoint\":\"1\"";
-        for (String later : List.of("2", "17", "999999999")) {
+        for (String later : List.of("3", "17", "999999999")) {
             String header = header().replace(format, "\"lars4j.checkpoint\":\"" + later + "\"");
             // A later format may have another checksum, or anything else.
             for (String other : List.of(header, header.replace("lars4j.checksum", "lars4j.checksun"))) {
@@ -301,7 +486,7 @@ class HostileCheckpointTest {
                 assertEquals(
                         file + ": metadata \"lars4j.checkpoint\" is \"" + later
                                 + "\": a newer version of lars4j has written this checkpoint, in format " + later
-                                + "; this version reads format 1",
+                                + "; this version reads formats 1 and 2",
                         e.getMessage());
             }
         }
@@ -309,7 +494,7 @@ class HostileCheckpointTest {
             byte[] content = withHeader(header().replace(format, "\"lars4j.checkpoint\":\"" + none + "\""));
             assertRefused("format " + none, content);
             SafeTensorsException e = assertThrows(SafeTensorsException.class, () -> Checkpoint.load(file));
-            assertTrue(e.getMessage().contains("it must be \"1\" in a checkpoint"), e.getMessage());
+            assertTrue(e.getMessage().contains("it must be \"1\" or \"2\" in a checkpoint"), e.getMessage());
         }
     }
 
@@ -335,6 +520,13 @@ class HostileCheckpointTest {
     @Tag("no-mutants")
     void refusesTenThousandMutants() throws IOException {
         mutate(10_000);
+    }
+
+    @Test
+    @Tag("no-mutants")
+    void refusesMutantsOfTheSecondFormat() throws IOException {
+        saveWithGroups();
+        mutate(4_000);
     }
 
     @Test
@@ -369,8 +561,12 @@ class HostileCheckpointTest {
             } catch (SafeTensorsException e) {
                 seen[2]++;
             } catch (IllegalArgumentException e) {
-                // The file is valid but has other layers. This needs matching checksums, or a format without them.
-                assertTrue((sealed || pyTorch) && e.getMessage().contains("layers"), "seed " + seed + ": " + e);
+                // The file is valid but has other layers or groups, or settings that contradict the optimizer's
+                // schedules.
+                // This needs matching checksums, or a format without them.
+                assertTrue(
+                        (sealed || pyTorch) && e.getMessage().matches("(?s).*(layers|group|a schedule).*"),
+                        "seed " + seed + ": " + e);
                 seen[3]++;
             } catch (RuntimeException | Error e) {
                 throw new AssertionError("seed " + seed, e);

@@ -1,10 +1,12 @@
 package io.github.lars4j;
 
 import io.github.lars4j.internal.CallGuard;
+import io.github.lars4j.internal.passes.Plan;
 import io.github.lars4j.internal.saving.Disk;
 import java.io.IOException;
 import java.lang.reflect.Field;
 import java.nio.file.Path;
+import java.util.Arrays;
 
 /** Access to the internals of an optimizer, for tests that inspect or damage them. */
 final class Inside {
@@ -52,6 +54,48 @@ final class Inside {
     /** Saves a checkpoint on another disk than the machine's. */
     static void save(Disk disk, Path file, Lars lars, float[] params) throws IOException {
         Checkpoint.save(disk, file, lars, params);
+    }
+
+    /** Makes an optimizer split even a small layout into many rounds and shares. */
+    static Lars.Builder fineGrain(Lars.Builder builder) {
+        return builder.grain(new Plan.Grain(128, 1));
+    }
+
+    static double[] trustCoefficients(Lars lars) {
+        return state(lars).trustCoefficients;
+    }
+
+    /** Returns the number of rounds in which a step measures and writes one after the other. */
+    static int parts(Lars lars) {
+        return ((Plan) field(step(lars), "plan")).rounds();
+    }
+
+    /** Returns a text that differs if anything differs that changes between steps may change, or the next steps use. */
+    static String everything(Lars lars, float[]... arrays) {
+        State state = state(lars);
+        return state.setup.settings + " " + state.setup.groups + " " + Arrays.toString(state.trustCoefficients) + " "
+                + System.identityHashCode(state.momentum) + " " + field(lars, "schedule") + " " + Bits.of(lars, arrays);
+    }
+
+    /** Has an optimizer divide the work as finely as it can. */
+    static Lars.Builder inSmallRounds(Lars.Builder builder) {
+        return builder.grain(new Plan.Grain(4096, 1));
+    }
+
+    /** Returns the carried Σw² of each layer. */
+    static double[] carried(Lars lars) {
+        return (double[]) field(step(lars), "carried");
+    }
+
+    /** Returns all settings of an optimizer, as text, schedules included. */
+    static String settings(Lars lars) {
+        return state(lars).setup.settings.toString();
+    }
+
+    /** Returns the weight decay that a layer would have in step 0, with its groups taken into account. */
+    static double decayOfStepZero(Lars lars, int layer) {
+        state(lars).setup.setStep(0);
+        return state(lars).setup.profileOf(layer).decay;
     }
 
     static State state(Lars lars) {

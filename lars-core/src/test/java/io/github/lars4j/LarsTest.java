@@ -687,7 +687,7 @@ class LarsTest {
     }
 
     /**
-     * Layers that form several groups if the policy allows it. None has a trust ratio, which would cancel the scale.
+     * Layers that form several rounds if the policy allows it. None has a trust ratio, which would cancel the scale.
      */
     private static final Layers LARGE = Layers.builder()
             .add("a", 200_000, Treatment.PLAIN)

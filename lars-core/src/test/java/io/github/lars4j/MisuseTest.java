@@ -1,9 +1,11 @@
 package io.github.lars4j;
 
+import io.github.lars4j.rule.Bounds;
 import io.github.lars4j.rule.Dialects;
 import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.rule.Rule;
 import io.github.lars4j.rule.Treatment;
+import io.github.lars4j.rule.TrustRatio;
 import io.github.lars4j.safetensors.ByteSink;
 import io.github.lars4j.safetensors.Dtype;
 import io.github.lars4j.safetensors.FullChannel;
@@ -22,9 +24,12 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.function.BiConsumer;
+import java.util.function.BiFunction;
 import java.util.function.Consumer;
 import java.util.function.DoubleSupplier;
 import java.util.function.IntConsumer;
+import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -57,7 +62,10 @@ class MisuseTest extends MisuseTable {
         theBuilder();
         steps();
         betweenSteps();
+        groups();
+        settings();
         gradients();
+        givenTrustRatios();
         sumsAndReports();
         savedState();
         numbersOfPyTorch();
@@ -159,17 +167,28 @@ class MisuseTest extends MisuseTable {
         bad(0, () -> Layers.builder().add("a", 2).at(1).add("b", 1).build(), "offset of layer \"b\" is 1", "\"a\"");
         on("Layers.Builder.treat(Pattern,Treatment)");
         isNull(0, "pattern", () -> layers.treat(null, full));
-        isNull(1, "treatment", () -> layers.treat(Pattern.compile("a"), null));
-        isNull(1, "treatment", () -> layers.treat(Pattern.compile("in no name"), null));
+        isNull(1, "treatment", () -> layers.treat(Pattern.compile("a"), (Treatment) null));
+        isNull(1, "treatment", () -> layers.treat(Pattern.compile("in no name"), (Treatment) null));
         bad(0, () -> layers.treat(Pattern.compile("in no name"), full), "pattern is \"in no name\"", "\"a\"");
+        on("Layers.Builder.treat(Pattern,UnaryOperator)");
+        UnaryOperator<Treatment> same = treatment -> treatment;
+        isNull(0, "pattern", () -> layers.treat(null, same));
+        bad(0, () -> layers.treat(Pattern.compile("in no name"), same), "pattern is \"in no name\"", "\"a\"");
+        isNull(1, "change", () -> layers.treat(Pattern.compile("a"), (UnaryOperator<Treatment>) null));
+        isNull(1, "the result of change", () -> layers.treat(Pattern.compile("a"), treatment -> null));
         on("Layers.Builder.treatIfPresent(Pattern,Treatment)");
         isNull(0, "pattern", () -> layers.treatIfPresent(null, full));
         isNull(1, "treatment", () -> layers.treatIfPresent(Pattern.compile("a"), null));
         isNull(1, "treatment", () -> layers.treatIfPresent(Pattern.compile("in no name"), null));
         on("Layers.Builder.treatOneDimensional(Treatment)");
-        isNull(0, "treatment", () -> layers.treatOneDimensional(null));
+        isNull(0, "treatment", () -> layers.treatOneDimensional((Treatment) null));
         row(0, () -> unshaped.treatOneDimensional(full), IllegalStateException.class, "layer \"a\"", "by its length");
         row(0, () -> far.treatOneDimensional(full), IllegalStateException.class, "before a layer was added");
+        on("Layers.Builder.treatOneDimensional(UnaryOperator)");
+        Layers.Builder flat = Layers.builder().addTensor("flat", 3);
+        isNull(0, "change", () -> layers.treatOneDimensional((UnaryOperator<Treatment>) null));
+        isNull(0, "the result of change", () -> flat.treatOneDimensional(treatment -> null));
+        row(0, () -> unshaped.treatOneDimensional(same), IllegalStateException.class, "layer \"a\"", "by its length");
     }
 
     private void rulesAndHyperparameters() {
@@ -188,8 +207,42 @@ class MisuseTest extends MisuseTable {
                 NAN,
                 INF,
                 -INF);
+        bad(
+                0,
+                () -> new Rule(Rule.Ratio.OWN, paper.entry(), paper.zeroNorm(), false, true, 0),
+                "ratio is OWN",
+                "Rule.of");
         on("Rule.withEpsilon(double)");
         badNumbers(0, "epsilon", paper::withEpsilon, -1e-30, NAN, INF, -INF);
+        on("Rule.withRatio(Ratio)");
+        isNull(0, "ratio", () -> paper.withRatio(null));
+        bad(0, () -> paper.withRatio(Rule.Ratio.OWN), "ratio is OWN", "Rule.of");
+        on("Rule.withRatioBounds(double,double)");
+        badNumbers(0, "least", value -> paper.withRatioBounds(value, 1), -1, NAN, INF, -INF);
+        badNumbers(1, "most", value -> paper.withRatioBounds(0, value), -1, 0, NAN, -INF);
+        bad(1, () -> paper.withRatioBounds(2, 1), "most is 1.0", "least, 2.0");
+        on("Rule.withWeightNormBounds(double,double)");
+        badNumbers(0, "least", value -> paper.withWeightNormBounds(value, 1), -1, NAN, INF, -INF);
+        badNumbers(1, "most", value -> paper.withWeightNormBounds(0, value), -1, 0, NAN, -INF);
+        on("new Bounds(double,double)");
+        badNumbers(0, "least", value -> new Bounds(value, 1), -1, NAN, INF, -INF);
+        badNumbers(1, "most", value -> new Bounds(0, value), -1, 0, NAN, -INF);
+        on("Rule.withGradientNormFloor(double)");
+        badNumbers(0, "floor", paper::withGradientNormFloor, -1, NAN, INF, -INF);
+        on("Rule.withDecay(Decay)");
+        isNull(0, "decay", () -> paper.withDecay(null));
+        bad(0, () -> Dialects.SNIPPET.withDecay(Rule.Decay.BESIDE_RATIO), "decay is BESIDE_RATIO", "UPDATE");
+        on("Rule.withGradientClip(double,double)");
+        badNumbers(0, "factor", value -> paper.withGradientClip(value, 1), -1, 0, NAN, -INF);
+        badNumbers(1, "floor", value -> paper.withGradientClip(1, value), -1, 0, NAN, INF, -INF);
+        on("Rule.of(String,Entry,boolean,TrustRatio)");
+        TrustRatio one = (w, g, p, eta, beta, gamma, layer, step) -> 1;
+        isNull(0, "name", () -> Rule.of(null, paper.entry(), false, one));
+        for (String name : new String[] {"", " ", "a b", "a\n", "\u00e4", "\"", "a".repeat(101)}) {
+            bad(0, () -> Rule.of(name, paper.entry(), false, one), "name is \"" + name + "\"");
+        }
+        isNull(1, "entry", () -> Rule.of("one", null, false, one));
+        isNull(3, "ratio", () -> Rule.of("one", paper.entry(), false, null));
 
         on("new Hyperparameters(Rule,double,double,double,double,boolean,boolean)");
         isNull(0, "rule", () -> new Hyperparameters(null, 1, 0, 0, 0, false, false));
@@ -343,6 +396,12 @@ class MisuseTest extends MisuseTable {
                 -INF);
         on("Lars.Builder.weightDecay(double)");
         badNumbers(0, "weightDecay", value -> builder().weightDecay(value).build(), -1, NAN, INF, -INF);
+        on("Lars.Builder.trustCoefficient(Schedule)");
+        isNull(0, "trustCoefficient", () -> builder.trustCoefficient(null));
+        on("Lars.Builder.weightDecay(Schedule)");
+        isNull(0, "weightDecay", () -> builder.weightDecay(null));
+        on("Lars.Builder.momentum(Schedule)");
+        isNull(0, "momentum", () -> builder.momentum(null));
         on("Lars.Builder.momentum(double)");
         badNumbers(0, "momentum", value -> builder().momentum(value).build(), -1, NAN, INF, -INF);
         on("Lars.Builder.dampening(double)");
@@ -535,6 +594,158 @@ class MisuseTest extends MisuseTable {
         }
     }
 
+    private void groups() {
+        Predicate<Layer> all = layer -> true;
+        Predicate<Layer> none = layer -> false;
+        Pattern b = Pattern.compile("b");
+        UnaryOperator<Settings> same = s -> s;
+        UnaryOperator<Settings> bad = s -> s.weightDecay(-1);
+        Lars.Builder builder = builder().group("b", b, same);
+        watching(() -> Bits.fields(builder));
+        on("Lars.Builder.group(String,Pattern,UnaryOperator)");
+        isNull(0, "name", () -> builder.group(null, b, same));
+        bad(0, () -> builder.group("b", b, same), "name is \"b\"", "already");
+        bad(0, () -> builder().group(SURROGATE, b, same).build(), "group \"\\ud800\"", "surrogate");
+        isNull(1, "pattern", () -> builder.group("c", (Pattern) null, same));
+        bad(1, () -> builder.group("c", Pattern.compile("c"), same), "group \"c\" has no layers");
+        isNull(2, "change", () -> builder.group("c", b, null));
+        isNull(2, "the result of change", () -> builder.group("c", b, s -> null));
+        bad(2, () -> builder.group("c", b, bad), "weightDecay is -1.0");
+        bad(2, () -> builder().group("c", b, s -> s.nesterov(true)).build(), "layer \"b\", with group \"c\": nesterov");
+        on("Lars.Builder.group(String,Predicate,UnaryOperator)");
+        isNull(0, "name", () -> builder.group(null, all, same));
+        bad(0, () -> builder.group("b", all, same), "name is \"b\"", "already");
+        isNull(1, "layers", () -> builder.group("c", (Predicate<Layer>) null, same));
+        bad(1, () -> builder.group("c", none, same), "group \"c\" has no layers");
+        isNull(2, "change", () -> builder.group("c", all, null));
+        bad(2, () -> builder.group("c", all, bad), "weightDecay is -1.0");
+
+        Lars lars = builder().momentum(0.9).group("b", b, s -> s.dampening(0.1)).build();
+        float[] w = Random32.normal(1, 8, 1);
+        lars.step(w, Random32.normal(2, 8, 1));
+        watching(() -> Inside.everything(lars, w) + nextStep(lars, w, new float[8]));
+        on("Lars.addGroup(String,Predicate,UnaryOperator)");
+        isNull(0, "name", () -> lars.addGroup(null, all, same));
+        bad(0, () -> lars.addGroup("b", all, same), "name is \"b\"", "already");
+        bad(0, () -> lars.addGroup(SURROGATE, all, same), "group \"\\ud800\"", "surrogate");
+        isNull(1, "layers", () -> lars.addGroup("c", (Predicate<Layer>) null, same));
+        bad(1, () -> lars.addGroup("c", none, same), "group \"c\" has no layers");
+        isNull(2, "change", () -> lars.addGroup("c", all, null));
+        isNull(2, "the result of change", () -> lars.addGroup("c", all, s -> null));
+        bad(2, () -> lars.addGroup("c", all, bad), "weightDecay is -1.0");
+        bad(2, () -> lars.addGroup("c", all, s -> s.nesterov(true)), "layer \"b\", with group \"b\", \"c\": nesterov");
+        Pattern anyName = Pattern.compile("");
+        on("Lars.addGroup(String,Pattern,UnaryOperator)");
+        isNull(0, "name", () -> lars.addGroup(null, anyName, same));
+        bad(0, () -> lars.addGroup("b", anyName, same), "name is \"b\"", "already");
+        isNull(1, "pattern", () -> lars.addGroup("c", (Pattern) null, same));
+        bad(1, () -> lars.addGroup("c", Pattern.compile("in no name"), same), "group \"c\" has no layers");
+        isNull(2, "change", () -> lars.addGroup("c", anyName, null));
+        bad(2, () -> lars.addGroup("c", anyName, bad), "weightDecay is -1.0");
+        on("Lars.hyperparameters(int)");
+        badLayer(lars::hyperparameters);
+        on("Lars.change(UnaryOperator)");
+        isNull(0, "change", () -> lars.change(null));
+        isNull(0, "the result of change", () -> lars.change(s -> null));
+        bad(0, () -> lars.change(bad), "weightDecay is -1.0");
+        bad(0, () -> lars.change(s -> s.nesterov(true)), "layer \"b\", with group \"b\": nesterov is true");
+        bad(0, () -> lars.change(s -> s.rateFactor(1)), "rateFactor is 1.0", "only for a group");
+        bad(0, () -> lars.change(s -> s.maxGradientNorm(1)), "maxGradientNorm is 1.0", "only for a group");
+        on("Lars.change(String,UnaryOperator)");
+        isNull(0, "group", () -> lars.change(null, same));
+        bad(0, () -> lars.change("c", same), "group is \"c\"", "[b]");
+        isNull(1, "change", () -> lars.change("b", null));
+        isNull(1, "the result of change", () -> lars.change("b", s -> null));
+        bad(1, () -> lars.change("b", bad), "weightDecay is -1.0");
+        bad(1, () -> lars.change("b", s -> s.momentum(0).nesterov(true)), "layer \"b\", with group \"b\": nesterov");
+        on("Lars.addLayers(Layers)");
+        isNull(0, "all", () -> lars.addLayers(null));
+        bad(0, () -> lars.addLayers(OTHERS), "all has layer \"c\" at index 1, offset 5");
+        bad(0, () -> lars.addLayers(Layers.builder().add("a", 5).build()), "all has 1 layers");
+        Layers far = Layers.builder()
+                .add("a", 5)
+                .add("b", 3)
+                .at(Integer.MAX_VALUE)
+                .add("c", 1)
+                .build();
+        bad(0, () -> lars.addLayers(far), "layers end at 2147483648");
+        Layers unsavable = Layers.builder()
+                .add("a", 5)
+                .add("b", 3)
+                .add("b.momentum_buffer", 1)
+                .build();
+        bad(0, () -> lars.addLayers(unsavable), "layers has a layer \"b.momentum_buffer\"");
+
+        StepReport report = lars.step(w, new float[8]).copy();
+        watching(() -> Bits.fields(report));
+        on("StepReport.clipScale(String)");
+        badGroup(report::clipScale);
+        on("StepReport.gradientNorm(String)");
+        badGroup(report::gradientNorm);
+        on("StepReport.weightNorm(String)");
+        badGroup(report::weightNorm);
+    }
+
+    private void badGroup(Consumer<String> call) {
+        isNull(0, "group", () -> call.accept(null));
+        bad(0, () -> call.accept("c"), "group is \"c\"", "[b]");
+    }
+
+    /** Settings are checked by the method that they are given to. */
+    private void settings() {
+        Lars lars = builder()
+                .momentum(0.9)
+                .group("b", layer -> layer.name().equals("b"), s -> s)
+                .build();
+        watching(() -> Inside.everything(lars));
+        badSettings("dampening", Settings::dampening, lars, NAN, INF, -INF);
+        badSettings("learningRate", Settings::learningRate, lars, -1, NAN, INF, -INF);
+        badSettings("maxGradientNorm", Settings::maxGradientNorm, lars, 0, -1, NAN, -INF);
+        badSettings("momentum", Settings::momentum, lars, -1, NAN, INF, -INF);
+        badSettings("rateFactor", Settings::rateFactor, lars, -1, NAN, INF, -INF);
+        badSettings("trustCoefficient", Settings::trustCoefficient, lars, 0, -1, NAN, INF, -INF);
+        badSettings("weightDecay", Settings::weightDecay, lars, -1, NAN, INF, -INF);
+        on("Settings.rule(Rule)");
+        isNull(0, "rule", () -> lars.change(s -> s.rule(null)));
+        on("Settings.learningRate(Schedule)");
+        isNull(0, "schedule", () -> lars.change(s -> s.learningRate(null)));
+        on("Settings.momentum(Schedule)");
+        isNull(0, "momentum", () -> lars.change(s -> s.momentum(null)));
+        on("Settings.trustCoefficient(Schedule)");
+        isNull(0, "trustCoefficient", () -> lars.change(s -> s.trustCoefficient(null)));
+        on("Settings.weightDecay(Schedule)");
+        isNull(0, "weightDecay", () -> lars.change(s -> s.weightDecay(null)));
+        for (double value : new double[] {-1, NAN, INF}) {
+            Schedule bad = step -> value;
+            Lars decay = builder().build();
+            decay.change(s -> s.weightDecay(bad));
+            Lars momentum = builder().build();
+            momentum.change(s -> s.momentum(bad));
+            Lars coefficient = builder().trustCoefficient(bad).build();
+            Lars rate = builder()
+                    .group("b", layer -> true, s -> s.learningRate(bad))
+                    .build();
+            float[] w = Random32.normal(1, 8, 1);
+            watching(() -> Arrays.toString(w));
+            on("Settings.weightDecay(Schedule)");
+            bad(0, () -> decay.step(w, new float[8]), "weightDecay of step 0 is " + value);
+            on("Settings.momentum(Schedule)");
+            bad(0, () -> momentum.step(w, new float[8]), "momentum of step 0 is " + value);
+            on("Lars.Builder.trustCoefficient(Schedule)");
+            bad(0, () -> coefficient.step(w, new float[8]), "trustCoefficient of step 0 is " + value);
+            on("Settings.learningRate(Schedule)");
+            bad(0, () -> rate.step(w, new float[8]), "rate of step 0 is " + value);
+        }
+    }
+
+    private void badSettings(String name, BiFunction<Settings, Double, Settings> set, Lars lars, double... values) {
+        on("Settings." + name + "(double)");
+        String called = name.equals("learningRate") ? "rate" : name;
+        badNumbers(0, called, value -> lars.change("b", s -> set.apply(s, value)), values);
+        badNumbers(0, called, value -> builder().group("b", layer -> true, s -> set.apply(s, value)), values);
+        badNumbers(0, called, value -> lars.change(s -> set.apply(s, value)), values);
+    }
+
     /** Returns a hash of what the next step does, which no misuse may prevent. */
     private static String nextStep(Lars lars, float[] w, float[] g) {
         Snapshot now = lars.snapshot();
@@ -566,6 +777,22 @@ class MisuseTest extends MisuseTable {
                 () -> lars.step(w, Gradients.of(new float[8]).squares(new double[] {1, NAN})),
                 NonFiniteException.class,
                 "layer \"b\" has a gradient");
+    }
+
+    private void givenTrustRatios() {
+        Lars lars = builder().build();
+        float[] w = new float[8];
+        watching(() -> Bits.of(lars, w));
+        on("Gradients.trustRatios(double[])");
+        for (double value : new double[] {-1, -Double.MIN_VALUE, INF, -INF}) {
+            Gradients given = Gradients.of(new float[8]).trustRatios(new double[] {1, value});
+            bad(0, () -> lars.step(w, given), "trustRatios is " + value, "layer \"b\"");
+            bad(0, () -> lars.measure(w, given), "trustRatios is " + value, "layer \"b\"");
+        }
+        for (int length : new int[] {0, 1, 3}) {
+            Gradients given = Gradients.of(new float[8]).trustRatios(new double[length]);
+            bad(0, () -> lars.step(w, given), "trustRatios has length " + length, "must be 2");
+        }
     }
 
     private void sumsAndReports() {
@@ -1007,6 +1234,17 @@ class MisuseTest extends MisuseTable {
                 "Rule.effectiveDecay(boolean,double,double,double,double)#2",
                 "Rule.effectiveDecay(boolean,double,double,double,double)#3",
                 "Rule.effectiveDecay(boolean,double,double,double,double)#4",
+                "Rule.gradientScale(double,double)#0",
+                "Rule.gradientScale(double,double)#1",
+                "Rule.trustRatio(boolean,double,double,double,double,double,double,int,long)#1",
+                "Rule.trustRatio(boolean,double,double,double,double,double,double,int,long)#2",
+                "Rule.trustRatio(boolean,double,double,double,double,double,double,int,long)#3",
+                "Rule.trustRatio(boolean,double,double,double,double,double,double,int,long)#4",
+                "Rule.trustRatio(boolean,double,double,double,double,double,double,int,long)#5",
+                "Rule.trustRatio(boolean,double,double,double,double,double,double,int,long)#6",
+                "Rule.trustRatio(boolean,double,double,double,double,double,double,int,long)#7",
+                "Rule.trustRatio(boolean,double,double,double,double,double,double,int,long)#8",
+                "Bounds.of(double)#0",
                 "Rule.Entry.in(double,double)#0",
                 "Rule.Entry.in(double,double)#1",
                 "Rule.Entry.out(double,double)#0",
@@ -1017,6 +1255,14 @@ class MisuseTest extends MisuseTable {
         noBadValue(
                 "called by the library, implemented by the caller",
                 "Schedule.rate(long)#0",
+                "TrustRatio.of(double,double,double,double,double,double,int,long)#0",
+                "TrustRatio.of(double,double,double,double,double,double,int,long)#1",
+                "TrustRatio.of(double,double,double,double,double,double,int,long)#2",
+                "TrustRatio.of(double,double,double,double,double,double,int,long)#3",
+                "TrustRatio.of(double,double,double,double,double,double,int,long)#4",
+                "TrustRatio.of(double,double,double,double,double,double,int,long)#5",
+                "TrustRatio.of(double,double,double,double,double,double,int,long)#6",
+                "TrustRatio.of(double,double,double,double,double,double,int,long)#7",
                 "ByteSink.accept(ByteBuffer)#0");
         noBadValue(
                 "an exception's message and cause may be anything, and null",

@@ -71,17 +71,24 @@ public final class OracleLars {
         }
     }
 
-    private void step(int i, float[] gradients, double rate, double s) {
+    private void step(int i, float[] gradients, double rate, double common) {
         Treatment treatment = layers.get(i).treatment();
         Rule rule = hyper.rule();
         double gamma = rate * treatment.rateFactor();
         double beta = treatment.decay() ? hyper.weightDecay() : 0;
         double ww = 0;
+        double all = 0;
+        for (int e = from(i); e < to(i); e++) {
+            ww += w[e] * w[e];
+            all += common * gradients[e] * common * gradients[e];
+        }
+        // Adaptive clipping: g is multiplied by λ max(‖w‖, ε) / ‖g‖ if ‖g‖ is larger than that product.
+        double most = rule.gradientClip() * Math.max(Math.sqrt(ww), rule.gradientClipFloor());
+        double s = Math.sqrt(all) > most ? common * (most / Math.sqrt(all)) : common;
         double gg = 0;
         double dd = 0;
         for (int e = from(i); e < to(i); e++) {
             double g = s * gradients[e];
-            ww += w[e] * w[e];
             gg += g * g;
             dd += (g + beta * w[e]) * (g + beta * w[e]);
         }
@@ -113,7 +120,13 @@ public final class OracleLars {
         double kept =
                 hyper.momentumCorrection() && mu != 0 && begun[i] && lastRates[i] > 0 ? mu * gamma / lastRates[i] : mu;
         double bigA = damped * a * s;
-        double bigB = damped * a * r[1];
+        double bigB = switch (rule.decay()) {
+            case SCALED -> damped * a * r[1];
+            // a without the ratio.
+            case BESIDE_RATIO -> damped * (rule.entry() == Rule.Entry.VELOCITY ? gamma : 1) * r[1];
+            case RATIO_ONLY -> 0;
+        };
+        double h = rule.shrink() ? Math.sqrt(1 + gamma * gamma) : 1;
         if (!finite(bigA) || !finite(bigB) || !finite(c) || !finite(kept)) {
             refused[i] = true;
             return;
@@ -125,11 +138,12 @@ public final class OracleLars {
             double movedTerms = mu == 0 ? terms : terms + Math.abs(kept * v[e]);
             double out = hyper.nesterov() ? c * (p + mu * moved) : c * moved;
             double outTerms = hyper.nesterov() ? c * (terms + mu * movedTerms) : c * movedTerms;
+            outTerms += (1 - 1 / h) * Math.abs(w[e]);
             double tiny = Float.MIN_VALUE * (4 + Math.abs(gradients[e]) + Math.abs(w[e]) + Math.abs(v[e]));
             boundOfW[e] = 8.01 * U * (Math.abs(w[e]) + outTerms) + (1 + c) * tiny + Float.MIN_VALUE * movedTerms;
             boundOfV[e] = 8.01 * U * movedTerms + tiny;
             v[e] = mu == 0 ? 0 : moved;
-            w[e] -= out;
+            w[e] = (w[e] - out) / h;
         }
         begun[i] = true;
         lastRates[i] = gamma;
@@ -152,23 +166,37 @@ public final class OracleLars {
         double wNorm = Math.sqrt(ww);
         double gNorm = Math.sqrt(gg);
         double dNorm = Math.sqrt(dd);
+        double phi = Math.min(
+                Math.max(wNorm, rule.weightNormBounds().least()),
+                rule.weightNormBounds().most());
         double divisor = 0;
+        double factor = phi;
         boolean anyZero = false;
         switch (rule.ratio()) {
             case SUM -> {
-                divisor = gNorm + beta * wNorm + rule.epsilon();
-                anyZero = wNorm == 0 || gNorm == 0;
+                divisor = Math.max(gNorm, rule.gradientNormFloor());
+                anyZero = phi == 0 || divisor == 0;
+                divisor += beta * wNorm;
             }
             case DECAYED -> {
-                divisor = dNorm + rule.epsilon();
-                anyZero = wNorm == 0 || dNorm == 0;
+                divisor = Math.max(dNorm, rule.gradientNormFloor());
+                anyZero = phi == 0 || divisor == 0;
             }
             case RAW -> {
-                divisor = gNorm + rule.epsilon();
-                anyZero = wNorm == 0 || gNorm == 0;
+                divisor = Math.max(gNorm, rule.gradientNormFloor());
+                anyZero = phi == 0 || divisor == 0;
             }
+            case NORMALIZED -> {
+                divisor = Math.max(gNorm, rule.gradientNormFloor());
+                factor = 1;
+                anyZero = divisor == 0;
+            }
+            case UNIT -> {
+                return new double[] {1, beta};
+            }
+            case OWN -> throw new AssertionError("the oracle does not know the formula of " + rule);
         }
-        double r = eta * wNorm / divisor;
+        double r = eta * factor / (divisor + rule.epsilon());
         if (anyZero) {
             switch (rule.zeroNorm()) {
                 case ONE -> r = 1;
@@ -177,6 +205,10 @@ public final class OracleLars {
                 }
                 case FORMULA -> {}
             }
+        }
+        if (!Double.isNaN(r)) {
+            r = Math.min(
+                    Math.max(r, rule.ratioBounds().least()), rule.ratioBounds().most());
         }
         return new double[] {rule.clip() ? Math.min(r / gamma, 1) : r, beta};
     }

@@ -23,6 +23,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -652,5 +653,78 @@ class PyTorchStateTest {
             Snapshot snapshot = lars.snapshot();
             assertThrows(IllegalArgumentException.class, () -> snapshot.convertedTo(Dialects.PAPER));
         }
+    }
+
+    /**
+     * PyTorch 2.13.0 and timm 1.0.29 wrote the file, by the code in {@code docs/pytorch-state.md}: an optimizer with three
+     * {@code param_groups}, in another order than the layers, after three steps; and two more steps.
+     */
+    @Test
+    void parameterGroupsMayHaveAnotherOrder() throws Exception {
+        Layers layers = Layers.builder()
+                .addTensor("conv.weight", 3, 2, 3, 3)
+                .addTensor("conv.bias", 3)
+                .addTensor("norm.weight", 3)
+                .addTensor("norm.bias", 3)
+                .addTensor("head.weight", 4, 5)
+                .addTensor("head.bias", 4)
+                .build();
+        float[] params = new float[(int) layers.end()];
+        float[] momentum = new float[params.length];
+        try (Lars lars = Lars.builder(layers)
+                        .rule(Dialects.timm(false, false))
+                        .learningRate(0.5)
+                        .momentum(0.9)
+                        .weightDecay(0.01)
+                        .momentumBuffer(momentum)
+                        .group(
+                                "biases",
+                                Pattern.compile("^(conv|norm)[.]bias$"),
+                                g -> g.learningRate(0.01).momentum(0).weightDecay(0))
+                        .group(
+                                "head",
+                                Pattern.compile("^head"),
+                                g -> g.learningRate(0.3)
+                                        .momentum(0.5)
+                                        .nesterov(true)
+                                        .weightDecay(1e-3)
+                                        .trustCoefficient(0.02))
+                        .build();
+                SafeTensorsFile file = SafeTensorsFile.open(resource("pytorch-groups.safetensors"))) {
+            Restored restored = PyTorchState.restore(resource("pytorch-groups.safetensors"), lars, params);
+            assertEquals(List.of("conv.weight", "head.weight", "head.bias"), restored.taken());
+            assertEquals(List.of("norm.weight"), restored.leftWithout());
+            assertEquals(3, lars.steps());
+            for (Layer layer : layers) {
+                assertArrayEquals(read(file, layer.name(), layer), slice(params, layer), layer.name());
+                float[] expected = restored.taken().contains(layer.name())
+                        ? read(file, layer.name() + ".momentum_buffer", layer)
+                        : new float[(int) layer.length()];
+                assertArrayEquals(expected, slice(momentum, layer), layer.name());
+            }
+            for (int step = 3; step < 5; step++) {
+                float[] gradients = new float[params.length];
+                for (Layer layer : layers) {
+                    file.readFloats("gradient." + step + "." + layer.name(), gradients, (int) layer.offset());
+                }
+                lars.step(params, gradients);
+            }
+            for (Layer layer : layers) {
+                float[] expected = read(file, "after." + layer.name(), layer);
+                for (int i = 0; i < expected.length; i++) {
+                    assertEquals(expected[i], params[(int) layer.offset() + i], 1e-6f, layer.name());
+                }
+            }
+        }
+    }
+
+    private static float[] read(SafeTensorsFile file, String name, Layer layer) throws IOException {
+        float[] values = new float[(int) layer.length()];
+        file.readFloats(name, values, 0);
+        return values;
+    }
+
+    private static float[] slice(float[] array, Layer layer) {
+        return Arrays.copyOfRange(array, (int) layer.offset(), (int) layer.end());
     }
 }

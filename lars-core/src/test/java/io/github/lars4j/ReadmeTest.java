@@ -29,7 +29,7 @@ class ReadmeTest {
 
     private static final Path ROOT = Path.of("..");
     private static final List<String> DOCUMENTS =
-            List.of("README.md", "docs/pytorch-state.md", "docs/recording.md", "docs/recipes.md");
+            List.of("README.md", "docs/pytorch-state.md", "docs/recording.md", "docs/recipes.md", "docs/rules.md");
     private static final Pattern BLOCK = Pattern.compile("^```java\n(.*?)^```$", Pattern.MULTILINE | Pattern.DOTALL);
 
     /**
@@ -80,12 +80,18 @@ class ReadmeTest {
                     "Layers layers, Lars lars, float[] weights, float[] gradients, double loss, double lossScale,"
                             + " LayerSums otherShard",
                     ""),
+            new Frame("Layers.Builder network = ", "", ""),
+            new Frame("builder.treatOneDimensional(", "Layers.Builder builder", ""),
+            new Frame("Rule.Entry velocity = ", "double minNorm", ""),
             new Frame(
-                    "Lars[] groups = {weightsGroup, biasesGroup};",
-                    "Lars weightsGroup, Lars biasesGroup, float[] weights, Gradients scaled, double lossScale,"
-                            + " double maxNorm",
+                    "LayerSums sums = lars.measure(weights, scaled);",
+                    "Lars lars, float[] weights, Gradients scaled",
                     ""),
-            new Frame("builder.treat(Pattern.compile(\"bias$\")", "Layers.Builder builder", ""),
+            new Frame("Rule lbsgd = Rule.of(", "Layers layers", ""),
+            new Frame(
+                    "double[] ratios = new double[layers.size()];",
+                    "Layers layers, Lars lars, float[] weights, float[] gradients",
+                    ""),
             new Frame("Restored restored = PyTorchState.restore(", "Lars lars, float[] params", ""),
             new Frame("Checkpoint.save(Path.of(\"run.safetensors\")", "Lars lars, float[] params", ""),
             new Frame(

@@ -95,18 +95,20 @@ final class SampleRun {
                 .append(' ')
                 .append(state.refusals)
                 .append(' ')
-                .append(state.hyperparameters)
+                .append(state.hyperparameters())
                 .append(' ')
-                .append(state.layers);
+                .append(state.layers());
         for (int i = 0; i < state.begun.length; i++) {
             text.append(state.begun[i])
                     .append(' ')
                     .append(Double.doubleToLongBits(state.learningRates[i]))
                     .append(' ')
                     .append(Double.doubleToLongBits(state.trustRatios[i]))
+                    .append(' ')
+                    .append(Double.doubleToLongBits(state.trustCoefficients[i]))
                     .append('\n');
-            for (int e = (int) state.layers.get(i).offset();
-                    e < state.layers.get(i).end();
+            for (int e = (int) state.layers().get(i).offset();
+                    e < state.layers().get(i).end();
                     e++) {
                 text.append(Float.floatToIntBits(params[e]))
                         .append(' ')

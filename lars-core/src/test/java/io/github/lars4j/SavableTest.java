@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.lars4j.internal.saving.UnforcedDisk;
+import io.github.lars4j.rule.Rule;
 import io.github.lars4j.rule.Treatment;
 import io.github.lars4j.safetensors.SafeTensorsFile;
 import io.github.lars4j.safetensors.SafeTensorsWriter;
@@ -162,8 +163,10 @@ class SavableTest {
                     builder.add("w" + i, random.nextInt(3), new Treatment(true, false, random.nextDouble()));
                 }
                 Layers layers = builder.build();
+                Setup setup;
                 try (Lars lars = build(momentum, layers)) {
                     State state = Inside.state(lars);
+                    setup = state.setup;
                     Arrays.fill(state.learningRates, Double.MIN_NORMAL);
                     Arrays.fill(state.trustRatios, Double.MIN_NORMAL);
                     state.step = Long.MAX_VALUE;
@@ -172,11 +175,89 @@ class SavableTest {
                 }
                 try (SafeTensorsFile open = SafeTensorsFile.open(file)) {
                     long header = open.dataStart() - 8;
-                    long bound = Savable.mostHeaderBytes(layers, momentum != 0);
+                    long bound = Savable.mostHeaderBytes(setup);
                     assertTrue(header <= bound, header + " > " + bound);
                     assertTrue(bound <= header + 2000 + 100L * count, bound + " is far more than " + header);
                 }
             }
         }
+    }
+
+    /** As {@link #theBoundOfAHeaderIsAboutTheLongest}, for groups that give every value, each as long as possible. */
+    @Test
+    void theBoundOfAHeaderIsNotExceededByGroups() throws IOException {
+        Rule rule = Rule.of("x".repeat(100), Rule.Entry.GRADIENT, true, (w, g, wg, eta, beta, rate, layer, step) -> 1)
+                .withRatioBounds(Double.MIN_NORMAL, Double.MIN_NORMAL)
+                .withDecay(Rule.Decay.BESIDE_RATIO)
+                .withGradientClip(Double.MIN_NORMAL, Double.MIN_NORMAL);
+        Schedule least = step -> Double.MIN_NORMAL;
+        Path file = folder.resolve("f.safetensors");
+        for (int count : new int[] {1, 11, 101}) {
+            Layers layers = named("a", "\u20ac\"", "c".repeat(300));
+            Lars.Builder builder = Lars.builder(layers)
+                    .learningRate(0.1)
+                    .rule(rule)
+                    .trustCoefficient(least)
+                    .weightDecay(least)
+                    .momentum(least);
+            for (int g = 0; g < count; g++) {
+                builder.group(
+                        "\u20ac\"".repeat(g),
+                        layer -> true,
+                        s -> s.rule(rule)
+                                .trustCoefficient(least)
+                                .weightDecay(least)
+                                .momentum(least)
+                                .dampening(-Double.MIN_NORMAL)
+                                .nesterov(false)
+                                .momentumCorrection(false)
+                                .rateFactor(Double.MIN_NORMAL));
+            }
+            try (Lars lars = builder.build()) {
+                State state = Inside.state(lars);
+                Arrays.fill(state.learningRates, Double.MIN_NORMAL);
+                Arrays.fill(state.trustRatios, Double.MIN_NORMAL);
+                Arrays.fill(state.trustCoefficients, Double.MIN_NORMAL);
+                state.step = Long.MAX_VALUE;
+                state.refusals = Long.MAX_VALUE;
+                Inside.save(new UnforcedDisk(), file, lars, new float[3]);
+                try (SafeTensorsFile open = SafeTensorsFile.open(file)) {
+                    long header = open.dataStart() - 8;
+                    long bound = Savable.mostHeaderBytes(state.setup);
+                    assertTrue(header <= bound, header + " > " + bound);
+                    assertTrue(bound <= 3 * header, bound + " is far more than " + header);
+                }
+            }
+        }
+    }
+
+    /** The lists of groups of many layers are longer than what is left of the settings of groups. */
+    @Test
+    void theBoundOfAHeaderCountsTheGroupsOfEachLayer() throws IOException {
+        Layers.Builder layers = Layers.builder();
+        for (int i = 0; i < 2000; i++) {
+            layers.add("w" + i, 1);
+        }
+        Lars.Builder builder = Lars.builder(layers.build()).learningRate(0.1);
+        for (int g = 0; g < 200; g++) {
+            builder.group("g" + g, layer -> true, s -> s);
+        }
+        Path file = folder.resolve("f.safetensors");
+        try (Lars lars = builder.build()) {
+            Inside.save(new UnforcedDisk(), file, lars, null);
+            try (SafeTensorsFile open = SafeTensorsFile.open(file)) {
+                long bound = Savable.mostHeaderBytes(Inside.state(lars).setup);
+                assertTrue(open.dataStart() - 8 <= bound, open.dataStart() + " > " + bound);
+            }
+        }
+    }
+
+    @Test
+    void namesOfGroupsThatAreNotUnicode() {
+        Lars.Builder builder = Lars.builder(named("a")).learningRate(0.1);
+        IllegalArgumentException e = assertThrows(
+                IllegalArgumentException.class,
+                () -> builder.group("x\ud800", layer -> true, g -> g).build());
+        assertTrue(e.getMessage().startsWith("groups has a group \"x\\ud800\"; its name must not"), e.getMessage());
     }
 }

@@ -8,11 +8,13 @@ import io.github.lars4j.rule.Rule;
 import io.github.lars4j.rule.Rule.Entry;
 import io.github.lars4j.rule.Rule.Ratio;
 import io.github.lars4j.rule.Rule.ZeroNorm;
+import io.github.lars4j.rule.RuleTest;
 import io.github.lars4j.rule.Treatment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
+import java.util.Random;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -68,7 +70,7 @@ class StepTest {
         long seed = 0;
         double worst = 0;
         int steps = 0;
-        for (Ratio ratio : Ratio.values()) {
+        for (Ratio ratio : RuleTest.BUILT_IN) {
             for (Entry entry : Entry.values()) {
                 for (ZeroNorm zeroNorm : ZeroNorm.values()) {
                     for (int bits = 0; bits < 8; bits++) {
@@ -85,6 +87,25 @@ class StepTest {
             }
         }
         System.out.println(steps + " steps, farthest at " + worst + " of the bound of 8 roundings");
+        assertTrue(worst > 0.05, "the bound is too loose");
+    }
+
+    @Test
+    void everyRefinementStepsAsThePlainImplementation() {
+        Random random = new Random(5);
+        double worst = 0;
+        for (int k = 0; k < 400; k++) {
+            Rule rule = RuleTest.randomRule(random);
+            List<Hyperparameters> all = hyperparameters(rule.withShrink(false));
+            Hyperparameters hyper = all.get(random.nextInt(all.size()));
+            if (rule.shrink()) {
+                hyper = new Hyperparameters(rule, 0.02, hyper.weightDecay(), 0, 0, false, false);
+            }
+            double scale = k % 2 == 0 ? 1 : 0x1p-10;
+            double most = k % 3 == 0 ? 0.5 : Double.POSITIVE_INFINITY;
+            worst = Math.max(worst, worstOfRun(hyper, scale, most, 100_000 + k));
+        }
+        System.out.println("refinements: farthest at " + worst + " of the bound of 8 roundings");
         assertTrue(worst > 0.05, "the bound is too loose");
     }
 

@@ -27,10 +27,10 @@ final class Trace {
     static final int TRACES = 52;
     static final int STEPS = 50;
 
-    /** The seed of a run with several groups of several blocks, and blocks for each of eight threads. */
+    /** The seed of a run with several rounds of several blocks, and blocks for each of eight threads. */
     private static final int LONG = 50;
 
-    /** The seed of a run that is large enough for several groups and shares with the default grain. */
+    /** The seed of a run that is large enough for several rounds and shares with the default grain. */
     private static final int HUGE = 51;
 
     /** The largest offset of the elements in the arrays. */
@@ -137,7 +137,7 @@ final class Trace {
                 builder.nesterov(nesterov && dampening == 0).dampening(dampening);
             }
             builder.momentumCorrection(random.nextBoolean() && rule.entry() == Rule.Entry.VELOCITY);
-            // A fused run has several groups if the policy allows it; several blocks give several shares.
+            // A fused run has several rounds if the policy allows it; several blocks give several shares.
             builder.grain(seed == HUGE ? Plan.Grain.USUAL : new Plan.Grain(seed == LONG ? 4096 : 128, 1));
             lars = builder.parallelism(way.threads).carrySums(way.carry).build();
         }

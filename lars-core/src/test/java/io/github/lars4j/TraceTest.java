@@ -40,22 +40,22 @@ class TraceTest {
             for (int seed = 0; seed < Trace.TRACES; seed++) {
                 String fused = new Trace(seed).order(new Trace.Way("scalar", threads, false, true, 0));
                 String apart = new Trace(seed).order(new Trace.Way("scalar", threads, false, false, 0));
-                assertEquals(1, groups(apart), apart);
-                divided += groups(fused) > 1 ? 1 : 0;
+                assertEquals(1, rounds(apart), apart);
+                divided += rounds(fused) > 1 ? 1 : 0;
                 shared += mostShares(apart) == threads ? 1 : 0;
             }
             System.out.printf(
-                    "%d threads: %d of %d traces have several groups where fused, %d a share for each thread%n",
+                    "%d threads: %d of %d traces have several rounds where fused, %d a share for each thread%n",
                     threads, divided, Trace.TRACES, shared);
             assertTrue(divided >= 15 && shared >= 2);
         }
     }
 
-    private static int groups(String order) {
-        return (int) order.lines().filter(line -> line.startsWith("group ")).count();
+    private static int rounds(String order) {
+        return (int) order.lines().filter(line -> line.startsWith("round ")).count();
     }
 
-    /** Returns the maximum over the groups of the number of threads with blocks, {@code [from, to)}. */
+    /** Returns the maximum over the rounds of the number of threads with blocks, {@code [from, to)}. */
     private static int mostShares(String order) {
         return order.lines()
                 .mapToInt(line -> (int) SHARE.matcher(line)

@@ -9,7 +9,8 @@ import java.util.Objects;
  * @param rule the variant of LARS
  * @param trustCoefficient the trust coefficient η: finite, more than 0
  * @param weightDecay the weight decay β: finite, 0 or more
- * @param momentum the momentum μ: finite, 0 or more; with 0 there is no momentum buffer
+ * @param momentum the momentum μ: finite, 0 or more; with 0 there is no momentum buffer. It must be 0 with
+ *     {@link Rule#shrink}
  * @param dampening the dampening δ: finite. Gradients enter the momentum buffer multiplied by 1 - δ, except on a
  *     layer's first step. Without momentum it has no effect
  * @param nesterov whether to use Nesterov momentum, which requires momentum above 0 and dampening 0
@@ -51,6 +52,10 @@ public record Hyperparameters(
             throw new IllegalArgumentException("nesterov is true with momentum " + momentum + " and dampening "
                     + dampening + "; it needs momentum above 0 and dampening 0");
         }
+        if (rule.shrink() && momentum != 0) {
+            throw new IllegalArgumentException("momentum is " + momentum
+                    + " with rule.shrink true; it must be 0, because" + " the shrinking would enter the momentum");
+        }
         if (momentumCorrection && rule.entry() != Rule.Entry.VELOCITY) {
             throw new IllegalArgumentException("momentumCorrection is true with rule.entry " + rule.entry()
                     + "; it must be false unless rule.entry is VELOCITY, because only then the momentum contains the"
@@ -58,7 +63,12 @@ public record Hyperparameters(
         }
     }
 
-    /** Returns these values with another rule. Momentum correction is turned off if the rule does not allow it. */
+    /**
+     * Returns these values with another rule. Momentum correction is turned off if the rule does not allow it.
+     *
+     * @throws NullPointerException if {@code other} is {@code null}
+     * @throws IllegalArgumentException if there is momentum and the rule requires that there is none
+     */
     public Hyperparameters withRule(Rule other) {
         Objects.requireNonNull(other, "rule");
         return new Hyperparameters(

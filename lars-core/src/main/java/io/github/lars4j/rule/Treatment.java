@@ -8,7 +8,8 @@ import io.github.lars4j.internal.Checks;
  *
  * @param decay whether weight decay applies
  * @param adapt whether the trust ratio applies; if not, the ratio is 1
- * @param rateFactor the factor by which the layer's learning rate is multiplied: finite, 0 or more
+ * @param rateFactor the factor by which the layer's learning rate is multiplied: finite, 0 or more. With momentum, 0 does
+ *     not freeze a layer if the rule's momentum contains the learning rate
  */
 public record Treatment(boolean decay, boolean adapt, double rateFactor) {
 
@@ -28,6 +29,16 @@ public record Treatment(boolean decay, boolean adapt, double rateFactor) {
      */
     public Treatment {
         Checks.atLeastZero("rateFactor", rateFactor);
+    }
+
+    /** Returns this treatment with or without weight decay. */
+    public Treatment withDecay(boolean other) {
+        return new Treatment(other, adapt, rateFactor);
+    }
+
+    /** Returns this treatment with or without the trust ratio. */
+    public Treatment withAdapt(boolean other) {
+        return new Treatment(decay, other, rateFactor);
     }
 
     /**

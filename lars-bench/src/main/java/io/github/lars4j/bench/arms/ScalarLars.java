@@ -68,7 +68,18 @@ final class ScalarLars {
         double layerRate = rate * layer.treatment().rateFactor();
         double ratio = rule.trustRatio(adapt, hyper.trustCoefficient(), decay, layerRate, ww, gg, 0);
         double effective = rule.effectiveDecay(adapt, decay, ww, gg, 0);
-        coefficients.set(index, hyper, effective, ratio, layerRate, 1, !begun[index], 1);
+        coefficients.set(
+                index,
+                hyper.rule(),
+                hyper.momentum(),
+                hyper.dampening(),
+                hyper.nesterov(),
+                effective,
+                ratio,
+                layerRate,
+                1,
+                !begun[index],
+                1);
         begun[index] = true;
     }
 

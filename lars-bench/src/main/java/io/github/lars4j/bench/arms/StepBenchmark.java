@@ -10,6 +10,7 @@ import io.github.lars4j.StepReport;
 import io.github.lars4j.internal.kernel.KernelWish;
 import io.github.lars4j.rule.Dialects;
 import io.github.lars4j.rule.Hyperparameters;
+import io.github.lars4j.rule.Rule;
 import java.lang.management.ManagementFactory;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -258,6 +259,23 @@ public class StepBenchmark {
         }
     }
 
+    /** An optimizer whose trust ratio is the paper's formula, passed as a formula of the user's own. */
+    @State(Scope.Thread)
+    public static class WithOwnRule extends WithLars {
+        @Override
+        Lars.Builder builder() {
+            return super.builder()
+                    .rule(Rule.of(
+                            "paper",
+                            Rule.Entry.VELOCITY,
+                            false,
+                            (weightNorm, gradientNorm, products, trust, decay, rate, layer, step) ->
+                                    weightNorm == 0 || gradientNorm == 0
+                                            ? 1
+                                            : trust * weightNorm / (gradientNorm + decay * weightNorm)));
+        }
+    }
+
     /** The arrays, and a step in plain Java. */
     @State(Scope.Thread)
     public static class WithScalarLars extends Flat {
@@ -364,6 +382,12 @@ public class StepBenchmark {
     /** The whole step. */
     @Benchmark
     public StepReport lars(WithLars s) {
+        return s.lars.step(s.weights, s.handed);
+    }
+
+    /** The whole step with a trust ratio of one's own, for comparison with {@code lars} in the same run. */
+    @Benchmark
+    public StepReport larsOwnRule(WithOwnRule s) {
         return s.lars.step(s.weights, s.handed);
     }
 

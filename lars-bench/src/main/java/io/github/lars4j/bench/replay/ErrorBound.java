@@ -31,6 +31,12 @@ import java.io.IOException;
  * which is relatively off by at most ρ₂ = β‖E‖ / ‖d‖, ρ = (1 + ρ₁) / (1 - ρ₂) - 1. The clip adds nothing: the relative
  * error of min(r/γ, 1) is at most that of r. A ratio that is always 1 has none.
  *
+ * <p><b>Bounds, clips and other places of the decay.</b> Bounds of the ratio or of the gradient norm add no error. A
+ * gradient that is clipped by ‖w‖ is relatively off by ρ₁, which is added to a and, where the ratio divides by ‖d‖, to the
+ * error of ‖d‖. Decay beside the ratio is not off with the ratio. If ‖w‖ is bounded where it multiplies and not where it
+ * divides, or if it clips the gradient, the ratio may be off by ρ₁ / (1 - ρ₁); as ρ₁ is at most 2⁻¹⁴, that is less than
+ * u / 16 more than ρ₁, and lost in the room of the roundings.
+ *
  * <p><b>Steps that are not judged.</b> A layer whose ρ exceeds {@link #MOST_OF_RATIO} is set back to the truth, rounded
  * to float. Where ρ exceeds it even then, roundings leave the ratio undetermined, and the step of that layer is not
  * judged. There are two such cases. If ‖w‖ is below about 2⁻¹³⁶, ‖E‖ / ‖w‖ is large because floats so small have few
@@ -62,7 +68,8 @@ final class ErrorBound {
     private static final double TINY = Float.MIN_VALUE;
 
     private final Recording recording;
-    private final Hyperparameters hyper;
+    /** What the layer at hand runs with in the step at hand. */
+    private Hyperparameters hyper;
 
     /** The truth before the last step that was taken, and after it; the momentum with the sign that it has here. */
     private double[] paramsBefore;
@@ -88,7 +95,6 @@ final class ErrorBound {
      */
     ErrorBound(Recording recording) throws IOException {
         this.recording = recording;
-        this.hyper = recording.hyperparameters();
         int n = recording.elements();
         this.paramsBefore = new double[n];
         this.params = new double[n];
@@ -149,16 +155,22 @@ final class ErrorBound {
                 continue;
             }
             Layer layer = recording.layers().get(i);
-            double ratio = ratioError(layer, gradient);
-            if (!(ratio <= MOST_OF_RATIO)) {
+            hyper = recording.regime(i).steps().get(step);
+            double ofWeights = weightsError(layer);
+            double ratio = ratioError(layer, gradient, ofWeights);
+            if (!(Math.max(ratio, clipError(ofWeights)) <= MOST_OF_RATIO)) {
                 set(layer, paramsBefore, momentumBefore, floatParams, floatMomentum);
-                ratio = ratioError(layer, gradient);
+                ofWeights = weightsError(layer);
+                ratio = ratioError(layer, gradient, ofWeights);
             }
-            undetermined[i] = !(ratio <= MOST_OF_RATIO && cancellation(layer, gradient) <= MOST_OF_RATIO);
+            undetermined[i] = !(Math.max(ratio, clipError(ofWeights)) <= MOST_OF_RATIO
+                    && cancellation(layer, gradient) <= MOST_OF_RATIO);
             if (!undetermined[i]) {
-                travel(layer, gradient, ratio, recording.learningRate(step), begun[i]);
+                double rate = recording.regime(i).rates().get(step);
+                travel(layer, gradient, ratio, clipError(ofWeights), rate, begun[i]);
             }
-            begun[i] = true;
+            // A step without momentum between steps with it leaves nothing to dampen.
+            begun[i] |= hyper.momentum() != 0;
         }
     }
 
@@ -176,7 +188,7 @@ final class ErrorBound {
     private void read(int stepsTaken) throws IOException {
         recording.trueParams(stepsTaken, params);
         requireFloats("params_f64", stepsTaken, params);
-        if (hyper.momentum() != 0) {
+        if (recording.hasMomentum()) {
             recording.trueMomentum(stepsTaken, momentum);
             requireFloats("momentum_f64", stepsTaken, momentum);
             for (int i = 0; recording.momentumNegated() && i < momentum.length; i++) {
@@ -202,9 +214,8 @@ final class ErrorBound {
         return layer.treatment().decay() ? hyper.weightDecay() : 0;
     }
 
-    /** ρ. */
-    private double ratioError(Layer layer, float[] gradient) {
-        double decay = decay(layer);
+    /** ρ₁. */
+    private double weightsError(Layer layer) {
         // Sums of squares would be 0 where the truth has shrunk far below the least float.
         double errors = 0;
         double weights = 0;
@@ -212,15 +223,44 @@ final class ErrorBound {
             errors = Math.hypot(errors, paramsBound[i]);
             weights = Math.hypot(weights, paramsBefore[i]);
         }
-        if (errors == 0 || !layer.treatment().adapt()) {
+        return errors == 0 ? 0 : errors / weights;
+    }
+
+    /** The relative error of the factor by which the gradient is clipped. */
+    private double clipError(double ofWeights) {
+        return hyper.rule().gradientClip() < Double.POSITIVE_INFINITY ? ofWeights : 0;
+    }
+
+    /** ρ. */
+    private double ratioError(Layer layer, float[] gradient, double ofWeights) {
+        Rule rule = hyper.rule();
+        double decay = decay(layer);
+        if (ofWeights == 0 || !layer.treatment().adapt() || rule.ratio() == Rule.Ratio.UNIT) {
             return 0;
         }
-        double ofWeights = errors / weights;
-        if (!hyper.rule().needsProducts(true, decay)) {
-            return ofWeights;
+        double left = 1;
+        if (rule.needsProducts(true, decay)) {
+            double errors = 0;
+            double clipped = 0;
+            for (int i = (int) layer.offset(); i < layer.end(); i++) {
+                errors = Math.hypot(errors, paramsBound[i]);
+                clipped = Math.hypot(clipped, gradient[i]);
+            }
+            left -= (decay * errors + clipError(ofWeights) * scale(layer, gradient) * clipped)
+                    / decayedNorm(layer, gradient);
         }
-        double left = 1 - decay * errors / decayedNorm(layer, gradient);
-        return left > 0 ? (1 + ofWeights) / left - 1 : Double.POSITIVE_INFINITY;
+        return left == 1 ? ofWeights : left > 0 ? (1 + ofWeights) / left - 1 : Double.POSITIVE_INFINITY;
+    }
+
+    /** The factor by which the gradient is clipped. */
+    private double scale(Layer layer, float[] gradient) {
+        double ww = 0;
+        double gg = 0;
+        for (int i = (int) layer.offset(); i < layer.end(); i++) {
+            ww += paramsBefore[i] * paramsBefore[i];
+            gg += (double) gradient[i] * gradient[i];
+        }
+        return hyper.rule().gradientScale(ww, gg);
     }
 
     /** The most that roundings of p may be of ‖p‖, if the ratio divides by ‖d‖; otherwise 0. */
@@ -229,9 +269,10 @@ final class ErrorBound {
         if (!hyper.rule().needsProducts(layer.treatment().adapt(), decay)) {
             return 0;
         }
+        double scale = scale(layer, gradient);
         double terms = 0;
         for (int i = (int) layer.offset(); i < layer.end(); i++) {
-            terms = Math.hypot(terms, Math.abs(gradient[i]) + decay * Math.abs(paramsBefore[i]));
+            terms = Math.hypot(terms, scale * Math.abs(gradient[i]) + decay * Math.abs(paramsBefore[i]));
         }
         return terms == 0 ? 0 : 4 * U * terms / decayedNorm(layer, gradient);
     }
@@ -239,9 +280,10 @@ final class ErrorBound {
     /** ‖d‖. */
     private double decayedNorm(Layer layer, float[] gradient) {
         double decay = decay(layer);
+        double scale = scale(layer, gradient);
         double norm = 0;
         for (int i = (int) layer.offset(); i < layer.end(); i++) {
-            norm = Math.hypot(norm, gradient[i] + decay * paramsBefore[i]);
+            norm = Math.hypot(norm, scale * gradient[i] + decay * paramsBefore[i]);
         }
         return norm;
     }
@@ -257,7 +299,7 @@ final class ErrorBound {
         }
     }
 
-    private void travel(Layer layer, float[] gradient, double ratio, double rate, boolean dampened) {
+    private void travel(Layer layer, float[] gradient, double ratio, double ofClip, double rate, boolean dampened) {
         double mu = hyper.momentum();
         boolean nesterov = hyper.nesterov();
         double c = nesterov ? 1 + mu : 1;
@@ -271,12 +313,21 @@ final class ErrorBound {
             wg += paramsBefore[i] * gradient[i];
         }
         Rule rule = hyper.rule();
+        double scale = rule.gradientScale(ww, gg);
+        gg *= scale * scale;
+        wg *= scale;
         boolean adapt = layer.treatment().adapt();
         double r = rule.trustRatio(adapt, hyper.trustCoefficient(), decay(layer), rate, ww, gg, wg);
         double decay = rule.effectiveDecay(adapt, decay(layer), ww, gg, wg);
         // More than 1 of dampening reverses the gradient.
-        double entering =
-                (dampened && mu != 0 ? 1 - hyper.dampening() : 1) * rule.entry().in(rate, r);
+        double undampened = dampened && mu != 0 ? 1 - hyper.dampening() : 1;
+        double entering = undampened * rule.entry().in(rate, r);
+        double decaying = switch (rule.decay()) {
+            case SCALED -> entering * decay;
+            case BESIDE_RATIO -> undampened * rule.entry().in(rate, 1) * decay;
+            case RATIO_ONLY -> 0;
+        };
+        boolean beside = rule.decay() == Rule.Decay.BESIDE_RATIO;
         double in = Math.abs(entering);
         double out = rule.entry().out(rate, r);
         boolean entersLast = rule.entry() == Rule.Entry.UPDATE;
@@ -284,23 +335,22 @@ final class ErrorBound {
         double ratioOut = entersLast ? ratio : 0;
         for (int i = (int) layer.offset(); i < layer.end(); i++) {
             double w = Math.abs(paramsBefore[i]);
-            double g = Math.abs(gradient[i]);
+            double g = scale * Math.abs(gradient[i]);
             double v = Math.abs(momentumBefore[i]);
-            double d = gradient[i] + decay * paramsBefore[i];
-            double y = Math.abs(c * entering * d + m * momentumBefore[i]);
+            double p = entering * scale * gradient[i] + decaying * paramsBefore[i];
+            double y = Math.abs(c * p + m * momentumBefore[i]);
             double e = paramsBound[i];
             double f = momentumBound[i];
 
-            double decayed = in * decay * e;
-            double a = in * ratioIn * (Math.abs(d) + decay * e);
+            double decayed = Math.abs(decaying) * e;
+            double a = ratioIn * (beside ? in * g : Math.abs(p) + decayed) + ofClip * (1 + ratioIn) * in * g;
             double z = c * a + m * f;
-            double travelled =
-                    Math.abs(1 - out * c * entering * decay) * e + out * z + out * ratioOut * (y + c * decayed + z);
+            double travelled = Math.abs(1 - out * c * decaying) * e + out * z + out * ratioOut * (y + c * decayed + z);
 
-            double s = in * (1 + ratioIn) * (g + decay * (w + e));
+            double s = (1 + ratioIn) * (1 + ofClip) * (in * g + Math.abs(decaying) * (w + e));
             double k = mu * (v + f) + s;
             double t = out * (1 + ratioOut) * (nesterov ? s + mu * k : k);
-            double tiny = (3 + g + w + v) * TINY;
+            double tiny = (3 + Math.abs(gradient[i]) + w + v) * TINY;
             // Where nothing is put out, nothing can underflow.
             double tinyOut = out == 0 ? 0 : out * c * tiny + (2 + s + k) * TINY;
             paramsBound[i] = (1 + U) * (travelled + 7 * U * t + tinyOut) + U * Math.abs(params[i]);

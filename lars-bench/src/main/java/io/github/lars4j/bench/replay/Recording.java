@@ -13,8 +13,13 @@ import io.github.lars4j.safetensors.TensorInfo;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
@@ -31,25 +36,36 @@ public final class Recording implements AutoCloseable {
     private final SafeTensorsFile file;
     private final String name;
     private final String dialect;
-    private final Hyperparameters hyperparameters;
-    private final double[] learningRates;
+    private final int steps;
     private final Layers layers;
+    /** What each layer was run with. */
+    private final List<Regime> regimes;
+
+    private final Regime common;
+    private final List<RecordedGroup> groups;
     private final Set<List<Integer>> missing;
     private final int elements;
+
+    /** Layers that were run with something else than the others. */
+    record RecordedGroup(String name, Set<String> layers, Regime regime) {}
 
     private Recording(String name, SafeTensorsFile file) throws SafeTensorsException {
         this.file = file;
         this.name = name;
         this.dialect = metadata("dialect");
-        this.hyperparameters = readHyperparameters();
-        this.learningRates = readLearningRates();
+        List<Double> rates = readRates("learning_rates", json("learning_rates"));
+        this.steps = rates.size();
         this.layers = readLayers();
+        Members hyperparameters = new Members("hyperparameters", json("hyperparameters"));
+        this.common = readRegime(hyperparameters, rates);
+        this.groups = readGroups(hyperparameters, rates);
+        this.regimes = regimes();
         this.missing = readMissing();
         this.elements = readElements();
         requireTensor("params_initial", Dtype.F32, elements);
         requireTensor("params_f64", Dtype.F64, steps() + 1, elements);
         requireTensor("params_f32", Dtype.F32, steps() + 1, elements);
-        if (hyperparameters.momentum() != 0) {
+        if (hasMomentum()) {
             requireTensor("momentum_f64", Dtype.F64, steps() + 1, elements);
         }
     }
@@ -73,25 +89,73 @@ public final class Recording implements AutoCloseable {
         }
     }
 
-    private Hyperparameters readHyperparameters() throws SafeTensorsException {
-        Members members = new Members("hyperparameters", json("hyperparameters"));
+    private Regime readRegime(Members members, List<Double> rates) throws SafeTensorsException {
         try {
-            Hyperparameters read = new Hyperparameters(
-                    rule(members).withEpsilon(members.number("eps")),
-                    members.number("trust_coefficient"),
-                    members.number("weight_decay"),
-                    members.number("momentum"),
-                    members.has("dampening") ? members.number("dampening") : 0,
-                    members.flag("nesterov"),
-                    false);
+            Rule rule = rule(members);
+            List<Double> trustCoefficients = numbers(members, "trust_coefficient");
+            List<Double> decays = numbers(members, "weight_decay");
+            List<Double> momenta = numbers(members, "momentum");
+            double dampening = members.number("dampening", 0);
+            boolean nesterov = members.flag("nesterov");
+            boolean ever = momenta.stream().anyMatch(momentum -> momentum != 0);
+            List<Hyperparameters> read = new ArrayList<>();
+            for (int step = 0; step < steps; step++) {
+                double momentum = momenta.get(step);
+                read.add(new Hyperparameters(
+                        rule,
+                        trustCoefficients.get(step),
+                        decays.get(step),
+                        momentum,
+                        dampening,
+                        nesterov && (momentum != 0 || !ever),
+                        false));
+            }
             members.requireAllRead();
-            return read;
+            return new Regime(List.copyOf(read), rates);
         } catch (IllegalArgumentException e) {
-            throw malformed("hyperparameters", e.getMessage());
+            throw malformed(members.key, e.getMessage());
         }
     }
 
+    /** Reads a number for each step, or one for all steps. */
+    private List<Double> numbers(Members members, String member) throws SafeTensorsException {
+        return members.get(member) instanceof List<?> list
+                ? eachStep(members.key, "\"" + member + "\"", list)
+                : Collections.nCopies(steps, members.number(member));
+    }
+
+    private List<Double> eachStep(String key, String what, List<?> list) throws SafeTensorsException {
+        if (list.size() != steps) {
+            throw malformed(
+                    key, what + " has " + list.size() + " numbers; it must have one for each of " + steps + " steps");
+        }
+        List<Double> numbers = new ArrayList<>();
+        for (Object element : list) {
+            numbers.add(number(key, element));
+        }
+        return List.copyOf(numbers);
+    }
+
     private Rule rule(Members members) throws SafeTensorsException {
+        Rule rule = dialect(members).withEpsilon(members.number("eps"));
+        if (members.has("ratio_min") || members.has("ratio_max")) {
+            rule = rule.withRatioBounds(
+                    members.number("ratio_min", 0), members.number("ratio_max", Double.POSITIVE_INFINITY));
+        }
+        if (members.has("weight_norm_min") || members.has("weight_norm_max")) {
+            rule = rule.withWeightNormBounds(
+                    members.number("weight_norm_min", 0), members.number("weight_norm_max", Double.POSITIVE_INFINITY));
+        }
+        if (members.has("gradient_norm_min")) {
+            rule = rule.withGradientNormFloor(members.number("gradient_norm_min"));
+        }
+        if (members.has("gradient_clip")) {
+            rule = rule.withGradientClip(members.number("gradient_clip"), members.number("gradient_clip_min"));
+        }
+        return members.has("decay") ? rule.withDecay(members.choice("decay", Rule.Decay.class)) : rule;
+    }
+
+    private Rule dialect(Members members) throws SafeTensorsException {
         return switch (dialect) {
             case "paper" -> Dialects.PAPER;
             case "seed" -> Dialects.SNIPPET;
@@ -100,27 +164,80 @@ public final class Recording implements AutoCloseable {
             case "apex.parallel.LARC over torch.optim.SGD" -> Dialects.apexLarc(members.flag("clip"));
             case "optax.lars" -> Dialects.OPTAX;
             case "Barlow Twins LARS" -> Dialects.BARLOW_TWINS;
+            case "rule" ->
+                new Rule(
+                        members.choice("ratio", Rule.Ratio.class),
+                        members.choice("entry", Rule.Entry.class),
+                        members.choice("zero_norm", Rule.ZeroNorm.class),
+                        members.flag("clip"),
+                        members.flag("always_adapt"),
+                        0);
             default ->
                 throw malformed(
                         "dialect",
                         "it is \"" + dialect + "\"; it must be paper, seed, timm.optim.Lars, pl_bolts.optimizers.LARS,"
-                                + " apex.parallel.LARC over torch.optim.SGD, optax.lars or Barlow Twins LARS");
+                                + " apex.parallel.LARC over torch.optim.SGD, optax.lars, Barlow Twins LARS or rule");
         };
     }
 
-    private double[] readLearningRates() throws SafeTensorsException {
-        List<?> list = list("learning_rates", json("learning_rates"));
-        double[] rates = new double[list.size()];
-        for (int i = 0; i < rates.length; i++) {
-            rates[i] = number("learning_rates", list.get(i));
-            if (rates[i] < 0) {
-                throw malformed("learning_rates", "rate of step " + i + " is " + rates[i] + "; it must be 0 or more");
+    private List<Double> readRates(String key, Object value) throws SafeTensorsException {
+        List<?> list = list(key, value);
+        List<Double> rates = new ArrayList<>();
+        for (Object element : list) {
+            double rate = number(key, element);
+            if (rate < 0) {
+                throw malformed(key, "rate of step " + rates.size() + " is " + rate + "; it must be 0 or more");
             }
+            rates.add(rate);
         }
-        if (rates.length == 0) {
-            throw malformed("learning_rates", "there are none; at least one step is needed");
+        if (rates.isEmpty()) {
+            throw malformed(key, "there are none; at least one step is needed");
         }
-        return rates;
+        return List.copyOf(rates);
+    }
+
+    /** Reads the groups. What a group does not have is that of all layers. */
+    private List<RecordedGroup> readGroups(Members hyperparameters, List<Double> rates) throws SafeTensorsException {
+        List<RecordedGroup> read = new ArrayList<>();
+        Set<String> free = new HashSet<>();
+        layers.forEach(layer -> free.add(layer.name()));
+        for (Object element : file.metadata().containsKey("groups") ? list("groups", json("groups")) : List.of()) {
+            Members own = new Members("groups", element);
+            String group = own.string("name");
+            Set<String> names = new LinkedHashSet<>();
+            for (Object layer : list("groups", own.get("layers"))) {
+                if (!(layer instanceof String of) || !free.remove(of)) {
+                    throw malformed(
+                            "groups",
+                            "group \"" + group + "\" has layer " + layer
+                                    + "; it must be the name of a layer that is in no other group");
+                }
+                names.add(of);
+            }
+            if (names.isEmpty() || read.stream().anyMatch(other -> other.name.equals(group))) {
+                throw malformed(
+                        "groups", "group \"" + group + "\" must have layers, and a name that no other group has");
+            }
+            List<Double> ofGroup = rates;
+            if (own.has("learning_rates")) {
+                ofGroup = readRates("groups", own.get("learning_rates"));
+                eachStep("groups", "\"learning_rates\"", ofGroup);
+            }
+            read.add(new RecordedGroup(group, names, readRegime(own.over(hyperparameters), ofGroup)));
+        }
+        return List.copyOf(read);
+    }
+
+    private List<Regime> regimes() {
+        List<Regime> ofLayers = new ArrayList<>();
+        for (Layer layer : layers) {
+            ofLayers.add(groups.stream()
+                    .filter(group -> group.layers.contains(layer.name()))
+                    .map(RecordedGroup::regime)
+                    .findFirst()
+                    .orElse(common));
+        }
+        return List.copyOf(ofLayers);
     }
 
     private Layers readLayers() throws SafeTensorsException {
@@ -207,9 +324,23 @@ public final class Recording implements AutoCloseable {
         return dialect;
     }
 
-    /** What it was run with; the rule among them is the one that does as it does. */
-    Hyperparameters hyperparameters() {
-        return hyperparameters;
+    /** What the layers outside the groups were run with; the rule is the one that does as the recorded one does. */
+    Regime common() {
+        return common;
+    }
+
+    List<RecordedGroup> groups() {
+        return groups;
+    }
+
+    /** What a layer was run with. */
+    Regime regime(int layer) {
+        return regimes.get(layer);
+    }
+
+    /** Whether any layer has momentum in any step. */
+    boolean hasMomentum() {
+        return regimes.stream().anyMatch(Regime::hasMomentum);
     }
 
     /** Whether the recorded momentum has the opposite sign: optax keeps what is added to the weights. */
@@ -219,12 +350,7 @@ public final class Recording implements AutoCloseable {
 
     /** Returns the number of steps that were recorded, at least 1. */
     public int steps() {
-        return learningRates.length;
-    }
-
-    /** γ of a step. */
-    double learningRate(int step) {
-        return learningRates[step];
+        return steps;
     }
 
     /** Returns the layers of the recorded model. */
@@ -313,7 +439,7 @@ public final class Recording implements AutoCloseable {
         return (long) number;
     }
 
-    /** The members of a JSON object, each of which must be asked for. */
+    /** The members of a JSON object, each of which must be asked for, except what a group takes from all layers. */
     private final class Members {
 
         private final String key;
@@ -321,11 +447,24 @@ public final class Recording implements AutoCloseable {
         private final Set<Object> read = new HashSet<>();
 
         Members(String key, Object value) throws SafeTensorsException {
-            this.key = key;
             if (!(value instanceof Map<?, ?> map)) {
                 throw malformed(key, "found " + value + " where an object must be");
             }
-            members = map;
+            this.key = key;
+            this.members = map;
+        }
+
+        private Members(String key, Map<?, ?> members) {
+            this.key = key;
+            this.members = members;
+        }
+
+        /** These members, without those that have been read, and others, which these replace. */
+        Members over(Members others) {
+            Map<Object, Object> both = new LinkedHashMap<>(others.members);
+            both.putAll(members);
+            both.keySet().removeAll(read);
+            return new Members(key, both);
         }
 
         boolean has(String member) {
@@ -343,6 +482,23 @@ public final class Recording implements AutoCloseable {
 
         double number(String member) throws SafeTensorsException {
             return Recording.this.number(key, get(member));
+        }
+
+        double number(String member, double otherwise) throws SafeTensorsException {
+            return has(member) ? number(member) : otherwise;
+        }
+
+        <E extends Enum<E>> E choice(String member, Class<E> of) throws SafeTensorsException {
+            String text = string(member);
+            for (E constant : of.getEnumConstants()) {
+                if (constant.name().toLowerCase(Locale.ROOT).equals(text)) {
+                    return constant;
+                }
+            }
+            throw malformed(
+                    key,
+                    "\"" + member + "\" is \"" + text + "\"; it must be one of "
+                            + Arrays.toString(of.getEnumConstants()).toLowerCase(Locale.ROOT));
         }
 
         long integer(String member) throws SafeTensorsException {

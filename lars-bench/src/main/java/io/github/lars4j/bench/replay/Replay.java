@@ -77,7 +77,7 @@ public record Replay(String recording, String dialect, String kernels, List<Dist
      */
     public static Replay of(Recording recording) throws IOException {
         float[] params = recording.initialParams();
-        float[] momentum = recording.hyperparameters().momentum() == 0 ? null : new float[recording.elements()];
+        float[] momentum = recording.hasMomentum() ? new float[recording.elements()] : null;
         float[] gradient = new float[recording.elements()];
         Gradients gradients = Gradients.of(gradient);
         Comparison comparison = new Comparison(recording);
@@ -98,15 +98,18 @@ public record Replay(String recording, String dialect, String kernels, List<Dist
     }
 
     private static Lars optimizer(Recording recording, float[] momentum) {
-        Hyperparameters hyper = recording.hyperparameters();
+        Regime common = recording.common();
         Lars.Builder builder = Lars.builder(recording.layers())
-                .learningRate(step -> recording.learningRate((int) step))
-                .rule(hyper.rule())
-                .trustCoefficient(hyper.trustCoefficient())
-                .weightDecay(hyper.weightDecay())
-                .momentum(hyper.momentum())
-                .dampening(hyper.dampening())
-                .nesterov(hyper.nesterov());
+                .learningRate(common.learningRate())
+                .rule(common.rule())
+                .trustCoefficient(common.schedule(Hyperparameters::trustCoefficient))
+                .weightDecay(common.schedule(Hyperparameters::weightDecay))
+                .momentum(common.schedule(Hyperparameters::momentum))
+                .dampening(common.steps().get(0).dampening())
+                .nesterov(common.nesterov());
+        for (Recording.RecordedGroup group : recording.groups()) {
+            builder.group(group.name(), layer -> group.layers().contains(layer.name()), group.regime()::settings);
+        }
         if (momentum == null) {
             return builder.build();
         }

@@ -88,6 +88,28 @@ class BenchmarkTest {
     }
 
     @Test
+    void anOwnRatioGivesTheBitsOfTheBuiltInOne() {
+        for (String sums : SUMS) {
+            for (String policy : POLICIES) {
+                StepBenchmark.WithLars usual = withLars("vector", sums, policy, 1);
+                StepBenchmark.WithOwnRule own = prepared(new StepBenchmark.WithOwnRule(), "vector", sums, policy, 1);
+                usual.lars.learningRate(0.5);
+                own.lars.learningRate(0.5);
+                assertEquals(
+                        "paper", own.lars.hyperparameters().rule().ownName().orElseThrow());
+                for (int step = 0; step < 3; step++) {
+                    benchmark.lars(usual);
+                    benchmark.larsOwnRule(own);
+                }
+                assertArrayEquals(usual.weights, own.weights, 0, sums + " " + policy);
+                assertArrayEquals(usual.momentum, own.momentum, 0, sums + " " + policy);
+                usual.close();
+                own.close();
+            }
+        }
+    }
+
+    @Test
     void measureTakesTheSumsAndUpdateTheRestOfTheStep() {
         for (String kernels : new String[] {"scalar", "vector"}) {
             for (String sums : SUMS) {
@@ -287,7 +309,11 @@ class BenchmarkTest {
     }
 
     private StepBenchmark.WithLars withLars(String kernels, String sums, String policy, int threads) {
-        StepBenchmark.WithLars state = new StepBenchmark.WithLars();
+        return prepared(new StepBenchmark.WithLars(), kernels, sums, policy, threads);
+    }
+
+    private <T extends StepBenchmark.WithLars> T prepared(
+            T state, String kernels, String sums, String policy, int threads) {
         state.layout = layout;
         state.gap = 64;
         state.kernels = kernels;

@@ -32,25 +32,68 @@ class ErrorBoundTest {
     @TempDir
     Path folder;
 
+    /** What a rule may have beyond a dialect. */
+    private enum Knob {
+        NONE(""),
+        RATIO(",\"ratio_min\":0.05,\"ratio_max\":0.1"),
+        LEAST_RATIO(",\"ratio_min\":0.1"),
+        WEIGHT_NORM(",\"weight_norm_min\":0.5,\"weight_norm_max\":1"),
+        MOST_WEIGHT_NORM(",\"weight_norm_max\":1"),
+        GRADIENT_NORM(",\"gradient_norm_min\":2"),
+        BESIDE(",\"decay\":\"beside_ratio\""),
+        RATIO_ONLY(",\"decay\":\"ratio_only\""),
+        CLIP(",\"gradient_clip\":0.5,\"gradient_clip_min\":0.25");
+
+        private final String json;
+
+        Knob(String json) {
+            this.json = json;
+        }
+    }
+
     /** One step of one layer, in double. */
     private record Step(
-            String dialect, double momentum, boolean nesterov, double decay, boolean plain, double eta, double rate) {
+            String dialect,
+            double momentum,
+            boolean nesterov,
+            double decay,
+            boolean plain,
+            double eta,
+            double rate,
+            Knob knob) {
+
+        Step(String dialect, double momentum, boolean nesterov, double decay, boolean plain, double eta, double rate) {
+            this(dialect, momentum, nesterov, decay, plain, eta, rate, Knob.NONE);
+        }
 
         /** What follows from weights, momentum and gradient: new weights, then new momentum. */
         double[][] take(double[] w, double[] v, float[] g) {
             double beta = plain ? 0 : decay;
             double ww = 0;
             double gg = 0;
-            double dd = 0;
             for (int i = 0; i < w.length; i++) {
-                double d = g[i] + beta * w[i];
                 ww += w[i] * w[i];
                 gg += (double) g[i] * g[i];
+            }
+            double weightNorm = Math.sqrt(ww);
+            double scale = knob == Knob.CLIP ? Math.min(1, 0.5 * Math.max(weightNorm, 0.25) / Math.sqrt(gg)) : 1;
+            double dd = 0;
+            for (int i = 0; i < w.length; i++) {
+                double d = scale * g[i] + beta * w[i];
                 dd += d * d;
             }
-            boolean decayed = dialect.equals("optax.lars");
-            double norm = decayed ? Math.sqrt(dd) : Math.sqrt(gg) + beta * Math.sqrt(ww);
-            double ratio = plain ? 1 : eta * Math.sqrt(ww) / norm;
+            double norm = dialect.equals("optax.lars") ? Math.sqrt(dd) : scale * Math.sqrt(gg);
+            norm = knob == Knob.GRADIENT_NORM ? Math.max(norm, 2) : norm;
+            norm += dialect.equals("optax.lars") ? 0 : beta * weightNorm;
+            double numerator = switch (knob) {
+                case WEIGHT_NORM -> Math.clamp(weightNorm, 0.5, 1);
+                case MOST_WEIGHT_NORM -> Math.min(weightNorm, 1);
+                default -> weightNorm;
+            };
+            double ratio = plain ? 1 : eta * numerator / norm;
+            if (!plain && (knob == Knob.RATIO || knob == Knob.LEAST_RATIO)) {
+                ratio = Math.clamp(ratio, knob == Knob.RATIO ? 0.05 : 0.1, knob == Knob.RATIO ? 0.1 : 1e9);
+            }
             double in = switch (dialect) {
                 case "seed" -> 1;
                 case "pl_bolts.optimizers.LARS" -> ratio;
@@ -61,10 +104,15 @@ class ErrorBoundTest {
                 case "pl_bolts.optimizers.LARS" -> rate;
                 default -> 1;
             };
+            double ofDecay = switch (knob) {
+                case BESIDE -> in / ratio;
+                case RATIO_ONLY -> 0;
+                default -> in;
+            };
             double[] newW = new double[w.length];
             double[] newV = new double[w.length];
             for (int i = 0; i < w.length; i++) {
-                double p = in * (g[i] + beta * w[i]);
+                double p = in * scale * g[i] + ofDecay * beta * w[i];
                 newV[i] = momentum * v[i] + p;
                 newW[i] = w[i] - out * (nesterov ? p + momentum * newV[i] : newV[i]);
             }
@@ -74,7 +122,20 @@ class ErrorBoundTest {
         /** A recording of it, which {@link Replay} would refuse because it begins with a momentum. */
         Recording record(Path file, double[] w, double[] v, float[] g) throws IOException {
             double[][] after = take(w, v, g);
-            return write(file, new double[][] {w, after[0]}, new double[][] {v, after[1]}, g);
+            return write(file, knob.json, new double[][] {w, after[0]}, new double[][] {v, after[1]}, g);
+        }
+
+        /** As the other method; {@code json} is what the file has of the knob. */
+        Recording record(Path file, String json, double[] w, float[]... gradients) throws IOException {
+            double[][] weights = new double[gradients.length + 1][];
+            double[][] momenta = new double[gradients.length + 1][w.length];
+            weights[0] = w;
+            for (int step = 0; step < gradients.length; step++) {
+                double[][] after = take(weights[step], momenta[step], gradients[step]);
+                weights[step + 1] = after[0];
+                momenta[step + 1] = after[1];
+            }
+            return write(file, json, weights, momenta, gradients);
         }
 
         /** A recording of steps with these gradients from weights that are floats, the last factor times too long. */
@@ -91,10 +152,10 @@ class ErrorBoundTest {
                 double before = weights[gradients.length - 1][i];
                 weights[gradients.length][i] = before + factor * (weights[gradients.length][i] - before);
             }
-            return write(file, weights, momenta, gradients);
+            return write(file, knob.json, weights, momenta, gradients);
         }
 
-        private Recording write(Path file, double[][] weights, double[][] momenta, float[]... gradients)
+        private Recording write(Path file, String json, double[][] weights, double[][] momenta, float[]... gradients)
                 throws IOException {
             int n = weights[0].length;
             int steps = gradients.length;
@@ -119,11 +180,12 @@ class ErrorBoundTest {
                             "hyperparameters",
                             String.format(
                                     Locale.ROOT,
-                                    "{\"momentum\":%s,\"weight_decay\":%s,\"nesterov\":%s,\"trust_coefficient\":%s,\"eps\":0}",
+                                    "{\"momentum\":%s,\"weight_decay\":%s,\"nesterov\":%s,\"trust_coefficient\":%s,\"eps\":0%s}",
                                     momentum,
                                     decay,
                                     nesterov,
-                                    eta))
+                                    eta,
+                                    json))
                     .metadata("learning_rates", Collections.nCopies(steps, rate).toString())
                     .metadata(
                             "layers",
@@ -233,6 +295,57 @@ class ErrorBoundTest {
                                 momentum == 0 || worst[1] > 0.8,
                                 () -> what + " comes to " + worst[1] + " of the bound of momentum");
                     }
+                }
+            }
+        }
+    }
+
+    @Test
+    void errorsTravelNoFartherThroughBoundsAndClips() throws IOException {
+        Random random = new Random(6);
+        for (Knob knob : Knob.values()) {
+            for (String dialect : List.of("paper", "pl_bolts.optimizers.LARS", "seed", "optax.lars")) {
+                if (knob == Knob.NONE || knob == Knob.BESIDE && dialect.equals("seed")) {
+                    continue;
+                }
+                double worst = 0;
+                for (int run = 0; run < 60; run++) {
+                    double momentum = run % 2 == 0 ? 0 : 0.9;
+                    Step step = new Step(
+                            dialect,
+                            momentum,
+                            run % 4 == 1,
+                            random.nextDouble(),
+                            run % 10 == 9,
+                            0.3 * random.nextDouble(),
+                            2 * random.nextDouble(),
+                            knob);
+                    Share share = travel(step, 1 + run % 4, random);
+                    worst = Math.max(worst, share.weights);
+                    assertTrue(share.weights <= 1 && share.momentum <= 1, () -> step + " comes to " + share);
+                }
+                double most = worst;
+                assertTrue(most > 0.8, () -> knob + " " + dialect + " comes to " + most + " of the bound of weights");
+            }
+        }
+    }
+
+    /** Recordings with a knob hold, and do not if the file does not have the knob. */
+    @Test
+    void boundsClipsAndPlacesOfTheDecayAreReplayed() throws IOException {
+        float[][] gradients = {{0.5f, -2, 1}, {1, 1, -0.5f}, {-0.25f, 1.5f, 2}, {0.125f, 0.25f, -0.25f}};
+        for (Knob knob : Knob.values()) {
+            for (String dialect : List.of("paper", "optax.lars")) {
+                Step step = new Step(dialect, 0.9, false, 0.1, false, 0.08, 1.5, knob);
+                double[] w = {0.75, -1.5, 0.25};
+                try (Recording recording = step.record(folder.resolve("step"), knob.json, w, gradients)) {
+                    Replay replay = Replay.of(recording);
+                    assertTrue(replay.holds(), () -> knob + ": " + replay);
+                    assertEquals(
+                            Replay.Judgement.JUDGED, replay.distances().get(0).judgement());
+                }
+                try (Recording recording = step.record(folder.resolve("step"), "", w, gradients)) {
+                    assertEquals(knob == Knob.NONE, Replay.of(recording).holds(), knob + " " + dialect);
                 }
             }
         }

@@ -98,6 +98,23 @@ class RecordingTest {
                     "\"params_f64\":",
                     "\"params_f65\":",
                     "tensor \"params_f64\" is not there; it must be F64 [7, 1086]"),
+            List.of(
+                    "\\\"eps\\\": 1e-15",
+                    "\\\"eps\\\": 0, \\\"decay\\\": \\\"twice\\\"",
+                    "\"decay\" is \"twice\"; it must be one of [scaled, beside_ratio, ratio_only]"),
+            List.of(
+                    "\\\"eps\\\": 1e-15",
+                    "\\\"eps\\\": 0, \\\"decay\\\": \\\"beside_ratio\\\"",
+                    "decay is BESIDE_RATIO with entry UPDATE"),
+            List.of("\\\"eps\\\": 1e-15", "\\\"eps\\\": 0, \\\"ratio_max\\\": -1", "most is -1.0"),
+            List.of("\\\"eps\\\": 1e-15", "\\\"eps\\\": 0, \\\"ratio_min\\\": -1", "least is -1.0"),
+            List.of("\\\"eps\\\": 1e-15", "\\\"eps\\\": 0, \\\"weight_norm_max\\\": 0", "most is 0.0"),
+            List.of("\\\"eps\\\": 1e-15", "\\\"eps\\\": 0, \\\"gradient_norm_min\\\": -1", "floor is -1.0"),
+            List.of(
+                    "\\\"eps\\\": 1e-15",
+                    "\\\"eps\\\": 0, \\\"gradient_clip\\\": 1",
+                    "\"gradient_clip_min\" is not there"),
+            List.of("\"dialect\":\"seed\"", "\"dialect\":\"rule\"", "\"hyperparameters\": \"ratio\" is not there"),
             List.of("\"gradients\":{", "\"gradient\":{", "tensor \"gradients\" has shape []"),
             List.of("\"params_initial\":{\"dtype\":\"F32\"", "\"params_initial\":{\"dtype\":\"I32\"", "is I32 [1086]"));
 
@@ -139,6 +156,25 @@ class RecordingTest {
         Path file = edited("\"momentum_f64\":", "\"momentum_f65\":");
         assertThrows(SafeTensorsException.class, () -> open(file));
         open(edited("\\\"momentum\\\": 0.9", "\\\"momentum\\\": 0"));
+    }
+
+    /** The dialect {@code rule} is any rule, by the names of its values. */
+    @Test
+    void aRuleByItsValuesHoldsAsItsDialectDoes() throws IOException {
+        byte[] bytes = Files.readAllBytes(edited("\"dialect\":\"seed\"", "\"dialect\":\"rule\""));
+        String text = new String(bytes, StandardCharsets.ISO_8859_1);
+        for (String entry : List.of("update", "gradient")) {
+            String values = "\\\"ratio\\\": \\\"sum\\\", \\\"entry\\\": \\\"" + entry
+                    + "\\\", \\\"zero_norm\\\": \\\"formula\\\", \\\"clip\\\": false, \\\"always_adapt\\\": true, ";
+            byte[] changed = text.replace("\\\"momentum\\\": 0.9", values + "\\\"momentum\\\": 0.9")
+                    .getBytes(StandardCharsets.ISO_8859_1);
+            ByteBuffer file = ByteBuffer.wrap(changed).order(ByteOrder.LITTLE_ENDIAN);
+            file.putLong(0, file.getLong(0) + changed.length - bytes.length);
+            Path rule = Files.write(folder.resolve("rule.safetensors"), changed);
+            try (Recording recording = Recording.open(rule)) {
+                assertEquals(entry.equals("update"), Replay.of(recording).holds(), entry);
+            }
+        }
     }
 
     @Test

@@ -1,6 +1,5 @@
 package io.github.lars4j.internal.passes;
 
-import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.rule.Rule;
 
 /**
@@ -32,7 +31,10 @@ public final class Coefficients {
      * Sets a layer's coefficients.
      *
      * @param layer the index of the layer
-     * @param hyper the hyperparameters
+     * @param rule the variant of LARS
+     * @param momentum the momentum μ of this layer; 0 if it has none
+     * @param dampening the dampening δ
+     * @param nesterov whether to use Nesterov momentum
      * @param decay the weight decay of this layer, the result of {@link Rule#effectiveDecay}
      * @param ratio the trust ratio, the result of {@link Rule#trustRatio}
      * @param learningRate the learning rate of this layer
@@ -43,27 +45,50 @@ public final class Coefficients {
      */
     public boolean set(
             int layer,
-            Hyperparameters hyper,
+            Rule rule,
+            double momentum,
+            double dampening,
+            boolean nesterov,
             double decay,
             double ratio,
             double learningRate,
             double gradientScale,
             boolean first,
             double correction) {
-        Rule.Entry entry = hyper.rule().entry();
+        Rule.Entry entry = rule.entry();
         // Dampening scales what is added to the momentum buffer: without momentum there is nothing to dampen.
-        boolean dampened = !first && hyper.momentum() != 0;
-        double in = (dampened ? 1 - hyper.dampening() : 1) * entry.in(learningRate, ratio);
+        boolean dampened = !first && momentum != 0;
+        double undampened = dampened ? 1 - dampening : 1;
+        double in = undampened * entry.in(learningRate, ratio);
         double out = entry.out(learningRate, ratio);
+        double decayIn = rule.decay() == Rule.Decay.SCALED ? in : decayIn(rule, undampened, learningRate);
         a[layer] = (float) (in * gradientScale);
-        b[layer] = (float) (in * decay);
-        m[layer] = (float) (hyper.momentum() * correction);
-        p[layer] = hyper.momentum() == 0 || hyper.nesterov() ? (float) out : 0;
-        v[layer] = (float) (hyper.nesterov() ? out * hyper.momentum() : out);
+        b[layer] = (float) (decayIn * decay);
+        if (rule.shrink()) {
+            shrink(layer, in * gradientScale, decayIn * decay, learningRate);
+        }
+        m[layer] = (float) (momentum * correction);
+        p[layer] = momentum == 0 || nesterov ? (float) out : 0;
+        v[layer] = (float) (nesterov ? out * momentum : out);
         return Float.isFinite(a[layer])
                 && Float.isFinite(b[layer])
                 && Float.isFinite(m[layer])
                 && Float.isFinite(p[layer])
                 && Float.isFinite(v[layer]);
+    }
+
+    /** Returns the factor of weight decay that the trust ratio does not multiply. */
+    private static double decayIn(Rule rule, double undampened, double learningRate) {
+        return rule.decay() == Rule.Decay.BESIDE_RATIO
+                ? undampened * rule.entry().in(learningRate, 1)
+                : 0;
+    }
+
+    /** Sets A and B so that the updated weight is divided by h = √(1 + γ²). */
+    private void shrink(int layer, double wholeA, double wholeB, double learningRate) {
+        // (w - Ag - Bw) / h = w - (A/h)g - (B/h + 1 - 1/h)w, and 1 - 1/h = γ²/(h(1 + h)).
+        double h = Math.sqrt(1 + learningRate * learningRate);
+        a[layer] = (float) (wholeA / h);
+        b[layer] = (float) (wholeB / h + learningRate * learningRate / (h * (1 + h)));
     }
 }

@@ -36,8 +36,8 @@ public final class Crew implements AutoCloseable {
     private static final int END = 2;
 
     /**
-     * The number of spins before a thread parks. They take some tens of microseconds, which is longer than the rule
-     * needs between two passes, and far shorter than a trainer needs between two steps.
+     * The number of spins before a thread parks. They take some hundreds of microseconds (measured: 282 and 368), which
+     * is longer than the rule needs between two passes, and far shorter than a trainer needs between two steps.
      */
     private static final int SPINS = 20_000;
 

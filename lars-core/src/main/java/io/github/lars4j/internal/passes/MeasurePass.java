@@ -26,7 +26,7 @@ public final class MeasurePass implements Crew.Task {
     private float[] weights;
     private float[] gradients;
     private byte[] reads;
-    private int group;
+    private int round;
 
     public MeasurePass(Plan plan) {
         this.plan = plan;
@@ -35,18 +35,18 @@ public final class MeasurePass implements Crew.Task {
     }
 
     /**
-     * Computes the sums of the layers of a group.
+     * Computes the sums of the layers of a round.
      *
      * @param crew the threads, as many as the plan has
      * @param reads for each layer {@link #NOTHING}, {@link #WEIGHTS}, {@link #GRADIENTS} or {@link #BOTH}
-     * @param group the index of the group
+     * @param round the index of the round
      */
-    public void run(Crew crew, Kernels kernels, float[] weights, float[] gradients, byte[] reads, int group) {
+    public void run(Crew crew, Kernels kernels, float[] weights, float[] gradients, byte[] reads, int round) {
         this.kernels = kernels;
         this.weights = weights;
         this.gradients = gradients;
         this.reads = reads;
-        this.group = group;
+        this.round = round;
         crew.run(this);
         this.weights = null;
         this.gradients = null;
@@ -54,8 +54,8 @@ public final class MeasurePass implements Crew.Task {
 
     @Override
     public boolean hasShare(int thread) {
-        int block = plan.shareFrom(group, thread);
-        int last = plan.shareTo(group, thread);
+        int block = plan.shareFrom(round, thread);
+        int last = plan.shareTo(round, thread);
         if (block == last) {
             return false;
         }
@@ -68,8 +68,8 @@ public final class MeasurePass implements Crew.Task {
 
     @Override
     public void run(int thread) {
-        int block = plan.shareFrom(group, thread);
-        int last = plan.shareTo(group, thread);
+        int block = plan.shareFrom(round, thread);
+        int last = plan.shareTo(round, thread);
         if (block == last) {
             return;
         }

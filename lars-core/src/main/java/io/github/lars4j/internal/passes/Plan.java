@@ -6,11 +6,11 @@ import java.util.Locale;
 
 /**
  * The order of the work of one step, computed once from the layout: how layers are divided into blocks, which layers
- * form a group, and which thread processes which block. Immutable.
+ * form a round, and which thread processes which block. Immutable.
  *
- * <p>Layers are divided into blocks, numbered in layer order. Consecutive layers form a group: pass 1 processes a whole
- * group, then the rule is applied, then pass 2 processes the group; then the next group begins. Each thread has one
- * contiguous share of the blocks of a group, the same share in both passes. The plan affects the time of a step, but
+ * <p>Layers are divided into blocks, numbered in layer order. Consecutive layers form a round: pass 1 processes a whole
+ * round, then the rule is applied, then pass 2 processes the round; then the next round begins. Each thread has one
+ * contiguous share of the blocks of a round, the same share in both passes. The plan affects the time of a step, but
  * never a bit of its result.
  */
 public final class Plan {
@@ -18,14 +18,15 @@ public final class Plan {
     /**
      * How finely the work is divided.
      *
-     * @param group the maximum number of elements of a group per thread; a single layer may have more
+     * @param round the maximum number of elements of a round per thread; a single layer may have more
      * @param share the minimum number of elements in a share for which another thread is woken
      */
-    public record Grain(int group, int share) {
+    public record Grain(int round, int share) {
 
         /**
-         * The default. The weights and gradients of a group take 1 MiB per thread, and are still in a core's L2 cache
-         * when pass 2 reads them. A share takes a few microseconds, which is more than the cost of waking a thread.
+         * The default. The weights and gradients of a round take 1 MiB per thread, and are still in a core's L2 cache
+         * when pass 2 reads them. A share takes a few microseconds, which is more than it takes to tell a thread that still spins; to wake one that
+         * has parked takes longer.
          */
         public static final Grain USUAL = new Grain(1 << 17, 1 << 13);
     }
@@ -36,16 +37,16 @@ public final class Plan {
     private final int[] offsets;
     private final int[] lengths;
     private final int[] firstBlock;
-    private final int[] groupFirstLayer;
+    private final int[] firstLayerOfRound;
     private final int[] shares;
     private final int[] places;
 
-    private Plan(int threads, int[] offsets, int[] lengths, int[] firstBlock, int[] groups, int[] shares) {
+    private Plan(int threads, int[] offsets, int[] lengths, int[] firstBlock, int[] rounds, int[] shares) {
         this.threads = threads;
         this.offsets = offsets;
         this.lengths = lengths;
         this.firstBlock = firstBlock;
-        this.groupFirstLayer = groups;
+        this.firstLayerOfRound = rounds;
         this.shares = shares;
         this.places = places(firstBlock[offsets.length], threads, shares);
     }
@@ -55,7 +56,7 @@ public final class Plan {
      *
      * @param offsets the index of the first element of each layer
      * @param lengths the number of elements of each layer
-     * @param allSumsFirst whether all sums are needed before the first write; then all layers form one group
+     * @param allSumsFirst whether all sums are needed before the first write; then all layers form one round
      * @param threads the number of threads that share the work, at least 1
      * @param grain how finely the work is divided
      * @return the plan
@@ -66,29 +67,29 @@ public final class Plan {
         for (int i = 0; i < layers; i++) {
             firstBlock[i + 1] = firstBlock[i] + Math.ceilDiv(lengths[i], Stripes.BLOCK);
         }
-        int[] groups = groups(lengths, allSumsFirst ? Long.MAX_VALUE : (long) grain.group * threads);
-        int[] shares = new int[(groups.length - 1) * threads + 1];
-        for (int g = 0; g + 1 < groups.length; g++) {
-            share(lengths, firstBlock, groups[g], groups[g + 1], threads, grain.share, shares, g * threads);
+        int[] rounds = rounds(lengths, allSumsFirst ? Long.MAX_VALUE : (long) grain.round * threads);
+        int[] shares = new int[(rounds.length - 1) * threads + 1];
+        for (int g = 0; g + 1 < rounds.length; g++) {
+            share(lengths, firstBlock, rounds[g], rounds[g + 1], threads, grain.share, shares, g * threads);
         }
         shares[shares.length - 1] = firstBlock[layers];
-        return new Plan(threads, offsets.clone(), lengths.clone(), firstBlock, groups, shares);
+        return new Plan(threads, offsets.clone(), lengths.clone(), firstBlock, rounds, shares);
     }
 
-    /** Forms groups of consecutive layers of at most {@code most} elements; a larger layer is a group of its own. */
-    private static int[] groups(int[] lengths, long most) {
+    /** Forms rounds of consecutive layers of at most {@code most} elements; a larger layer is a round of its own. */
+    private static int[] rounds(int[] lengths, long most) {
         int[] first = new int[lengths.length + 1];
-        int groups = 0;
+        int rounds = 0;
         long elements = 0;
         for (int i = 0; i < lengths.length; i++) {
             if (i > 0 && elements + lengths[i] > most) {
-                first[++groups] = i;
+                first[++rounds] = i;
                 elements = 0;
             }
             elements += lengths[i];
         }
-        first[++groups] = lengths.length;
-        return Arrays.copyOf(first, groups + 1);
+        first[++rounds] = lengths.length;
+        return Arrays.copyOf(first, rounds + 1);
     }
 
     /**
@@ -116,13 +117,13 @@ public final class Plan {
         Arrays.fill(shares, at + thread + 1, at + threads, firstBlock[last]);
     }
 
-    /** Computes the place of every block, followed by the number of places. The shares of a group are apart. */
+    /** Computes the place of every block, followed by the number of places. The shares of a round are apart. */
     private static int[] places(int blocks, int threads, int[] shares) {
         int[] places = new int[blocks + 1];
         int gaps = 0;
         for (int share = 0; share + 1 < shares.length; share++) {
-            int groupsFirst = shares[share - share % threads];
-            if (shares[share] > groupsFirst && shares[share] < shares[share + 1]) {
+            int roundsFirst = shares[share - share % threads];
+            if (shares[share] > roundsFirst && shares[share] < shares[share + 1]) {
                 gaps += APART;
             }
             for (int b = shares[share]; b < shares[share + 1]; b++) {
@@ -148,14 +149,14 @@ public final class Plan {
         return firstBlock[firstBlock.length - 1];
     }
 
-    /** Returns the number of groups. */
-    public int groups() {
-        return groupFirstLayer.length - 1;
+    /** Returns the number of rounds. */
+    public int rounds() {
+        return firstLayerOfRound.length - 1;
     }
 
-    /** Returns the index of a group's first layer, or the number of layers if {@code group == groups()}. */
-    public int groupFirstLayer(int group) {
-        return groupFirstLayer[group];
+    /** Returns the index of a round's first layer, or the number of layers if {@code round == rounds()}. */
+    public int firstLayerOfRound(int round) {
+        return firstLayerOfRound[round];
     }
 
     /** Returns the index of a layer's first block, or the number of blocks if {@code layer == layers()}. */
@@ -212,35 +213,35 @@ public final class Plan {
         return new double[threads][Stripes.SCRATCH + APART];
     }
 
-    /** Returns the index of the first block of a thread's share of a group. */
-    int shareFrom(int group, int thread) {
-        return shares[group * threads + thread];
+    /** Returns the index of the first block of a thread's share of a round. */
+    int shareFrom(int round, int thread) {
+        return shares[round * threads + thread];
     }
 
-    /** Returns the index after the last block of a thread's share of a group. */
-    int shareTo(int group, int thread) {
-        return shares[group * threads + thread + 1];
+    /** Returns the index after the last block of a thread's share of a round. */
+    int shareTo(int round, int thread) {
+        return shares[round * threads + thread + 1];
     }
 
-    /** Returns a line of totals, and one line for each group with its layers and the share of each thread. */
+    /** Returns a line of totals, and one line for each round with its layers and the share of each thread. */
     @Override
     public String toString() {
         StringBuilder text = new StringBuilder();
         text.append(String.format(
                 Locale.ROOT,
-                "%d layers, %d blocks of up to %d elements, %d groups, %d threads%n",
+                "%d layers, %d blocks of up to %d elements, %d rounds, %d threads%n",
                 layers(),
                 blocks(),
                 Stripes.BLOCK,
-                groups(),
+                rounds(),
                 threads));
-        for (int g = 0; g < groups(); g++) {
+        for (int g = 0; g < rounds(); g++) {
             text.append(String.format(
                     Locale.ROOT,
-                    "group %d: layers %d to %d, blocks by thread",
+                    "round %d: layers %d to %d, blocks by thread",
                     g,
-                    groupFirstLayer[g],
-                    groupFirstLayer[g + 1] - 1));
+                    firstLayerOfRound[g],
+                    firstLayerOfRound[g + 1] - 1));
             for (int t = 0; t < threads; t++) {
                 text.append(String.format(Locale.ROOT, " [%d, %d)", shareFrom(g, t), shareTo(g, t)));
             }

@@ -16,8 +16,9 @@ public final class UpdatePass implements Crew.Task {
     private float[] gradients;
     private float[] momentum;
     private boolean[] updates;
+    private boolean[] withMomentum;
     private boolean carry;
-    private int group;
+    private int round;
 
     public UpdatePass(Plan plan, Coefficients coefficients) {
         this.plan = plan;
@@ -27,13 +28,14 @@ public final class UpdatePass implements Crew.Task {
     }
 
     /**
-     * Updates the layers of a group.
+     * Updates the layers of a round.
      *
      * @param crew the threads, as many as the plan has
-     * @param momentum the momentum buffer, or {@code null} if there is none
+     * @param momentum the momentum buffer; may be {@code null} if no layer has momentum
      * @param updates whether to update each layer
+     * @param withMomentum whether each layer has momentum
      * @param carry whether to compute Σw² of the new weights, block by block while they are in cache
-     * @param group the index of the group
+     * @param round the index of the round
      */
     public void run(
             Crew crew,
@@ -42,15 +44,17 @@ public final class UpdatePass implements Crew.Task {
             float[] gradients,
             float[] momentum,
             boolean[] updates,
+            boolean[] withMomentum,
             boolean carry,
-            int group) {
+            int round) {
         this.kernels = kernels;
         this.weights = weights;
         this.gradients = gradients;
         this.momentum = momentum;
         this.updates = updates;
+        this.withMomentum = withMomentum;
         this.carry = carry;
-        this.group = group;
+        this.round = round;
         crew.run(this);
         this.weights = null;
         this.gradients = null;
@@ -58,8 +62,8 @@ public final class UpdatePass implements Crew.Task {
 
     @Override
     public boolean hasShare(int thread) {
-        int block = plan.shareFrom(group, thread);
-        int last = plan.shareTo(group, thread);
+        int block = plan.shareFrom(round, thread);
+        int last = plan.shareTo(round, thread);
         if (block == last) {
             return false;
         }
@@ -72,8 +76,8 @@ public final class UpdatePass implements Crew.Task {
 
     @Override
     public void run(int thread) {
-        int block = plan.shareFrom(group, thread);
-        int last = plan.shareTo(group, thread);
+        int block = plan.shareFrom(round, thread);
+        int last = plan.shareTo(round, thread);
         if (block == last) {
             return;
         }
@@ -101,13 +105,14 @@ public final class UpdatePass implements Crew.Task {
         float m = coefficients.m[layer];
         float p = coefficients.p[layer];
         float v = coefficients.v[layer];
+        boolean withMomentum = this.withMomentum[layer];
         boolean carry = this.carry;
         int from = plan.from(layer, block);
         int to = plan.to(layer, end - 1);
         int place = plan.place(block);
         for (; from < to; place++, from += Stripes.BLOCK) {
             int length = Math.min(Stripes.BLOCK, to - from);
-            if (momentum == null) {
+            if (!withMomentum) {
                 kernels.update(weights, gradients, from, length, a, b, p);
                 if (carry) {
                     blockSquares[place] = kernels.squares(weights, from, length, stripes);

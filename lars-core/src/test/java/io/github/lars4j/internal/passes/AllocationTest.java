@@ -10,7 +10,10 @@ import io.github.lars4j.Lars;
 import io.github.lars4j.Layers;
 import io.github.lars4j.OnBadGradient;
 import io.github.lars4j.Schedule;
+import io.github.lars4j.StepReport;
 import io.github.lars4j.Warmup;
+import io.github.lars4j.rule.Dialects;
+import io.github.lars4j.rule.Rule;
 import io.github.lars4j.rule.Treatment;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
@@ -18,6 +21,8 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.UnaryOperator;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -35,6 +40,20 @@ class AllocationTest {
     private static final int STEPS = 50;
 
     private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+
+    /** Uses all its arguments; the optimizers with carried sums have this rule. */
+    private static final Rule OWN = Rule.of(
+                    "sum",
+                    Rule.Entry.VELOCITY,
+                    false,
+                    (weightNorm, gradientNorm, products, trustCoefficient, weightDecay, learningRate, layer, step) ->
+                            Double.isNaN(products) && layer >= 0 && step >= 0 && learningRate >= 0
+                                    ? trustCoefficient * weightNorm / (gradientNorm + weightDecay * weightNorm)
+                                    : Double.NaN)
+            .withRatioBounds(0, 50)
+            .withGradientClip(1e-3, 1e-3);
+
+    private static final double[] RATIOS = {Double.NaN, 2, Double.NaN};
 
     private interface Step {
         void take(Lars lars, float[] params, float[] gradients, Gradients known);
@@ -61,10 +80,48 @@ class AllocationTest {
         }
     }
 
+    /** Groups that overlap, schedules, momentum of some layers in some steps, and clipping by group. */
+    @Test
+    void stepsWithGroupsAllocateNothing() {
+        for (OnBadGradient policy : OnBadGradient.values()) {
+            for (boolean clip : new boolean[] {false, true}) {
+                String name = policy + (clip ? ", groups, one of which clips" : ", groups");
+                check(
+                        name,
+                        "scalar",
+                        2,
+                        policy,
+                        true,
+                        builder -> builder.nesterov(false)
+                                .dampening(0.1)
+                                .weightDecay(Schedule.steps(1e-4, 0.5, 7, 30))
+                                .momentumCorrection(true)
+                                .trustCoefficient(step -> step % 2 == 0 ? 0.01 : 0.02)
+                                .group("ends", Pattern.compile("a|c"), s -> s.momentum(step -> step % 3 == 0 ? 0 : 0.9))
+                                .group(
+                                        "first",
+                                        Pattern.compile("a|b"),
+                                        s -> s.rateFactor(0.1).learningRate(Schedule.polynomial(1, 2, 10_000)))
+                                .group("clip", Pattern.compile("b|c"), s -> clip ? s.maxGradientNorm(1) : s),
+                        (lars, params, gradients, known) -> {
+                            known.scale(0.5).missing(1, lars.steps() % 3 == 0);
+                            StepReport report = lars.step(params, known);
+                            assertTrue(report.gradientNorm("first") > 0);
+                            assertEquals(clip, report.clipScale("clip") < 1);
+                        });
+            }
+        }
+    }
+
     private static void check(String kernels, int parallelism, OnBadGradient policy, boolean carry) {
         String name = kernels + " kernels, " + parallelism + " threads, " + policy + (carry ? ", carried sums" : "");
         check(name + ", array", kernels, parallelism, policy, carry, (lars, params, gradients, known) -> {
             lars.step(params, gradients);
+        });
+        check(name + ", trust ratios", kernels, parallelism, policy, carry, (lars, params, gradients, known) -> {
+            RATIOS[0] = lars.steps() % 2 == 0 ? 0.5 : Double.NaN;
+            known.trustRatios(RATIOS);
+            lars.step(params, known);
         });
         check(name + ", Gradients", kernels, parallelism, policy, carry, (lars, params, gradients, known) -> {
             known.scale(0.5).missing(1, lars.steps() % 3 == 0);
@@ -80,6 +137,17 @@ class AllocationTest {
 
     private static void check(
             String name, String kernels, int parallelism, OnBadGradient policy, boolean carry, Step step) {
+        check(name, kernels, parallelism, policy, carry, builder -> builder, step);
+    }
+
+    private static void check(
+            String name,
+            String kernels,
+            int parallelism,
+            OnBadGradient policy,
+            boolean carry,
+            UnaryOperator<Lars.Builder> with,
+            Step step) {
         Layers layers = Layers.builder()
                 .add("a", 30_000)
                 .add("b", 64, Treatment.PLAIN)
@@ -91,7 +159,7 @@ class AllocationTest {
         Arrays.fill(gradients, 0.01f);
         Gradients known = Gradients.of(gradients);
         Set<Long> others = workers();
-        try (Lars lars = build(layers, kernels, parallelism, policy, carry)) {
+        try (Lars lars = build(layers, kernels, parallelism, policy, carry, with)) {
             List<Long> own = new ArrayList<>(workers());
             own.removeAll(others);
             assertEquals(parallelism - 1, own.size(), "threads of the optimizer");
@@ -132,6 +200,32 @@ class AllocationTest {
         assertTrue(sum > 0);
     }
 
+    /** A change that turns momentum on allocates the buffer, so that the next step need not. */
+    @Test
+    void momentumIsAllocatedByTheChange() {
+        Layers layers = Layers.builder().add("a", 100_000).build();
+        float[] params = new float[100_000];
+        float[] gradients = new float[100_000];
+        Arrays.fill(params, 1);
+        UnaryOperator<Lars.Builder> without = builder -> builder.nesterov(false).momentum(0);
+        long[] none = {};
+        long least = Long.MAX_VALUE;
+        for (int k = 0; k < 4 && least > 0; k++) {
+            try (Lars lars = build(layers, "scalar", 1, OnBadGradient.THROW, false, without)) {
+                for (int i = 0; i < STEPS; i++) {
+                    lars.step(params, gradients);
+                }
+                long before = allocated(none);
+                lars.change(s -> s.momentum(0.9));
+                long after = allocated(none);
+                assertTrue(after - before >= 400_000);
+                lars.step(params, gradients);
+                least = Math.min(least, allocated(none) - after);
+            }
+        }
+        assertEquals(0, least, "bytes of the first step with momentum");
+    }
+
     /** Returns the bytes that these threads and the current thread have allocated. */
     private static long allocated(long[] ids) {
         long bytes = THREADS.getCurrentThreadAllocatedBytes();
@@ -151,17 +245,24 @@ class AllocationTest {
         return ids;
     }
 
-    private static Lars build(Layers layers, String kernels, int parallelism, OnBadGradient policy, boolean carry) {
+    private static Lars build(
+            Layers layers,
+            String kernels,
+            int parallelism,
+            OnBadGradient policy,
+            boolean carry,
+            UnaryOperator<Lars.Builder> with) {
         String before = System.setProperty(KERNELS, kernels);
         try {
-            Lars lars = Lars.builder(layers)
-                    .learningRate(1)
-                    .weightDecay(1e-4)
-                    .momentum(0.9)
-                    .nesterov(true)
-                    .onBadGradient(policy)
-                    .carrySums(carry)
-                    .parallelism(parallelism)
+            Lars lars = with.apply(Lars.builder(layers)
+                            .learningRate(1)
+                            .rule(carry ? OWN : Dialects.PAPER)
+                            .weightDecay(1e-4)
+                            .momentum(0.9)
+                            .nesterov(true)
+                            .onBadGradient(policy)
+                            .carrySums(carry)
+                            .parallelism(parallelism))
                     .build();
             assertTrue(lars.kernels().startsWith(kernels));
             return lars;

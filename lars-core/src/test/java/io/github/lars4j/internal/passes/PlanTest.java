@@ -15,8 +15,8 @@ import org.junit.jupiter.api.Test;
 class PlanTest {
 
     private static final int BLOCK = 4096;
-    /** The maximum number of elements in a group with one thread. */
-    private static final int GROUP = 131_072;
+    /** The maximum number of elements in a round with one thread. */
+    private static final int ROUND = 131_072;
 
     /** Returns a plan of consecutive layers, with a gap of 3 elements before each. */
     private static Plan plan(boolean allSumsFirst, int threads, int... lengths) {
@@ -33,11 +33,11 @@ class PlanTest {
         return offsets;
     }
 
-    /** Returns the first layer of every group, followed by the number of layers. */
-    private static List<Integer> groups(Plan plan) {
+    /** Returns the first layer of every round, followed by the number of layers. */
+    private static List<Integer> rounds(Plan plan) {
         List<Integer> first = new ArrayList<>();
-        for (int g = 0; g <= plan.groups(); g++) {
-            first.add(plan.groupFirstLayer(g));
+        for (int g = 0; g <= plan.rounds(); g++) {
+            first.add(plan.firstLayerOfRound(g));
         }
         return first;
     }
@@ -67,31 +67,31 @@ class PlanTest {
     }
 
     @Test
-    void allSumsFirstIsOneGroup() {
+    void allSumsFirstIsOneRound() {
         for (int threads : new int[] {1, 2, 8}) {
-            assertEquals(List.of(0, 4), groups(plan(true, threads, 10, 10 * GROUP, 0, GROUP)));
+            assertEquals(List.of(0, 4), rounds(plan(true, threads, 10, 10 * ROUND, 0, ROUND)));
         }
     }
 
     @Test
     void groupsHoldWhatStaysInCache() {
-        assertEquals(List.of(0, 2, 3), groups(plan(false, 1, GROUP / 2, GROUP / 2, 1)));
-        assertEquals(List.of(0, 1, 3), groups(plan(false, 1, GROUP / 2, GROUP / 2 + 1, 1)));
+        assertEquals(List.of(0, 2, 3), rounds(plan(false, 1, ROUND / 2, ROUND / 2, 1)));
+        assertEquals(List.of(0, 1, 3), rounds(plan(false, 1, ROUND / 2, ROUND / 2 + 1, 1)));
         assertEquals(
-                List.of(0, 3), groups(plan(false, 2, GROUP / 2, GROUP / 2 + 1, 1)), "twice as much for two threads");
+                List.of(0, 3), rounds(plan(false, 2, ROUND / 2, ROUND / 2 + 1, 1)), "twice as much for two threads");
         assertEquals(
                 List.of(0, 1, 2, 3),
-                groups(plan(false, 1, 1, GROUP + 1, 1)),
-                "a layer that is larger is a group by itself");
-        assertEquals(List.of(0, 1), groups(plan(false, 1, 100 * GROUP)));
-        assertEquals(List.of(0, 1, 3), groups(plan(false, 1, 2 * GROUP, 0, 5)));
+                rounds(plan(false, 1, 1, ROUND + 1, 1)),
+                "a layer that is larger is a round by itself");
+        assertEquals(List.of(0, 1), rounds(plan(false, 1, 100 * ROUND)));
+        assertEquals(List.of(0, 1, 3), rounds(plan(false, 1, 2 * ROUND, 0, 5)));
     }
 
     @Test
     void emptyLayersHaveNoBlocks() {
         Plan plan = plan(false, 3, 0, 0);
         assertEquals(0, plan.blocks());
-        assertEquals(List.of(0, 2), groups(plan));
+        assertEquals(List.of(0, 2), rounds(plan));
         checkShares(plan, new int[] {0, 0});
         checkShares(plan(false, 2, 0, 5, 0), new int[] {0, 5, 0});
     }
@@ -114,7 +114,7 @@ class PlanTest {
     void aFineGrainGivesSmallLayoutsManyGroupsAndShares() {
         int[] lengths = {700, 1300, 3 * BLOCK, 5};
         Plan plan = Plan.of(offsets(lengths), lengths, false, 2, new Plan.Grain(1000, 1));
-        assertEquals(List.of(0, 2, 3, 4), groups(plan));
+        assertEquals(List.of(0, 2, 3, 4), rounds(plan));
         assertEquals(List.of(1, 1), shares(plan));
     }
 
@@ -164,11 +164,11 @@ class PlanTest {
     }
 
     /**
-     * Blocks of one share have consecutive places; those of other threads in the group are at least two cache lines
+     * Blocks of one share have consecutive places; those of other threads in the round are at least two cache lines
      * away.
      */
     private static void checkPlaces(Plan plan) {
-        for (int g = 0; g < plan.groups(); g++) {
+        for (int g = 0; g < plan.rounds(); g++) {
             int end = -1;
             for (int t = 0; t < plan.threads(); t++) {
                 int from = plan.shareFrom(g, t);
@@ -212,19 +212,19 @@ class PlanTest {
         }
     }
 
-    /** Groups are consecutive, and the shares of a group are consecutive from its first block to its last. */
+    /** Rounds are consecutive, and the shares of a round are consecutive from its first block to its last. */
     private static void checkShares(Plan plan, int[] lengths) {
-        assertEquals(0, plan.groupFirstLayer(0));
-        assertEquals(lengths.length, plan.groupFirstLayer(plan.groups()));
-        for (int g = 0; g < plan.groups(); g++) {
-            assertTrue(plan.groupFirstLayer(g) < plan.groupFirstLayer(g + 1), "a group without layers");
-            int next = plan.firstBlock(plan.groupFirstLayer(g));
+        assertEquals(0, plan.firstLayerOfRound(0));
+        assertEquals(lengths.length, plan.firstLayerOfRound(plan.rounds()));
+        for (int g = 0; g < plan.rounds(); g++) {
+            assertTrue(plan.firstLayerOfRound(g) < plan.firstLayerOfRound(g + 1), "a round without layers");
+            int next = plan.firstBlock(plan.firstLayerOfRound(g));
             for (int t = 0; t < plan.threads(); t++) {
                 assertEquals(next, plan.shareFrom(g, t));
                 assertTrue(plan.shareTo(g, t) >= next);
                 next = plan.shareTo(g, t);
             }
-            assertEquals(plan.firstBlock(plan.groupFirstLayer(g + 1)), next);
+            assertEquals(plan.firstBlock(plan.firstLayerOfRound(g + 1)), next);
         }
     }
 
@@ -232,10 +232,10 @@ class PlanTest {
     void printsGroupsAndShares() {
         assertEquals(
                 """
-                3 layers, 69 blocks of up to 4096 elements, 2 groups, 2 threads
-                group 0: layers 0 to 1, blocks by thread [0, 33) [33, 65)
-                group 1: layers 2 to 2, blocks by thread [65, 67) [67, 69)
-                """, plan(false, 2, 10, 2 * GROUP - 10, 4 * BLOCK).toString().replace(System.lineSeparator(), "\n"));
+                3 layers, 69 blocks of up to 4096 elements, 2 rounds, 2 threads
+                round 0: layers 0 to 1, blocks by thread [0, 33) [33, 65)
+                round 1: layers 2 to 2, blocks by thread [65, 67) [67, 69)
+                """, plan(false, 2, 10, 2 * ROUND - 10, 4 * BLOCK).toString().replace(System.lineSeparator(), "\n"));
     }
 
     @Test

@@ -93,7 +93,15 @@ class WakingTest {
                                 crew,
                                 THREADS,
                                 () -> pass.run(
-                                        crew, ScalarKernels.INSTANCE, weights, gradients, null, update, true, 0)));
+                                        crew,
+                                        ScalarKernels.INSTANCE,
+                                        weights,
+                                        gradients,
+                                        null,
+                                        update,
+                                        new boolean[3],
+                                        true,
+                                        0)));
                 for (int e = 0; e < expected.length; e++) {
                     expected[e] += update[layer(e)] ? 10 : 0; // rounds
                 }
@@ -134,6 +142,7 @@ class WakingTest {
                                         gradients,
                                         null,
                                         new boolean[] {true},
+                                        new boolean[1],
                                         false,
                                         0)));
             }
