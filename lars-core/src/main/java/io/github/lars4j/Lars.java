@@ -104,8 +104,8 @@ public final class Lars implements AutoCloseable {
      * @param gradients the gradients, in the layout of the weights; only read
      * @return the report of this step; the next step overwrites it
      * @throws NullPointerException if an argument is {@code null}
-     * @throws IllegalArgumentException if an array is too short, if two of the arrays are the same, or if the schedule
-     *     returns a rate that is negative or not finite
+     * @throws IllegalArgumentException if an array is too short, if two of the arrays are the same, or if a schedule
+     *     returns a number out of range
      * @throws NonFiniteException if a weight, gradient or coefficient is not finite and the policy is {@link
      *     OnBadGradient#THROW}
      * @throws IllegalStateException if another call is in progress, a measured step is not finished, the optimizer is
@@ -151,7 +151,8 @@ public final class Lars implements AutoCloseable {
      * @param gradients the gradients, in the layout of the weights; only read
      * @return the sums; the next step or {@code measure} overwrites them
      * @throws NullPointerException if an argument is {@code null}
-     * @throws IllegalArgumentException if an array is too short, or two of the arrays are the same
+     * @throws IllegalArgumentException if an array is too short, if two of the arrays are the same, or if a schedule of
+     *     weight decay, momentum or trust coefficient returns a number out of range
      * @throws IllegalStateException if another call is in progress, the optimizer is closed, or a step or restore has
      *     failed halfway
      */
@@ -184,7 +185,8 @@ public final class Lars implements AutoCloseable {
      * @return the report of this step; the next step overwrites it
      * @throws NullPointerException if an argument is {@code null}
      * @throws IllegalArgumentException if an array is too short, if two of the arrays are the same, if the layers of
-     *     {@code sums} differ from the optimizer's, or if a sum that the rule needs is absent
+     *     {@code sums} differ from the optimizer's, if a sum that the rule needs is absent, or if a schedule returns a
+     *     number out of range
      * @throws NonFiniteException if a weight, gradient or coefficient is not finite and the policy is {@link
      *     OnBadGradient#THROW}
      * @throws IllegalStateException if {@code sums} was returned by an earlier {@code measure} and there has been an
@@ -286,6 +288,8 @@ public final class Lars implements AutoCloseable {
      * Hyperparameters#momentumCorrection Momentum correction} takes a change of the learning rate or of the trust
      * coefficient into account. A change of the rule does not convert the momentum; see {@link Snapshot#convertedTo}.
      *
+     * <p>A call checks all layers and allocates memory. For a value that changes in every step, use a schedule.
+     *
      * @param change returns the settings that it is given, with the new values
      * @throws NullPointerException if {@code change} or its result is {@code null}
      * @throws IllegalArgumentException if a value is out of its range or contradicts another, or is one that only groups
@@ -365,7 +369,10 @@ public final class Lars implements AutoCloseable {
     /**
      * Adds layers, as PyTorch's {@code add_param_group} does. The present layers keep their momentum and all else that
      * the optimizer knows of them; the first step of each new one is its first. New layers belong to the groups whose
-     * patterns match them.
+     * patterns match them. In a {@linkplain Builder#momentumBuffer momentum buffer of the caller}, their part is set to 0.
+     *
+     * <p>The arrays of a step must then reach to the end of the new layers, and snapshots and {@link LayerSums} made before
+     * no longer fit. Every call plans the work of a step anew, so add layers together.
      *
      * @param all the present layers, in the same order and at the same offsets, followed by the new ones. The treatments
      *     of the present layers may differ and replace those before

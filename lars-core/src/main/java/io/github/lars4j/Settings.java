@@ -176,8 +176,8 @@ public final class Settings {
 
     /**
      * Sets the maximum norm of the gradient over the layers of the group: more than 0. The optimizer's own {@link
-     * Lars.Builder#maxGradientNorm} then clips the other layers, by the norm over those. Only for groups, of which no
-     * two with a maximum norm may share a layer.
+     * Lars.Builder#maxGradientNorm} then clips the other layers, by the norm over those, also if this one is infinite.
+     * Only for groups, of which no two with a maximum norm may share a layer.
      */
     public Settings maxGradientNorm(double norm) {
         Settings changed = copy();
