@@ -63,8 +63,8 @@ import java.util.regex.Pattern;
  * </ul>
  *
  * <p>The methods that only return a setting or a description ({@link #layers}, {@link #hyperparameters}, {@link
- * #steps}, {@link #kernels}, {@link #toString}) are always allowed, but must not run at the same time as a call that
- * changes the optimizer.
+ * #groups}, {@link #steps}, {@link #kernels}, {@link #toString}) are always allowed, but must not run at the same time as
+ * a call that changes the optimizer.
  */
 public final class Lars implements AutoCloseable {
 

@@ -354,7 +354,12 @@ public final class Settings {
 
     private static void add(StringJoiner text, String name, Object value) {
         if (value != null) {
-            text.add(name + "=" + (value instanceof Schedules.Constant constant ? constant.rate() : value));
+            text.add(name + "="
+                    + switch (value) {
+                        case Schedules.Constant constant -> constant.rate();
+                        case Schedule schedule -> Schedules.print(schedule);
+                        default -> value;
+                    });
         }
     }
 }

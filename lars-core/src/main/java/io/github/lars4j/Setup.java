@@ -264,7 +264,7 @@ final class Setup {
             }
         }
         throw new IllegalArgumentException("the rule of the checkpoint has a trust ratio of its own, \"" + name
-                + "\", and a file cannot contain its formula; the optimizer must be built with the rule of that name,"
+                + "\", and a file cannot contain its formula; the optimizer must have a rule of that name,"
                 + " and its rule is " + settings.rule());
     }
 

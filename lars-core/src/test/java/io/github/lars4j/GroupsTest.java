@@ -634,4 +634,15 @@ class GroupsTest {
                         + " or more",
                 message);
     }
+
+    @Test
+    void aLambdaPrintsTheSameInEveryRun() {
+        Lars lars = Lars.builder(LAYERS)
+                .learningRate(1)
+                .group("a", A, s -> s.weightDecay(step -> 0.5).learningRate(step -> 0.25))
+                .build();
+        assertEquals(
+                "weightDecay=(step -> ...), learningRate=(step -> ...)",
+                lars.groups().getFirst().settings().toString());
+    }
 }
