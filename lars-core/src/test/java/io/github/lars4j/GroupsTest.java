@@ -639,4 +639,31 @@ class GroupsTest {
             assertEquals(before, Inside.everything(lars, params));
         }
     }
+
+    @Test
+    void rateFactorsWhoseProductOverflowsAreRefused() {
+        Layers layers = Layers.builder()
+                .add("a", 1)
+                .add("b", 1, Treatment.FULL.withRateFactor(1e200))
+                .build();
+        Lars.Builder builder =
+                Lars.builder(layers).learningRate(1).group("all", layer -> true, s -> s.rateFactor(1e200));
+        String message =
+                assertThrows(IllegalArgumentException.class, builder::build).getMessage();
+        assertEquals(
+                "layer \"b\", with group \"all\": rateFactor, with the treatment's, is Infinity; it must be finite and 0"
+                        + " or more",
+                message);
+    }
+
+    @Test
+    void aLambdaPrintsTheSameInEveryRun() {
+        Lars lars = Lars.builder(LAYERS)
+                .learningRate(1)
+                .group("a", A, s -> s.weightDecay(step -> 0.5).learningRate(step -> 0.25))
+                .build();
+        assertEquals(
+                "weightDecay=(step -> ...), learningRate=(step -> ...)",
+                lars.groups().getFirst().settings().toString());
+    }
 }

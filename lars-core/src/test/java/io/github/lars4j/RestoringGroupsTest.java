@@ -653,6 +653,7 @@ class RestoringGroupsTest {
                 .trustCoefficient(toZero)
                 .group("g", Pattern.compile("w"), g -> g.trustCoefficient(toZero))
                 .group("h", Pattern.compile("w"), g -> g.weightDecay(step -> step == 2 ? Double.NaN : 1))
+                .group("i", Pattern.compile("bias"), g -> g.weightDecay(step -> new double[] {1, 1}[(int) step]))
                 .build()) {
             assertFalse(lars.hyperparameters().nesterov());
             for (int step = 0; step < 2; step++) {
