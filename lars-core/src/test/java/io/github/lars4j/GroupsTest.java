@@ -116,6 +116,29 @@ class GroupsTest {
                     Schedule.cosine(1.0, 6),
                     1));
 
+    @Test
+    void theHyperparametersOfALayerAreThoseOfItsGroupsAndItsTreatment() {
+        Layers layers = Layers.builder()
+                .add("w", 1)
+                .add("bias", 1, Treatment.PLAIN)
+                .add("other", 1)
+                .build();
+        try (Lars lars = Lars.builder(layers)
+                .learningRate(0.1)
+                .weightDecay(0.1)
+                .momentum(0.9)
+                .build()) {
+            lars.addGroup(
+                    "g", Pattern.compile("w|bias"), g -> g.weightDecay(0.5).momentum(0.8));
+            assertEquals(List.of("w", "bias"), lars.groups().getFirst().layers());
+            assertEquals(0.5, lars.hyperparameters(0).weightDecay());
+            assertEquals(0.8, lars.hyperparameters(0).momentum());
+            assertEquals(0, lars.hyperparameters(1).weightDecay());
+            assertEquals(0.8, lars.hyperparameters(1).momentum());
+            assertEquals(lars.hyperparameters(), lars.hyperparameters(2));
+        }
+    }
+
     /** A rule that divides by ‖g + βw‖ needs Σw·g of layers whose weight decay is above 0, or may become so. */
     @Test
     void theDescriptionCountsTheLayersThatMayNeedProducts() {
