@@ -37,7 +37,8 @@ import java.util.TreeMap;
  * <p>A checkpoint contains momentum, step number, number of refused steps, which layers have taken a step, rule,
  * hyperparameters and groups, layout and treatments; and the weights, if they are passed to {@code save}. It does not
  * contain schedules, which are functions of the step number, learning rates and maximum norms of the gradient, nor array
- * elements outside the layers. Of a hyperparameter by schedule, it contains the value in the next step, for information.
+ * elements outside the layers. Of a hyperparameter by schedule, it contains the value in the next step, for information:
+ * NaN if the schedule throws an exception for that step.
  *
  * <p>Saving replaces the file atomically. If the process or the machine fails during {@code save}, the file is either
  * the old one or the new one, and after {@code save} has returned it is the new one. The new file keeps the POSIX
@@ -258,7 +259,8 @@ public final class Checkpoint {
      * {@link Rule#trustRatio} throws an {@link IllegalStateException} for it, and {@link Lars.Builder#build} refuses the
      * rule.
      *
-     * @throws IllegalArgumentException if a value by schedule was out of range at the time of the save
+     * @throws IllegalArgumentException if a schedule had no value, or one out of range, for the next step at the time
+     *     of the save
      */
     public Hyperparameters hyperparameters() {
         return state.hyperparameters();

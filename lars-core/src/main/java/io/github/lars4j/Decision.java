@@ -149,7 +149,8 @@ final class Decision {
                 rate,
                 scale,
                 !state.begun[layer],
-                profile.correction(state.learningRates[layer], state.trustCoefficients[layer]));
+                profile.correction(
+                        state.learningRates[layer], Double.isNaN(given) ? state.trustCoefficients[layer] : 0));
         // An infinite norm would give a ratio of 0, and a scale of 0 a gradient of 0, both finite and unnoticed.
         return finite && ratio >= 0 && scale > 0 && Double.isFinite(scaledGg)
                 ? Outcome.UPDATED

@@ -82,7 +82,9 @@ public final class Gradients {
      * Sets trust ratios that replace those of the rule, for example computed on another machine, by a controller, or for
      * a test. A given ratio is used as it is, without the rule's bounds and clip and without {@link
      * io.github.lars4j.rule.Rule.ZeroNorm}, also for a layer whose treatment says that it has none. The rest of the
-     * rule applies. The setting holds until it is changed.
+     * rule applies. {@linkplain io.github.lars4j.rule.Hyperparameters#momentumCorrection Momentum correction} takes no
+     * change of the trust coefficient into account from or to a step whose ratio is given. The setting holds until it is
+     * changed.
      *
      * @param ratios the ratios by layer index, each finite and 0 or more, or NaN for a layer whose ratio the rule
      *     computes; not copied. {@code null} if there are none. The step checks length and values

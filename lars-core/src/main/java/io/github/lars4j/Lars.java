@@ -63,8 +63,8 @@ import java.util.regex.Pattern;
  * </ul>
  *
  * <p>The methods that only return a setting or a description ({@link #layers}, {@link #hyperparameters}, {@link
- * #steps}, {@link #kernels}, {@link #toString}) are always allowed, but must not run at the same time as a call that
- * changes the optimizer.
+ * #groups}, {@link #steps}, {@link #kernels}, {@link #toString}) are always allowed, but must not run at the same time as
+ * a call that changes the optimizer.
  */
 public final class Lars implements AutoCloseable {
 
@@ -104,8 +104,8 @@ public final class Lars implements AutoCloseable {
      * @param gradients the gradients, in the layout of the weights; only read
      * @return the report of this step; the next step overwrites it
      * @throws NullPointerException if an argument is {@code null}
-     * @throws IllegalArgumentException if an array is too short, if two of the arrays are the same, or if the schedule
-     *     returns a rate that is negative or not finite
+     * @throws IllegalArgumentException if an array is too short, if two of the arrays are the same, or if a schedule
+     *     returns a number out of range
      * @throws NonFiniteException if a weight, gradient or coefficient is not finite and the policy is {@link
      *     OnBadGradient#THROW}
      * @throws IllegalStateException if another call is in progress, a measured step is not finished, the optimizer is
@@ -151,7 +151,8 @@ public final class Lars implements AutoCloseable {
      * @param gradients the gradients, in the layout of the weights; only read
      * @return the sums; the next step or {@code measure} overwrites them
      * @throws NullPointerException if an argument is {@code null}
-     * @throws IllegalArgumentException if an array is too short, or two of the arrays are the same
+     * @throws IllegalArgumentException if an array is too short, if two of the arrays are the same, or if a schedule of
+     *     weight decay, momentum or trust coefficient returns a number out of range
      * @throws IllegalStateException if another call is in progress, the optimizer is closed, or a step or restore has
      *     failed halfway
      */
@@ -184,7 +185,8 @@ public final class Lars implements AutoCloseable {
      * @return the report of this step; the next step overwrites it
      * @throws NullPointerException if an argument is {@code null}
      * @throws IllegalArgumentException if an array is too short, if two of the arrays are the same, if the layers of
-     *     {@code sums} differ from the optimizer's, or if a sum that the rule needs is absent
+     *     {@code sums} differ from the optimizer's, if a sum that the rule needs is absent, or if a schedule returns a
+     *     number out of range
      * @throws NonFiniteException if a weight, gradient or coefficient is not finite and the policy is {@link
      *     OnBadGradient#THROW}
      * @throws IllegalStateException if {@code sums} was returned by an earlier {@code measure} and there has been an
@@ -286,7 +288,7 @@ public final class Lars implements AutoCloseable {
      * Hyperparameters#momentumCorrection Momentum correction} takes a change of the learning rate or of the trust
      * coefficient into account. A change of the rule does not convert the momentum; see {@link Snapshot#convertedTo}.
      *
-     * <p>A call allocates memory and looks at every layer. For a value that changes in every step, use a schedule.
+     * <p>A call checks all layers and allocates memory. For a value that changes in every step, use a schedule.
      *
      * @param change returns the settings that it is given, with the new values
      * @throws NullPointerException if {@code change} or its result is {@code null}
@@ -381,6 +383,9 @@ public final class Lars implements AutoCloseable {
      * the optimizer knows of them; the first step of each new one is its first, and in a {@linkplain
      * Builder#momentumBuffer caller's momentum buffer} its part becomes 0. New layers belong to the groups whose patterns
      * or predicates match them; {@link #addGroup} can add a group for them afterwards.
+     *
+     * <p>The arrays of a step must then reach to the end of the new layers, and snapshots and {@link LayerSums} made before
+     * no longer fit. Every call plans the work of a step anew, so add layers together.
      *
      * @param all the present layers, in the same order and at the same offsets, followed by the new ones; for example
      *     from the same {@link Layers.Builder}, which can be used further. The treatments of the present layers may

@@ -126,8 +126,13 @@ final class Manifest {
         }
     }
 
+    /** Returns a value at a step; NaN if its schedule throws an exception, which must not prevent a save. */
     private static Double at(Schedule value, long step) {
-        return value == null ? null : value.rate(step);
+        try {
+            return value == null ? null : value.rate(step);
+        } catch (RuntimeException e) {
+            return Double.NaN;
+        }
     }
 
     /** Returns the names of the values that are schedules. A checkpoint contains their values in the next step. */

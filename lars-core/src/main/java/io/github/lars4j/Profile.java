@@ -40,14 +40,15 @@ final class Profile {
      * Creates a profile.
      *
      * @param settings settings with all values; its learning rate is {@code null} if it is the optimizer's
+     * @throws IllegalArgumentException if the product of the rate factors overflows
      */
     Profile(Settings settings, Treatment treatment) {
         this.settings = settings;
         this.rule = settings.rule();
         this.adapt = treatment.adapt();
         this.decays = treatment.decay();
-        this.rateFactor =
-                settings.rateFactor() == null ? treatment.rateFactor() : treatment.rateFactor() * settings.rateFactor();
+        double factor = settings.rateFactor() == null ? 1 : settings.rateFactor();
+        this.rateFactor = Checks.atLeastZero("rateFactor, with the treatment's,", treatment.rateFactor() * factor);
         this.dampening = settings.dampening();
         this.nesterov = settings.nesterov();
         this.momentumCorrection = settings.momentumCorrection();

@@ -211,7 +211,7 @@ final class Schedules {
     }
 
     /** Returns a schedule as an expression. A lambda prints what tells nothing, and another text in each run. */
-    private static String print(Schedule schedule) {
+    static String print(Schedule schedule) {
         return schedule.getClass().isHidden() ? "(step -> ...)" : schedule.toString();
     }
 

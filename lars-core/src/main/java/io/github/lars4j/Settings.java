@@ -177,8 +177,8 @@ public final class Settings {
 
     /**
      * Sets the maximum norm of the gradient over the layers of the group: more than 0. The optimizer's own {@link
-     * Lars.Builder#maxGradientNorm} then clips the other layers, by the norm over those, even if this norm is infinite. Only for groups, of which no
-     * two with a maximum norm may share a layer.
+     * Lars.Builder#maxGradientNorm} then clips the other layers, by the norm over those, also if this one is infinite.
+     * Only for groups, of which no two with a maximum norm may share a layer.
      */
     public Settings maxGradientNorm(double norm) {
         Settings changed = copy();
@@ -355,7 +355,12 @@ public final class Settings {
 
     private static void add(StringJoiner text, String name, Object value) {
         if (value != null) {
-            text.add(name + "=" + (value instanceof Schedules.Constant constant ? constant.rate() : value));
+            text.add(name + "="
+                    + switch (value) {
+                        case Schedules.Constant constant -> constant.rate();
+                        case Schedule schedule -> Schedules.print(schedule);
+                        default -> value;
+                    });
         }
     }
 }

@@ -31,7 +31,8 @@ final class Setup {
     /**
      * Creates a setup.
      *
-     * @throws IllegalArgumentException if values contradict each other, or if two groups clip the same layer
+     * @throws IllegalArgumentException if values contradict each other, if two groups clip the same layer, or if two trust
+     *     ratios of one's own have the same name
      */
     Setup(Layers layers, Settings settings, List<Group> groups) {
         this.layers = layers;
@@ -39,6 +40,7 @@ final class Setup {
         this.groups = List.copyOf(groups);
         this.ofLayers = new Profile[layers.size()];
         settings.requireConsistent();
+        requireOwnNames();
         Map<List<Object>, Profile> known = new HashMap<>();
         for (int i = 0; i < layers.size(); i++) {
             List<Object> key = new ArrayList<>();
@@ -69,6 +71,7 @@ final class Setup {
         }
         try {
             whole.requireConsistent();
+            return new Profile(whole, of.treatment());
         } catch (IllegalArgumentException e) {
             List<String> names = groups.stream()
                     .filter(group -> group.has(layer))
@@ -78,7 +81,6 @@ final class Setup {
             throw new IllegalArgumentException(
                     "layer \"" + of.name() + "\", with group " + String.join(", ", names) + ": " + e.getMessage(), e);
         }
-        return new Profile(whole, of.treatment());
     }
 
     private int[] clips() {
@@ -132,6 +134,22 @@ final class Setup {
             }
         }
         return own;
+    }
+
+    /** Checks that no two formulas have the same name, by which a checkpoint tells them apart. */
+    private void requireOwnNames() {
+        Map<Optional<String>, Rule> known = new HashMap<>();
+        for (Rule rule : ownRules()) {
+            Rule other = known.putIfAbsent(rule.ownName(), rule);
+            if (other != null
+                    && !(rule.ownRatio().equals(other.ownRatio())
+                            && rule.needsProducts(true, 0) == other.needsProducts(true, 0))) {
+                throw new IllegalArgumentException(
+                        "rule has the trust ratio \"" + rule.ownName().get()
+                                + "\", and a rule of the optimizer or of another group has a different one of the same name;"
+                                + " give each formula its own name, or pass the same Rule");
+            }
+        }
     }
 
     /** Returns whether any layer may have momentum. */
@@ -246,7 +264,7 @@ final class Setup {
             }
         }
         throw new IllegalArgumentException("the rule of the checkpoint has a trust ratio of its own, \"" + name
-                + "\", and a file cannot contain its formula; the optimizer must be built with the rule of that name,"
+                + "\", and a file cannot contain its formula; the optimizer must have a rule of that name,"
                 + " and its rule is " + settings.rule());
     }
 

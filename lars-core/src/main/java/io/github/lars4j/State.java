@@ -15,7 +15,10 @@ final class State {
     final double[] learningRates;
     /** The trust ratio of each layer's last step; 0 if there was none or it is unknown. */
     final double[] trustRatios;
-    /** The {@link Profile#coefficientToCorrect()} of each layer's last step; 0 if there was none or it is unknown. */
+    /**
+     * The {@link Profile#coefficientToCorrect()} of each layer's last step; 0 if there was none, it is unknown, or the
+     * trainer gave the ratio.
+     */
     final double[] trustCoefficients;
 
     long step;

@@ -219,7 +219,9 @@ final class Step implements AutoCloseable {
             state.begun[i] = true;
             state.learningRates[i] = report.layerRate(i);
             state.trustRatios[i] = report.trustRatio(i);
-            state.trustCoefficients[i] = state.setup.profileOf(i).coefficientToCorrect();
+            state.trustCoefficients[i] = Double.isNaN(gradients.trustRatio(i))
+                    ? state.setup.profileOf(i).coefficientToCorrect()
+                    : 0;
         }
     }
 

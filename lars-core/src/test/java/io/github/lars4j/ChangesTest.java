@@ -586,6 +586,29 @@ class ChangesTest {
         assertFactors(before, Inside.momentum(lars), factors);
     }
 
+    /** The momentum that a given ratio has made does not contain η. */
+    @Test
+    void momentumCorrectionKnowsOfGivenRatios() {
+        Lars lars = few().momentum(0.5).momentumCorrection(true).build();
+        float[] params = Random32.normal(1, END, 1);
+        Gradients given = Gradients.of(gradients(0)).trustRatios(new double[] {1, 1, 1});
+        Gradients zeros = Gradients.of(new float[END]);
+        double[] factors = {0.5, 0.5, 0.5};
+        lars.step(params, given);
+        lars.change(s -> s.trustCoefficient(0.04).weightDecay(0));
+        float[] before = Inside.momentum(lars).clone();
+        lars.step(params, zeros.trustRatios(new double[] {1, 1, 1})); // given, then given
+        assertFactors(before, Inside.momentum(lars), factors);
+        before = Inside.momentum(lars).clone();
+        lars.change(s -> s.trustCoefficient(0.08));
+        lars.step(params, zeros.trustRatios(null)); // given, then the rule's
+        assertFactors(before, Inside.momentum(lars), factors);
+        before = Inside.momentum(lars).clone();
+        lars.change(s -> s.trustCoefficient(0.16));
+        lars.step(params, zeros.trustRatios(new double[] {1, 1, 1})); // the rule's, then given
+        assertFactors(before, Inside.momentum(lars), factors);
+    }
+
     private static void assertFactors(float[] before, float[] after, double[] factors) {
         for (int i = 0; i < FEW.size(); i++) {
             for (int e = (int) FEW.get(i).offset(); e < FEW.get(i).end(); e++) {

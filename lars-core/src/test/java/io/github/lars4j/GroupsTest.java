@@ -116,6 +116,29 @@ class GroupsTest {
                     Schedule.cosine(1.0, 6),
                     1));
 
+    @Test
+    void theHyperparametersOfALayerAreThoseOfItsGroupsAndItsTreatment() {
+        Layers layers = Layers.builder()
+                .add("w", 1)
+                .add("bias", 1, Treatment.PLAIN)
+                .add("other", 1)
+                .build();
+        try (Lars lars = Lars.builder(layers)
+                .learningRate(0.1)
+                .weightDecay(0.1)
+                .momentum(0.9)
+                .build()) {
+            lars.addGroup(
+                    "g", Pattern.compile("w|bias"), g -> g.weightDecay(0.5).momentum(0.8));
+            assertEquals(List.of("w", "bias"), lars.groups().getFirst().layers());
+            assertEquals(0.5, lars.hyperparameters(0).weightDecay());
+            assertEquals(0.8, lars.hyperparameters(0).momentum());
+            assertEquals(0, lars.hyperparameters(1).weightDecay());
+            assertEquals(0.8, lars.hyperparameters(1).momentum());
+            assertEquals(lars.hyperparameters(), lars.hyperparameters(2));
+        }
+    }
+
     /** A rule that divides by ‖g + βw‖ needs Σw·g of layers whose weight decay is above 0, or may become so. */
     @Test
     void theDescriptionCountsTheLayersThatMayNeedProducts() {
@@ -638,5 +661,32 @@ class GroupsTest {
             assertEquals("update was called with the sums of an earlier step; call measure first", thrown.getMessage());
             assertEquals(before, Inside.everything(lars, params));
         }
+    }
+
+    @Test
+    void rateFactorsWhoseProductOverflowsAreRefused() {
+        Layers layers = Layers.builder()
+                .add("a", 1)
+                .add("b", 1, Treatment.FULL.withRateFactor(1e200))
+                .build();
+        Lars.Builder builder =
+                Lars.builder(layers).learningRate(1).group("all", layer -> true, s -> s.rateFactor(1e200));
+        String message =
+                assertThrows(IllegalArgumentException.class, builder::build).getMessage();
+        assertEquals(
+                "layer \"b\", with group \"all\": rateFactor, with the treatment's, is Infinity; it must be finite and 0"
+                        + " or more",
+                message);
+    }
+
+    @Test
+    void aLambdaPrintsTheSameInEveryRun() {
+        Lars lars = Lars.builder(LAYERS)
+                .learningRate(1)
+                .group("a", A, s -> s.weightDecay(step -> 0.5).learningRate(step -> 0.25))
+                .build();
+        assertEquals(
+                "weightDecay=(step -> ...), learningRate=(step -> ...)",
+                lars.groups().getFirst().settings().toString());
     }
 }

@@ -317,10 +317,36 @@ class OpenRuleTest {
         builder.rule(OWN).build().close();
     }
 
+    /** A checkpoint, which has only the names, would give one formula to both. */
+    @Test
+    void twoFormulasOfOneNameAreRefused() {
+        TrustRatio other = (w, g, products, eta, beta, gamma, layer, step) -> 2;
+        for (Rule second : new Rule[] {
+            Rule.of("papers", Entry.VELOCITY, false, other), Rule.of("papers", Entry.VELOCITY, true, PAPER)
+        }) {
+            Lars.Builder builder = builder(OWN).group("b", layer -> layer.name().equals("b"), s -> s.rule(second));
+            String message =
+                    assertThrows(IllegalArgumentException.class, builder::build).getMessage();
+            assertTrue(message.contains("\"papers\""), message);
+        }
+        try (Lars lars = builder(OWN)
+                .group("b", layer -> layer.name().equals("b"), s -> s.rule(OWN.withRatioBounds(0, 1)))
+                .build()) {
+            Rule changed = Rule.of("papers", Entry.VELOCITY, false, other);
+            assertThrows(IllegalArgumentException.class, () -> lars.change(s -> s.rule(changed)));
+            assertSame(OWN, lars.hyperparameters().rule());
+        }
+    }
+
     @Test
     void everyRuleSurvivesACheckpointAndOnlyNewOnesNeedFormatTwo() throws IOException {
         Rule paper = Dialects.PAPER;
-        List<Rule> old = List.of(paper, Dialects.OPTAX, Dialects.timm(true, false), Dialects.PYTORCH_OPTIMIZER);
+        List<Rule> old = List.of(
+                paper,
+                Dialects.OPTAX,
+                Dialects.timm(true, false),
+                Dialects.PYTORCH_OPTIMIZER,
+                paper.withGradientNormFloor(-0.0));
         List<Rule> rules = new ArrayList<>(old);
         rules.addAll(List.of(
                 paper.withRatio(Rule.Ratio.UNIT),

@@ -522,6 +522,21 @@ class RestoringGroupsTest {
         }
     }
 
+    /** A schedule that is kept gives momentum to layers for which the snapshot has none. */
+    @Test
+    void momentumByAKeptScheduleStartsFromZero() {
+        float[] params = {1, 2, 3, 4, 5};
+        float[] gradients = {1, 1, 1, 1, 1};
+        try (Lars saved = two().momentum(0).build();
+                Lars lars = two().momentum(step -> 0.5).build()) {
+            saved.step(params, gradients);
+            lars.step(params, gradients);
+            lars.restore(saved.snapshot());
+            assertArrayEquals(new float[5], Inside.momentum(lars));
+            assertArrayEquals(new boolean[2], Inside.begun(lars));
+        }
+    }
+
     /** A layer that is not in the checkpoint, and one that has momentum neither here nor there, say nothing. */
     @Test
     void withoutSettingsOnlyLayersOfBothAreCompared() throws IOException {
@@ -653,6 +668,7 @@ class RestoringGroupsTest {
                 .trustCoefficient(toZero)
                 .group("g", Pattern.compile("w"), g -> g.trustCoefficient(toZero))
                 .group("h", Pattern.compile("w"), g -> g.weightDecay(step -> step == 2 ? Double.NaN : 1))
+                .group("i", Pattern.compile("bias"), g -> g.weightDecay(step -> new double[] {1, 1}[(int) step]))
                 .build()) {
             assertFalse(lars.hyperparameters().nesterov());
             for (int step = 0; step < 2; step++) {

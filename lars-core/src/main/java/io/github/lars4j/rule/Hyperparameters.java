@@ -15,8 +15,9 @@ import java.util.Objects;
  *     layer's first step. Without momentum it has no effect
  * @param nesterov whether to use Nesterov momentum, which requires momentum above 0 and dampening 0
  * @param momentumCorrection whether to rescale the momentum when the learning rate changes, as if it had been
- *     accumulated with the new rate (Goyal et al. 2017, section 3). Only for rules with {@link Rule.Entry#VELOCITY}; in
- *     the others the momentum does not contain the learning rate
+ *     accumulated with the new rate (Goyal et al. 2017, section 3); likewise for the trust coefficient. With a rate of 0
+ *     the momentum becomes 0 and stays lost. Only for rules with {@link Rule.Entry#VELOCITY}; in the others the momentum
+ *     does not contain the learning rate
  */
 public record Hyperparameters(
         Rule rule,

@@ -218,7 +218,7 @@ public final class Rule {
      * name, and takes the formula from there.
      *
      * @param name the name of the formula: 1 to 100 ASCII letters, digits, dots, underscores and hyphens. Give another
-     *     formula another name
+     *     formula another name; an optimizer refuses two formulas of the same name that are not equal as objects
      * @param entry where the trust ratio and the learning rate are applied
      * @param needsProducts whether the formula needs Σw·g. If so, pass 1 reads weights and gradients of every adapted
      *     layer, so {@linkplain io.github.lars4j.Lars.Builder#carrySums carried sums} and {@linkplain
@@ -292,7 +292,7 @@ public final class Rule {
      * @throws IllegalArgumentException if {@code floor} is negative or not finite, or the trust ratio is one's own
      */
     public Rule withGradientNormFloor(double floor) {
-        return with(more.withGradientNormFloor(Checks.atLeastZero("floor", floor)));
+        return with(more.withGradientNormFloor(Checks.atLeastZero("floor", floor) + 0.0)); // -0 is off as well
     }
 
     /**

@@ -17,7 +17,8 @@ package io.github.lars4j.rule;
 public interface TrustRatio {
 
     /**
-     * Returns the trust ratio of a layer: finite, 0 or more. Any other value counts as a coefficient that is not finite.
+     * Returns the trust ratio of a layer: finite, 0 or more. Any other value counts as a coefficient that is not finite;
+     * but {@linkplain Rule#withRatioBounds bounds} make an infinite one finite.
      * If it throws an exception, so does the step, and nothing has changed.
      *
      * @param weightNorm ‖w‖, finite
