@@ -314,7 +314,10 @@ class OpenRuleTest {
         String refused =
                 assertThrows(IllegalArgumentException.class, builder::build).getMessage();
         assertTrue(refused.contains("\"papers\"") && refused.contains("pass the rule itself"), refused);
-        builder.rule(OWN).build().close();
+        try (Lars lars = builder.rule(OWN).build()) {
+            assertThrows(IllegalArgumentException.class, () -> lars.change(s -> s.rule(hyper.rule())));
+            assertEquals(OWN, lars.hyperparameters().rule());
+        }
     }
 
     /** A checkpoint, which has only the names, would give one formula to both. */

@@ -567,6 +567,42 @@ class RestoringGroupsTest {
         }
     }
 
+    /** The first layer alone is enough for a group to be missed, and for momentum to be refused or not used. */
+    @Test
+    void theFirstLayerCountsAsTheOthersDo() throws IOException {
+        Pattern first = Pattern.compile("w");
+        try (Lars saved = two().group("g", first, g -> g.momentum(0.5)).build();
+                Lars without = two().build();
+                Lars other =
+                        two().group("g", first, g -> g.rule(Dialects.SNIPPET)).build();
+                Lars none = two().group("g", first, g -> g.momentum(0)).build()) {
+            Checkpoint.save(file(), saved);
+            Checkpoint kept = Checkpoint.load(file()).withoutSettings();
+            assertThrows(
+                    IllegalArgumentException.class,
+                    () -> Checkpoint.load(file()).restore(without));
+            assertThrows(IllegalArgumentException.class, () -> kept.restore(other));
+            assertEquals(
+                    List.of("the momentum of the checkpoint is not used in some layers, because the optimizer has"
+                            + " momentum 0"),
+                    kept.restore(none).notes());
+            Checkpoint.save(file(), none);
+            assertEquals(
+                    List.of("the checkpoint has no momentum in some layers, so it starts from 0"),
+                    Checkpoint.load(file()).withoutSettings().restore(without).notes());
+        }
+    }
+
+    @Test
+    void aCheckpointSaysTheNumbersThatSchedulesHadInTheNextStep() throws IOException {
+        float[] params = {1, 2, 3, 4, 5};
+        try (Lars lars = two().weightDecay(step -> 0.25 * (step + 1)).build()) {
+            lars.step(params, new float[] {1, 1, 1, 1, 1});
+            Checkpoint.save(file(), lars);
+            assertEquals(0.5, Checkpoint.load(file()).hyperparameters().weightDecay());
+        }
+    }
+
     /** A kept group may give a rule whose momentum contains something else than the saved one. */
     @Test
     void momentumThatAKeptGroupCannotUseIsRefusedAndNothingHasChanged() throws IOException {

@@ -164,9 +164,15 @@ class SavableTest {
                 }
                 Layers layers = builder.build();
                 Setup setup;
-                try (Lars lars = build(momentum, layers)) {
+                // Only the correction of momentum has a checkpoint say the trust coefficient of each layer.
+                try (Lars lars = Lars.builder(layers)
+                        .learningRate(0.1)
+                        .momentum(momentum)
+                        .momentumCorrection(true)
+                        .build()) {
                     State state = Inside.state(lars);
                     setup = state.setup;
+                    Arrays.fill(state.trustCoefficients, Double.MIN_NORMAL);
                     Arrays.fill(state.learningRates, Double.MIN_NORMAL);
                     Arrays.fill(state.trustRatios, Double.MIN_NORMAL);
                     state.step = Long.MAX_VALUE;
