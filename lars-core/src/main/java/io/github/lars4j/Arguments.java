@@ -1,22 +1,26 @@
 package io.github.lars4j;
 
-import java.util.Objects;
+import io.github.lars4j.internal.memory.NativeMemory;
+import java.lang.foreign.MemorySegment;
 
-/** Checks arrays and sums passed by a caller against the layers and the state. */
+/** Checks tensors and sums passed by a caller against the layers and the state. */
 final class Arguments {
+
+    private static final String BUFFER = "the momentum buffer";
 
     private Arguments() {}
 
-    /** Checks the arrays that a step reads and writes. */
-    static void require(float[] params, Gradients gradients, State state) {
-        Objects.requireNonNull(params, "params");
-        Objects.requireNonNull(gradients, "gradients");
+    /** Checks the tensors that a step on so many threads reads and writes. */
+    static void require(Tensors params, Gradients gradients, State state, int threads) {
         Layers layers = state.layers();
-        requireLength("params", params, layers);
-        requireLength("gradients", gradients.array(), layers);
-        requireDistinct("gradients", gradients.array(), "params", params);
-        requireDistinct("params", params, "the momentum buffer", state.momentum);
-        requireDistinct("gradients", gradients.array(), "the momentum buffer", state.momentum);
+        params.require("params", layers, true, threads);
+        gradients.tensors().require("gradients", layers, false, threads);
+        gradients.tensors().requireApart("gradients", params, "params", layers);
+        if (state.momentum != null) {
+            requireBuffer(state, threads);
+            params.requireApart("params", state.momentum.tensors, BUFFER, layers);
+            gradients.tensors().requireApart("gradients", state.momentum.tensors, BUFFER, layers);
+        }
         requireSquares(gradients.squares(), layers);
         requireTrustRatios(gradients.trustRatios(), layers);
         int beyond = gradients.nextMissing(layers.size());
@@ -26,17 +30,66 @@ final class Arguments {
         }
     }
 
-    /** Checks the momentum buffer of a caller. */
-    static void requireMomentumBuffer(float[] buffer, Setup setup) {
+    /** Checks the momentum buffer in use: a caller may have closed its arena. */
+    static void requireBuffer(State state, int threads) {
+        if (state.momentum != null && !state.momentum.tensors.onHeap()) {
+            state.momentum.tensors.require(BUFFER, state.layers(), true, threads);
+        }
+    }
+
+    /** Checks the weights of a step that goes layer by layer; every call checks again that they are open. */
+    static void requireOpenStep(Tensors params, State state, int threads) {
+        params.require("params", state.layers(), true, threads);
+        requireBuffer(state, threads);
+        if (state.momentum != null) {
+            params.requireApart("params", state.momentum.tensors, BUFFER, state.layers());
+        }
+    }
+
+    /** Checks the gradient of one layer, an array or a segment. */
+    static void requireGradient(Object gradient, int index, Tensors params, State state, int threads) {
+        Layers layers = state.layers();
+        Layer layer = layers.get(index);
+        long elements;
+        if (gradient instanceof MemorySegment segment) {
+            Tensors.requireNative("gradient", segment);
+            Tensors.requireUsable("gradient", segment, threads);
+            elements = segment.byteSize() / Float.BYTES;
+        } else {
+            elements = ((float[]) gradient).length;
+        }
+        if (elements < layer.length()) {
+            throw new IllegalArgumentException("gradient has " + elements + " elements; it must have at least "
+                    + layer.length() + " for layer \"" + layer.name() + "\"");
+        }
+        requireNotIn(params, "params", gradient, layers);
+        if (state.momentum != null) {
+            requireNotIn(state.momentum.tensors, BUFFER, gradient, layers);
+        }
+    }
+
+    private static void requireNotIn(Tensors tensors, String name, Object gradient, Layers layers) {
+        int shared = tensors.sharing(layers, gradient);
+        if (shared >= 0) {
+            throw new IllegalArgumentException("gradient shares memory with " + name + " of layer \""
+                    + layers.get(shared).name() + "\"; they must lie apart");
+        }
+    }
+
+    /** Checks the momentum buffer that a caller gives. */
+    static void requireMomentumBuffer(Tensors buffer, Setup setup, int threads) {
         Layers layers = setup.layers;
         if (!setup.mayHaveMomentum()) {
             throw new IllegalArgumentException("momentumBuffer is given with momentum 0; it needs momentum above 0");
         }
-        requireLength("momentumBuffer", buffer, layers);
-        for (Layer layer : layers) {
-            for (int i = (int) layer.offset(); i < layer.end(); i++) {
-                if (!Float.isFinite(buffer[i])) {
-                    throw new IllegalArgumentException("momentumBuffer is " + buffer[i] + " at " + i + ", in layer \""
+        buffer.require("momentumBuffer", layers, true, threads);
+        for (int i = 0; i < layers.size(); i++) {
+            Layer layer = layers.get(i);
+            MemorySegment values = buffer.segment(layers, i);
+            for (long e = 0; e < layer.length(); e++) {
+                float value = values.getAtIndex(NativeMemory.FLOAT, e);
+                if (!Float.isFinite(value)) {
+                    throw new IllegalArgumentException("momentumBuffer is " + value + " at " + e + " of layer \""
                             + layer.name() + "\"; it must be finite");
                 }
             }
@@ -44,10 +97,12 @@ final class Arguments {
     }
 
     /** Checks the weights to save or restore; {@code null} means that there are none. */
-    static void requireParams(float[] params, State state) {
+    static void requireParams(Tensors params, boolean written, State state) {
         if (params != null) {
-            requireLength("params", params, state.layers());
-            requireDistinct("params", params, "the momentum buffer", state.momentum);
+            params.require("params", state.layers(), written, 1);
+            if (state.momentum != null) {
+                params.requireApart("params", state.momentum.tensors, BUFFER, state.layers());
+            }
         }
     }
 
@@ -63,26 +118,6 @@ final class Arguments {
                         + layers.get(i).name() + "\"; it must have Σw² and Σg²"
                         + (products ? " and Σw·g" : ""));
             }
-        }
-    }
-
-    static void requireLength(String name, float[] array, Layers layers) {
-        if (array.length < layers.end()) {
-            throw new IllegalArgumentException(name + " has length " + array.length + "; it must be at least "
-                    + layers.end() + ", the end of the layers");
-        }
-    }
-
-    /** Returns whether two references are to the same array. */
-    @SuppressWarnings("ReferenceEquality")
-    static boolean same(float[] array, float[] other) {
-        return array == other;
-    }
-
-    private static void requireDistinct(String name, float[] array, String otherName, float[] other) {
-        if (same(array, other)) {
-            throw new IllegalArgumentException(
-                    name + " is the same array as " + otherName + "; they must be different arrays");
         }
     }
 

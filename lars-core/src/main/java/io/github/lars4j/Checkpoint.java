@@ -11,6 +11,7 @@ import io.github.lars4j.safetensors.SafeTensorsFile;
 import io.github.lars4j.safetensors.SafeTensorsWriter;
 import io.github.lars4j.safetensors.TensorInfo;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -162,27 +163,30 @@ public final class Checkpoint {
      *     crash of the machine. The optimizer has not changed
      */
     public static void save(Path file, Lars lars, float[] params) throws IOException {
+        save(file, lars, flat(params));
+    }
+
+    /** Saves the state and the weights, wherever they lie; otherwise as {@link #save(Path, Lars, float[])}. */
+    public static void save(Path file, Lars lars, Tensors params) throws IOException {
         save(Disk.REAL, file, lars, Objects.requireNonNull(params, "params"));
     }
 
-    static void save(Disk disk, Path file, Lars lars, float[] params) throws IOException {
+    static void save(Disk disk, Path file, Lars lars, Tensors params) throws IOException {
         Objects.requireNonNull(file, "file");
         Objects.requireNonNull(lars, "lars");
         lars.lend("save", live -> {
             State state = live.read();
-            Arguments.requireParams(params, state);
+            Arguments.requireParams(params, false, state);
             SafeTensorsWriter writer = new SafeTensorsWriter();
             Manifest.write(state, params != null).forEach(writer::metadata);
             long elements = 0;
             for (int i = 0; i < state.layers().size(); i++) {
                 if (state.hasMomentum(i)) {
-                    elements += add(writer, state.layers().get(i), MOMENTUM_SUFFIX, state.momentum);
+                    elements += add(writer, state.layers().get(i), MOMENTUM_SUFFIX, state.momentumOf(i));
                 }
             }
-            if (params != null) {
-                for (Layer layer : state.layers()) {
-                    elements += add(writer, layer, "", params);
-                }
+            for (int i = 0; params != null && i < state.layers().size(); i++) {
+                elements += add(writer, state.layers().get(i), "", params.segment(state.layers(), i));
             }
             long bytes = elements * Float.BYTES;
             AtomicSave.save(disk, file, channel -> Checksum.write(writer, bytes, channel));
@@ -190,8 +194,8 @@ public final class Checkpoint {
         });
     }
 
-    private static long add(SafeTensorsWriter writer, Layer layer, String suffix, float[] array) {
-        writer.floats(layer.name() + suffix, layer.shape(), array, (int) layer.offset());
+    private static long add(SafeTensorsWriter writer, Layer layer, String suffix, MemorySegment data) {
+        writer.floats(layer.name() + suffix, layer.shape(), data);
         return layer.length();
     }
 
@@ -323,7 +327,16 @@ public final class Checkpoint {
      *     must be restored again; otherwise nothing has changed
      */
     public Restored restore(Lars lars, float[] params) throws IOException {
+        return restore(lars, flat(params));
+    }
+
+    /** Restores the state and the weights, wherever they lie; otherwise as {@link #restore(Lars, float[])}. */
+    public Restored restore(Lars lars, Tensors params) throws IOException {
         return restore(lars, Objects.requireNonNull(params, "params"), "", false);
+    }
+
+    private static Tensors flat(float[] params) {
+        return Tensors.flat(Objects.requireNonNull(params, "params"));
     }
 
     /**
@@ -351,7 +364,12 @@ public final class Checkpoint {
      *     matches
      */
     public Restored restoreMatching(Lars lars, float[] params) throws IOException {
-        return restore(lars, Objects.requireNonNull(params, "params"), "", true);
+        return restoreMatching(lars, flat(params));
+    }
+
+    /** As {@link #restoreMatching(Lars, float[])}, with weights wherever they lie. */
+    public Restored restoreMatching(Lars lars, Tensors params) throws IOException {
+        return restoreMatching(lars, params, "");
     }
 
     /**
@@ -360,19 +378,24 @@ public final class Checkpoint {
      * @param prefix the prefix of the names in the checkpoint, for example {@code "module."}
      */
     public Restored restoreMatching(Lars lars, float[] params, String prefix) throws IOException {
+        return restoreMatching(lars, flat(params), prefix);
+    }
+
+    /** As {@link #restoreMatching(Lars, float[], String)}, with weights wherever they lie. */
+    public Restored restoreMatching(Lars lars, Tensors params, String prefix) throws IOException {
         return restore(lars, Objects.requireNonNull(params, "params"), Objects.requireNonNull(prefix, "prefix"), true);
     }
 
-    private Restored restore(Lars lars, float[] params, String prefix, boolean partial) throws IOException {
+    private Restored restore(Lars lars, Tensors params, String prefix, boolean partial) throws IOException {
         Objects.requireNonNull(lars, "lars");
         Restored restored = lars.lendToRestore(live -> restore(live, params, prefix, partial));
         restored.log(file);
         return restored;
     }
 
-    private Restored restore(LiveState live, float[] params, String prefix, boolean partial) throws IOException {
+    private Restored restore(LiveState live, Tensors params, String prefix, boolean partial) throws IOException {
         State before = live.read();
-        Arguments.requireParams(params, before);
+        Arguments.requireParams(params, true, before);
         if (params != null && !weights) {
             throw new IllegalArgumentException("params is given, but the checkpoint has no weights");
         }
@@ -398,7 +421,7 @@ public final class Checkpoint {
                 throw new SafeTensorsException(file + " has changed since it was loaded; load it again");
             }
             Checksum.verifyAll(file, open);
-            float[] momentum = before.momentumFor(restored);
+            Momentum momentum = before.momentumFor(restored);
             State changed = live.change();
             changed.momentum = momentum;
             changed.setup = restored;
@@ -412,15 +435,14 @@ public final class Checkpoint {
         return new Restored(taken, leftInFile, leftWithout, notes);
     }
 
-    private void readLayer(SafeTensorsFile open, int saved, State changed, int layer, float[] params)
+    private void readLayer(SafeTensorsFile open, int saved, State changed, int layer, Tensors params)
             throws IOException {
         String name = state.layers().get(saved).name();
-        int offset = (int) changed.layers().get(layer).offset();
         if (changed.hasMomentum(layer) && state.hasMomentum(saved)) {
-            open.readFloats(name + MOMENTUM_SUFFIX, changed.momentum, offset);
+            open.readFloats(name + MOMENTUM_SUFFIX, 0, changed.momentumOf(layer));
         }
         if (params != null) {
-            open.readFloats(name, params, offset);
+            open.readFloats(name, 0, params.segment(changed.layers(), layer));
         }
     }
 

@@ -41,6 +41,24 @@ final class Decision {
                 || !state.setup.ownRules().isEmpty();
     }
 
+    /** Says why {@link #needsAllSums} is true. */
+    String whyAllSums() {
+        if (onBadGradient != OnBadGradient.SKIP_LAYER) {
+            return "onBadGradient is " + onBadGradient
+                    + "; it must be SKIP_LAYER, because a step that goes layer by layer"
+                    + " cannot be refused as a whole";
+        }
+        if (maxGradientNorm < Double.POSITIVE_INFINITY) {
+            return "maxGradientNorm is " + maxGradientNorm
+                    + "; it must not be set, because it needs the gradients of all layers first";
+        }
+        return state.setup.groupsClip()
+                ? "a group has a maxGradientNorm; it must not be set, because it needs the gradients of several layers"
+                        + " first"
+                : "a rule has a trust ratio of one's own; it must have none, because that may throw an exception in the"
+                        + " middle of a step";
+    }
+
     /** Returns the coefficients of pass 2, for the layers that it updates. */
     Coefficients coefficients() {
         return coefficients;

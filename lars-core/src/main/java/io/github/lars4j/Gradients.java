@@ -18,14 +18,14 @@ import java.util.Objects;
  */
 public final class Gradients {
 
-    private float[] array;
+    private Tensors tensors;
     private final BitSet missing = new BitSet();
     private double scale = 1;
     private double[] squares;
     private double[] trustRatios;
 
-    private Gradients(float[] array) {
-        this.array = array;
+    private Gradients(Tensors tensors) {
+        this.tensors = tensors;
     }
 
     /**
@@ -34,11 +34,20 @@ public final class Gradients {
      * @param array the gradients, in the layout of the weights; not copied
      */
     public static Gradients of(float[] array) {
-        return new Gradients(Objects.requireNonNull(array, "gradients"));
+        return new Gradients(Tensors.flat(Objects.requireNonNull(array, "gradients")));
     }
 
     /**
-     * Sets the factor by which the optimizer multiplies the values of the array, such as the reciprocal of the loss
+     * Creates gradients with scale 1 in which no layer is missing.
+     *
+     * @param tensors where the gradients lie
+     */
+    public static Gradients of(Tensors tensors) {
+        return new Gradients(Objects.requireNonNull(tensors, "gradients"));
+    }
+
+    /**
+     * Sets the factor by which the optimizer multiplies the values in memory, such as the reciprocal of the loss
      * scale, of the number of accumulated micro-batches or of the number of replicas, or a product of these. It needs
      * no further pass over memory.
      *
@@ -70,7 +79,7 @@ public final class Gradients {
      * Sets Σg² of every layer, if the trainer has computed it already, so that pass 1 need not read the gradients for
      * it. The values are trusted: if a sum is finite, a NaN in the layer's gradient goes unnoticed.
      *
-     * @param squares the sums of squares of the values in the array, before {@link #scale}, by layer index, each 0 or
+     * @param squares the sums of squares of the values in memory, before {@link #scale}, by layer index, each 0 or
      *     more or NaN; not copied. {@code null} if there are none. The step checks length and values
      */
     public Gradients squares(double[] squares) {
@@ -94,14 +103,14 @@ public final class Gradients {
         return this;
     }
 
-    /** Replaces the array. */
-    Gradients array(float[] other) {
-        this.array = Objects.requireNonNull(other, "gradients");
-        return this;
+    Tensors tensors() {
+        return tensors;
     }
 
-    float[] array() {
-        return array;
+    /** Replaces the tensors. */
+    Gradients tensors(Tensors others) {
+        this.tensors = others;
+        return this;
     }
 
     double scale() {

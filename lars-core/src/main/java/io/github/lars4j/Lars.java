@@ -1,13 +1,14 @@
 package io.github.lars4j;
 
 import io.github.lars4j.internal.CallGuard;
+import io.github.lars4j.internal.Checks;
 import io.github.lars4j.internal.kernel.KernelWish;
-import io.github.lars4j.internal.kernel.Stripes;
 import io.github.lars4j.internal.passes.Plan;
 import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.rule.Rule;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
-import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.DoubleSupplier;
@@ -58,6 +59,8 @@ import java.util.regex.Pattern;
  *   <li>any call while another call is in progress, on whatever thread,
  *   <li>{@code step} and {@code weightsChanged} after {@code measure}, until {@code update} or {@code discard} is
  *       called,
+ *   <li>any call except {@code applyLayer}, {@code restore} and {@code close} between {@code beginStep} and {@code
+ *       endStep},
  *   <li>any call except {@code restore} and {@code close} after a step or a restore has failed halfway,
  *   <li>any call except {@code close} after {@code close}.
  * </ul>
@@ -68,10 +71,25 @@ import java.util.regex.Pattern;
  */
 public final class Lars implements AutoCloseable {
 
+    private static final float[] NO_ARRAY = {};
+
     private final CallGuard guard = new CallGuard();
-    private final Gradients plain = Gradients.of(new float[0]);
+    private final HeldStep held = new HeldStep();
+    /** Stand for the weights and gradients that are passed as arrays. */
+    private final Tensors plainParams = Tensors.flat(NO_ARRAY);
+
+    private final Tensors plainArray = Tensors.flat(NO_ARRAY);
+    /** Stands for gradients about which nothing is known. */
+    private final Gradients plainGradients = Gradients.of(NO_ARRAY);
     /** Whether the momentum buffer is the caller's. */
     private final boolean givenBuffer;
+
+    private final int threads;
+
+    /** The weights of a step that goes layer by layer, and the layers that have come so far. */
+    private Tensors openParams;
+
+    private final BitSet applied = new BitSet();
 
     private State state;
     private Step step;
@@ -80,7 +98,8 @@ public final class Lars implements AutoCloseable {
     private Lars(Builder builder, Setup setup) {
         this.schedule = builder.schedule;
         this.givenBuffer = builder.momentumBuffer != null;
-        this.state = new State(setup, builder.momentumBuffer);
+        this.threads = builder.parallelism;
+        this.state = new State(setup, givenBuffer ? Momentum.of(builder.momentumBuffer) : null, builder.nativeMomentum);
         state.momentum = state.momentumFor(setup);
         for (int i = 0; i < state.begun.length; i++) {
             state.begun[i] = givenBuffer && state.hasMomentum(i);
@@ -121,16 +140,37 @@ public final class Lars implements AutoCloseable {
     }
 
     /**
+     * Takes a step with tensors wherever they lie; otherwise as {@link #step(float[], float[])}.
+     *
+     * @param params the weights
+     * @param gradients the gradients; only read
+     * @throws NullPointerException if an argument is {@code null}
+     * @throws IllegalArgumentException if tensors do not fit the layers, if two of them share memory, if weights or
+     *     momentum are read-only, or if a segment is confined to another thread or, with {@linkplain Builder#parallelism
+     *     parallelism} above 1, to any; otherwise as {@link #step(float[], float[])}
+     * @throws IllegalStateException if the arena of a segment is closed; otherwise as {@link #step(float[], float[])}
+     */
+    public StepReport step(Tensors params, Tensors gradients) {
+        return step(params, gradients, Lars::noLoss);
+    }
+
+    /** Takes a step with gradients and what is known about them; otherwise as {@link #step(Tensors, Tensors)}. */
+    public StepReport step(Tensors params, Gradients gradients) {
+        return step(params, gradients, Lars::noLoss);
+    }
+
+    /**
      * Computes the gradients and takes a step; otherwise as {@link #step(float[], float[])}.
      *
      * @param closure computes the gradients, stores them in {@code gradients} and returns the loss, which the report
      *     contains. It is called once, before the step; if it throws, the step does not take place
      */
     public StepReport step(float[] params, float[] gradients, DoubleSupplier closure) {
+        Objects.requireNonNull(params, "params");
         Objects.requireNonNull(gradients, "gradients");
         Objects.requireNonNull(closure, "closure");
         guard.enter("step", false);
-        return take(params, plain.array(gradients), closure, null);
+        return take(plainParams.setArray(params), plain(gradients), closure, null);
     }
 
     /**
@@ -138,6 +178,32 @@ public final class Lars implements AutoCloseable {
      * float[], DoubleSupplier)}.
      */
     public StepReport step(float[] params, Gradients gradients, DoubleSupplier closure) {
+        Objects.requireNonNull(params, "params");
+        Objects.requireNonNull(gradients, "gradients");
+        Objects.requireNonNull(closure, "closure");
+        guard.enter("step", false);
+        return take(plainParams.setArray(params), gradients, closure, null);
+    }
+
+    /**
+     * Computes the gradients and takes a step; otherwise as {@link #step(float[], float[], DoubleSupplier)} and {@link
+     * #step(Tensors, Tensors)}.
+     */
+    public StepReport step(Tensors params, Tensors gradients, DoubleSupplier closure) {
+        Objects.requireNonNull(params, "params");
+        Objects.requireNonNull(gradients, "gradients");
+        Objects.requireNonNull(closure, "closure");
+        guard.enter("step", false);
+        return take(params, plainGradients.tensors(gradients), closure, null);
+    }
+
+    /**
+     * Computes the gradients and takes a step with tensors wherever they lie; otherwise as {@link #step(float[],
+     * float[], DoubleSupplier)} and {@link #step(Tensors, Tensors)}.
+     */
+    public StepReport step(Tensors params, Gradients gradients, DoubleSupplier closure) {
+        Objects.requireNonNull(params, "params");
+        Objects.requireNonNull(gradients, "gradients");
         Objects.requireNonNull(closure, "closure");
         guard.enter("step", false);
         return take(params, gradients, closure, null);
@@ -157,21 +223,48 @@ public final class Lars implements AutoCloseable {
      *     failed halfway
      */
     public LayerSums measure(float[] params, Gradients gradients) {
+        Objects.requireNonNull(params, "params");
+        Objects.requireNonNull(gradients, "gradients");
         guard.enter("measure", true);
-        try {
-            Arguments.require(params, gradients, state);
-            LayerSums sums = step.measure(params, gradients);
-            guard.leave(CallGuard.Phase.MEASURED);
-            return sums;
-        } catch (Throwable t) {
-            guard.leave(CallGuard.Phase.IDLE);
-            throw t;
-        }
+        return measureNow(plainParams.setArray(params), gradients);
     }
 
     /** As {@link #measure(float[], Gradients)}, for a gradient array about which nothing is known. */
     public LayerSums measure(float[] params, float[] gradients) {
-        return measure(params, Gradients.of(gradients));
+        Objects.requireNonNull(params, "params");
+        Objects.requireNonNull(gradients, "gradients");
+        guard.enter("measure", true);
+        return measureNow(plainParams.setArray(params), plain(gradients));
+    }
+
+    /** As {@link #measure(float[], Gradients)}, with tensors wherever they lie; see {@link #step(Tensors, Tensors)}. */
+    public LayerSums measure(Tensors params, Gradients gradients) {
+        Objects.requireNonNull(params, "params");
+        Objects.requireNonNull(gradients, "gradients");
+        guard.enter("measure", true);
+        return measureNow(params, gradients);
+    }
+
+    /** As {@link #measure(Tensors, Gradients)}, for gradients about which nothing is known. */
+    public LayerSums measure(Tensors params, Tensors gradients) {
+        Objects.requireNonNull(params, "params");
+        Objects.requireNonNull(gradients, "gradients");
+        guard.enter("measure", true);
+        return measureNow(params, plainGradients.tensors(gradients));
+    }
+
+    private LayerSums measureNow(Tensors params, Gradients gradients) {
+        try {
+            Arguments.require(params, gradients, state, threads);
+            LayerSums sums = held.measure(step, state.momentum, params, gradients);
+            forgetPlain();
+            guard.leave(CallGuard.Phase.MEASURED);
+            return sums;
+        } catch (Throwable t) {
+            forgetPlain();
+            guard.leave(CallGuard.Phase.IDLE);
+            throw t;
+        }
     }
 
     /**
@@ -194,18 +287,56 @@ public final class Lars implements AutoCloseable {
      *     has failed halfway
      */
     public StepReport update(float[] params, Gradients gradients, LayerSums sums) {
+        Objects.requireNonNull(params, "params");
+        Objects.requireNonNull(gradients, "gradients");
+        enterUpdate(sums);
+        return take(plainParams.setArray(params), gradients, Lars::noLoss, sums);
+    }
+
+    /** As {@link #update(float[], Gradients, LayerSums)}, for a gradient array about which only the sums are known. */
+    public StepReport update(float[] params, float[] gradients, LayerSums sums) {
+        Objects.requireNonNull(params, "params");
+        Objects.requireNonNull(gradients, "gradients");
+        enterUpdate(sums);
+        return take(plainParams.setArray(params), plain(gradients), Lars::noLoss, sums);
+    }
+
+    /**
+     * As {@link #update(float[], Gradients, LayerSums)}, with tensors wherever they lie; see {@link #step(Tensors,
+     * Tensors)}.
+     */
+    public StepReport update(Tensors params, Gradients gradients, LayerSums sums) {
+        Objects.requireNonNull(params, "params");
+        Objects.requireNonNull(gradients, "gradients");
+        enterUpdate(sums);
+        return take(params, gradients, Lars::noLoss, sums);
+    }
+
+    /** As {@link #update(Tensors, Gradients, LayerSums)}, for gradients about which only the sums are known. */
+    public StepReport update(Tensors params, Tensors gradients, LayerSums sums) {
+        Objects.requireNonNull(params, "params");
+        Objects.requireNonNull(gradients, "gradients");
+        enterUpdate(sums);
+        return take(params, plainGradients.tensors(gradients), Lars::noLoss, sums);
+    }
+
+    private void enterUpdate(LayerSums sums) {
         Objects.requireNonNull(sums, "sums");
         CallGuard.Phase before = guard.enter("update", true);
         if (step.owns(sums) && before != CallGuard.Phase.MEASURED) {
             guard.leave(before);
             throw new IllegalStateException("update was called with the sums of an earlier step; call measure first");
         }
-        return take(params, gradients, Lars::noLoss, sums);
     }
 
-    /** As {@link #update(float[], Gradients, LayerSums)}, for a gradient array about which only the sums are known. */
-    public StepReport update(float[] params, float[] gradients, LayerSums sums) {
-        return update(params, Gradients.of(gradients), sums);
+    private Gradients plain(float[] gradients) {
+        return plainGradients.tensors(plainArray.setArray(gradients));
+    }
+
+    /** Forgets the arrays and tensors that were passed, so that they are not kept alive. */
+    private void forgetPlain() {
+        plainParams.setArray(NO_ARRAY);
+        plainGradients.tensors(plainArray.setArray(NO_ARRAY));
     }
 
     /** Discards the sums of the last {@link #measure}. Call it when no {@link #update} will follow. */
@@ -214,11 +345,11 @@ public final class Lars implements AutoCloseable {
         guard.leave(CallGuard.Phase.IDLE);
     }
 
-    private StepReport take(float[] params, Gradients gradients, DoubleSupplier closure, LayerSums given) {
+    private StepReport take(Tensors params, Gradients gradients, DoubleSupplier closure, LayerSums given) {
         boolean stepping = false;
         try {
             double loss = closure.getAsDouble();
-            Arguments.require(params, gradients, state);
+            Arguments.require(params, gradients, state, threads);
             state.setup.setStep(state.step);
             if (given != null) {
                 Arguments.requireSums(given, gradients, state);
@@ -226,17 +357,171 @@ public final class Lars implements AutoCloseable {
             double rate = Profile.rate(schedule, state.step);
             state.setup.setLearningRates(state.step, rate);
             stepping = true;
-            StepReport report = step.take(params, gradients, loss, rate, given);
+            StepReport report = held.take(step, state.momentum, params, gradients, loss, rate, given);
+            forgetPlain();
             guard.leave(CallGuard.Phase.IDLE);
             return report;
         } catch (Throwable t) {
-            if (stepping && step.wrote()) {
+            forgetPlain();
+            if (stepping && held.entered() && step.wrote()) {
                 guard.broken(t);
             } else {
                 guard.leave(CallGuard.Phase.IDLE);
             }
             throw t;
         }
+    }
+
+    /** As {@link #beginStep(Tensors, double)}, with the weights in one array and a scale of 1. */
+    public void beginStep(float[] params) {
+        Objects.requireNonNull(params, "params");
+        guard.enter("beginStep", false);
+        beginNow(plainParams.setArray(params), 1);
+    }
+
+    /** As {@link #beginStep(Tensors, double)}, with a scale of 1. */
+    public void beginStep(Tensors params) {
+        beginStep(params, 1);
+    }
+
+    /**
+     * Begins a step that takes one layer after the other, each as soon as backpropagation has computed its gradient. It
+     * needs memory for the largest gradient only, and finds it in cache. PyTorch users know this as the optimizer in the
+     * backward pass, by {@code register_post_accumulate_grad_hook}.
+     *
+     * <pre>{@code
+     * lars.beginStep(weights);
+     * for (int layer = layers.size() - 1; layer >= 0; layer--) {
+     *     backward(layer, buffer);           // one buffer for all layers
+     *     lars.applyLayer(layer, buffer);    // writes the layer's weights
+     * }
+     * StepReport report = lars.endStep();
+     * }</pre>
+     *
+     * <p>The bits are those of {@link #step}. Such a step cannot be refused or clipped as a whole: it needs {@link
+     * OnBadGradient#SKIP_LAYER}, no maximum norm of the gradient, and a built-in rule. Until {@link #endStep}, only {@link
+     * #applyLayer}, {@code restore} and {@link #close} are allowed.
+     *
+     * @param params the weights
+     * @param gradientScale the factor of all gradients, as {@link Gradients#scale}; finite, more than 0
+     * @throws NullPointerException if {@code params} is {@code null}
+     * @throws IllegalArgumentException if {@code gradientScale} is out of its range; otherwise as {@link #step(Tensors,
+     *     Tensors)}
+     * @throws IllegalStateException if the optimizer needs the gradients of several layers before it writes the first one
+     *     (the message says why); otherwise as {@link #step(Tensors, Tensors)}
+     */
+    public void beginStep(Tensors params, double gradientScale) {
+        Objects.requireNonNull(params, "params");
+        Checks.positive("gradientScale", gradientScale);
+        guard.enter("beginStep", false);
+        beginNow(params, gradientScale);
+    }
+
+    private void beginNow(Tensors params, double gradientScale) {
+        try {
+            step.requireLayerByLayer();
+            Arguments.requireOpenStep(params, state, threads);
+            state.setup.setStep(state.step);
+            double rate = Profile.rate(schedule, state.step);
+            state.setup.setLearningRates(state.step, rate);
+            step.begin(params, gradientScale, rate);
+            openParams = params;
+            applied.clear();
+            guard.leave(CallGuard.Phase.OPEN);
+        } catch (Throwable t) {
+            forgetPlain();
+            guard.leave(CallGuard.Phase.IDLE);
+            throw t;
+        }
+    }
+
+    /**
+     * Measures and updates one layer of a step that {@link #beginStep} has begun. Layers may come in any order; one that
+     * does not come until {@link #endStep} has no gradient in this step.
+     *
+     * @param layer the index of the layer
+     * @param gradient the gradient: its first elements, as many as the layer has; only read, and not needed any more
+     *     when this returns
+     * @return what was done with the layer
+     * @throws NullPointerException if {@code gradient} is {@code null}
+     * @throws IndexOutOfBoundsException if there is no such layer
+     * @throws IllegalArgumentException if {@code gradient} is too short or is an array of weights or momentum; or if the
+     *     layer has come before in this step. Nothing has changed then, and the step can go on
+     * @throws IllegalStateException if no step has begun, or as {@link #step(Tensors, Tensors)}
+     */
+    public Outcome applyLayer(int layer, float[] gradient) {
+        Objects.requireNonNull(gradient, "gradient");
+        guard.enterOpen("applyLayer");
+        return applyNow(layer, gradient);
+    }
+
+    /**
+     * As {@link #applyLayer(int, float[])}, with a gradient outside the heap.
+     *
+     * @param gradient the gradient: its first elements, as many as the layer has
+     * @throws IllegalArgumentException if {@code gradient} is on the heap, is not aligned to 4 bytes, overlaps weights or
+     *     momentum, or is confined to another thread or, with parallelism above 1, to any; otherwise as {@link
+     *     #applyLayer(int, float[])}
+     * @throws IllegalStateException if its arena is closed; otherwise as {@link #applyLayer(int, float[])}
+     */
+    public Outcome applyLayer(int layer, MemorySegment gradient) {
+        Objects.requireNonNull(gradient, "gradient");
+        guard.enterOpen("applyLayer");
+        return applyNow(layer, gradient);
+    }
+
+    private Outcome applyNow(int layer, Object gradient) {
+        boolean stepping = false;
+        try {
+            state.layers().checked("layer", layer);
+            if (applied.get(layer)) {
+                throw new IllegalArgumentException("layer is " + layer + ", \""
+                        + state.layers().get(layer).name()
+                        + "\", which was applied before in this step; each layer may come once");
+            }
+            Arguments.requireOpenStep(openParams, state, threads);
+            Arguments.requireGradient(gradient, layer, openParams, state, threads);
+            stepping = true;
+            Outcome outcome = held.takeLayer(step, state.momentum, openParams, layer, gradient);
+            applied.set(layer);
+            guard.leave(CallGuard.Phase.OPEN);
+            return outcome;
+        } catch (Throwable t) {
+            if (stepping && held.entered() && step.wrote()) {
+                guard.broken(t);
+            } else {
+                guard.leave(CallGuard.Phase.OPEN);
+            }
+            throw t;
+        }
+    }
+
+    /**
+     * Ends a step that {@link #beginStep} has begun.
+     *
+     * @return the report of this step; the next step overwrites it
+     * @throws IllegalStateException if no step has begun, another call is in progress, the optimizer is closed, or a step
+     *     or restore has failed halfway
+     */
+    public StepReport endStep() {
+        guard.enterOpen("endStep");
+        try {
+            StepReport report = step.endLayers();
+            guard.leave(CallGuard.Phase.IDLE);
+            return report;
+        } catch (Throwable t) {
+            guard.broken(t);
+            throw t;
+        } finally {
+            forgetOpen();
+        }
+    }
+
+    /** Forgets the tensors of a step that went layer by layer. */
+    private void forgetOpen() {
+        openParams = null;
+        forgetPlain();
+        step.forgetOperands();
     }
 
     private static double noLoss() {
@@ -357,10 +642,11 @@ public final class Lars implements AutoCloseable {
         guard.enter(call, false);
         boolean changing = false;
         try {
+            Arguments.requireBuffer(state, threads);
             Setup setup = changed.get();
             setup.requireKnownRatios();
             Savable.require(setup);
-            float[] momentum = state.momentumFor(setup);
+            Momentum momentum = state.momentumFor(setup);
             changing = true;
             state.change(setup, momentum);
             if (rate != null) {
@@ -407,6 +693,9 @@ public final class Lars implements AutoCloseable {
             State extended = state.withLayers(setup, bufferFor(setup));
             Step stepped = step.of(extended);
             step.close();
+            if (state.momentum != null && state.momentum != extended.momentum) {
+                state.momentum.close();
+            }
             state = extended;
             step = stepped;
         } finally {
@@ -414,14 +703,20 @@ public final class Lars implements AutoCloseable {
         }
     }
 
-    /** Returns the present momentum buffer, or a copy that is long enough for more layers; {@code null} if none is needed. */
-    private float[] bufferFor(Setup more) {
-        float[] buffer = state.momentumFor(more);
+    /** Returns the present momentum buffer, or a larger copy for more layers; {@code null} if none is needed. */
+    private Momentum bufferFor(Setup more) {
+        Momentum buffer = state.momentumFor(more);
         if (givenBuffer) {
-            Arguments.requireLength("momentumBuffer", buffer, more.layers);
+            buffer.tensors.require("momentumBuffer", more.layers, true, threads);
         }
-        boolean fits = buffer == null || buffer.length >= more.layers.end();
-        return fits ? buffer : Arrays.copyOf(buffer, (int) more.layers.end());
+        if (buffer == null || buffer.fits(more.layers)) {
+            return buffer;
+        }
+        Momentum larger = buffer.zeros(more.layers);
+        for (int i = 0; i < state.layers().size(); i++) {
+            larger.tensors.segment(more.layers, i).copyFrom(buffer.tensors.segment(state.layers(), i));
+        }
+        return larger;
     }
 
     /** Plans the work of a step anew if the setup has changed so much that the present plan does not fit it. */
@@ -434,9 +729,9 @@ public final class Lars implements AutoCloseable {
     }
 
     private static void requireFits(Layers layers) {
-        if (layers.end() > Builder.MOST_ELEMENTS) {
-            throw new IllegalArgumentException(
-                    "layers end at " + layers.end() + "; they must end at or before " + Builder.MOST_ELEMENTS);
+        if (layers.elements() > Plan.MOST_ELEMENTS) {
+            throw new IllegalArgumentException("layers have " + layers.elements() + " elements; they must have at most "
+                    + Plan.MOST_ELEMENTS + " together");
         }
     }
 
@@ -506,7 +801,7 @@ public final class Lars implements AutoCloseable {
             State saved = snapshot.state();
             State before = live.read();
             Setup restored = before.setup.restoredFrom(saved.setup, before.identity());
-            float[] momentum = before.momentumFor(restored);
+            Momentum momentum = before.momentumFor(restored);
             live.change().take(saved, restored, momentum);
             return null;
         });
@@ -517,6 +812,7 @@ public final class Lars implements AutoCloseable {
         CallGuard.Phase before = guard.enter(call, true);
         LiveState live = new LiveState(state);
         try {
+            Arguments.requireBuffer(state, threads);
             return use.of(live);
         } finally {
             live.end();
@@ -529,9 +825,11 @@ public final class Lars implements AutoCloseable {
         CallGuard.Phase before = guard.enter("restore", true, true);
         LiveState live = new LiveState(state);
         try {
+            Arguments.requireBuffer(state, threads);
             T result = use.of(live);
             step.forgetCarried();
             refit();
+            forgetOpen();
             guard.leave(CallGuard.Phase.IDLE);
             return result;
         } catch (Throwable t) {
@@ -552,7 +850,8 @@ public final class Lars implements AutoCloseable {
     }
 
     /**
-     * Ends the threads of this optimizer. Closing it again does nothing.
+     * Ends the threads of this optimizer and frees its memory outside the heap. Closing it again does nothing. If it is
+     * forgotten, the memory is freed some time after the optimizer has become unreachable; the threads do not end.
      *
      * @throws IllegalStateException if another call is in progress
      */
@@ -560,6 +859,9 @@ public final class Lars implements AutoCloseable {
     public void close() {
         if (guard.close()) {
             step.close();
+            if (state.momentum != null) {
+                state.momentum.close();
+            }
         }
     }
 
@@ -576,11 +878,6 @@ public final class Lars implements AutoCloseable {
      */
     public static final class Builder {
 
-        /**
-         * Slightly fewer elements than an array can hold, so that an index one block past the last element fits an int.
-         */
-        private static final int MOST_ELEMENTS = Integer.MAX_VALUE - Stripes.BLOCK;
-
         private static final int MOST_THREADS = 1024;
 
         private final Layers layers;
@@ -593,7 +890,8 @@ public final class Lars implements AutoCloseable {
         /** {@code null} means that the system property decides. */
         private Simd simd;
 
-        private float[] momentumBuffer;
+        private Tensors momentumBuffer;
+        private boolean nativeMomentum;
         private int parallelism = 1;
         private Plan.Grain grain = Plan.Grain.USUAL;
 
@@ -763,7 +1061,22 @@ public final class Lars implements AutoCloseable {
          * allocates an array of zeros.
          */
         public Builder momentumBuffer(float[] buffer) {
+            return momentumBuffer(Tensors.flat(Objects.requireNonNull(buffer, "momentumBuffer")));
+        }
+
+        /** Sets where the momentum lies; otherwise as {@link #momentumBuffer(float[])}. */
+        public Builder momentumBuffer(Tensors buffer) {
             this.momentumBuffer = Objects.requireNonNull(buffer, "momentumBuffer");
+            return this;
+        }
+
+        /**
+         * Sets whether a momentum buffer of the optimizer's own lies outside the heap, which makes steps fast if weights
+         * and gradients lie there, too; off by default. It may have more than 2³¹ elements; every layer in it begins at
+         * a multiple of 64 bytes. {@link Lars#close} frees it.
+         */
+        public Builder nativeMomentum(boolean nativeMomentum) {
+            this.nativeMomentum = nativeMomentum;
             return this;
         }
 
@@ -823,7 +1136,11 @@ public final class Lars implements AutoCloseable {
             requireFits(layers);
             Savable.require(setup);
             if (momentumBuffer != null) {
-                Arguments.requireMomentumBuffer(momentumBuffer, setup);
+                if (nativeMomentum) {
+                    throw new IllegalArgumentException(
+                            "nativeMomentum is true and momentumBuffer is given; only one of them is possible");
+                }
+                Arguments.requireMomentumBuffer(momentumBuffer, setup, parallelism);
             }
             return new Lars(this, setup);
         }

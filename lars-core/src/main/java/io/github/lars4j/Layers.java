@@ -37,6 +37,7 @@ public final class Layers implements Iterable<Layer> {
 
     private final List<Layer> layers;
     private final Map<String, Integer> indices;
+    private final long[] offsets;
     private final long end;
 
     /**
@@ -70,6 +71,7 @@ public final class Layers implements Iterable<Layer> {
                         + before.end() + ")");
             }
         }
+        this.offsets = this.layers.stream().mapToLong(Layer::offset).toArray();
         this.end = placed.getLast().end();
     }
 
@@ -191,6 +193,20 @@ public final class Layers implements Iterable<Layer> {
     /** Returns the index after the last element of any layer, which is the minimum length of the arrays. */
     public long end() {
         return end;
+    }
+
+    /** Returns the offset of each layer; not to be changed. */
+    long[] offsets() {
+        return offsets;
+    }
+
+    /** Returns the number of elements of all layers, or {@link Long#MAX_VALUE} if there are more. */
+    long elements() {
+        long elements = 0;
+        for (Layer layer : layers) {
+            elements += Math.min(layer.length(), Long.MAX_VALUE - elements);
+        }
+        return elements;
     }
 
     @Override

@@ -230,7 +230,7 @@ final class Manifest {
         Settings settings = settings(text, ownRules).nesterov(Boolean.parseBoolean(text.get(NESTEROV)));
         settings.requireForOptimizer();
         List<Group> groups = formatTwo ? groups(text, layers, lines, ownRules) : List.of();
-        State state = new State(new Setup(layers, settings, groups), null);
+        State state = new State(new Setup(layers, settings, groups), null, false);
         value(text, WEIGHTS);
         state.step = Checks.atLeast(0, "step", Long.parseLong(value(text, "step")));
         state.refusals = Checks.atLeast(0, "refusals", Long.parseLong(value(text, "refusals")));

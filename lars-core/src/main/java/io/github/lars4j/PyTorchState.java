@@ -1,11 +1,13 @@
 package io.github.lars4j;
 
+import io.github.lars4j.internal.memory.NativeMemory;
 import io.github.lars4j.internal.saving.Checksum;
 import io.github.lars4j.safetensors.Dtype;
 import io.github.lars4j.safetensors.SafeTensorsException;
 import io.github.lars4j.safetensors.SafeTensorsFile;
 import io.github.lars4j.safetensors.TensorInfo;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -95,7 +97,12 @@ public final class PyTorchState {
      *     must be restored again; otherwise nothing has changed
      */
     public static Restored restore(Path file, Lars lars, float[] params) throws IOException {
-        return take(file, lars, Objects.requireNonNull(params, "params"), "");
+        return restore(file, lars, params, "");
+    }
+
+    /** Restores the momentum and the weights, wherever they lie; otherwise as {@link #restore(Path, Lars, float[])}. */
+    public static Restored restore(Path file, Lars lars, Tensors params) throws IOException {
+        return restore(file, lars, params, "");
     }
 
     /**
@@ -105,10 +112,15 @@ public final class PyTorchState {
      *     {@code "module."} if it was distributed. A prefix with which the file has no layer is an error
      */
     public static Restored restore(Path file, Lars lars, float[] params, String prefix) throws IOException {
+        return restore(file, lars, Tensors.flat(Objects.requireNonNull(params, "params")), prefix);
+    }
+
+    /** As {@link #restore(Path, Lars, float[], String)}, with weights wherever they lie. */
+    public static Restored restore(Path file, Lars lars, Tensors params, String prefix) throws IOException {
         return take(file, lars, Objects.requireNonNull(params, "params"), Objects.requireNonNull(prefix, "prefix"));
     }
 
-    private static Restored take(Path file, Lars lars, float[] params, String prefix) throws IOException {
+    private static Restored take(Path file, Lars lars, Tensors params, String prefix) throws IOException {
         Objects.requireNonNull(file, "file");
         Objects.requireNonNull(lars, "lars");
         Restored restored = lars.lendToRestore(live -> take(file, live, params, prefix));
@@ -116,9 +128,9 @@ public final class PyTorchState {
         return restored;
     }
 
-    private static Restored take(Path file, LiveState live, float[] params, String prefix) throws IOException {
+    private static Restored take(Path file, LiveState live, Tensors params, String prefix) throws IOException {
         State before = live.read();
-        Arguments.requireParams(params, before);
+        Arguments.requireParams(params, true, before);
         try (SafeTensorsFile open = SafeTensorsFile.open(file)) {
             if (open.tensors().containsKey(Checksum.TENSOR)) {
                 Checksum.verifyAll(file, open);
@@ -292,7 +304,7 @@ public final class PyTorchState {
         double[] doubles = new double[tensor.dtype() == Dtype.F64 ? floats.length : 0];
         for (long first = 0; first < length; first += CHUNK) {
             int count = (int) Math.min(CHUNK, length - first);
-            read(open, tensor, first, floats, 0, doubles, count);
+            read(open, tensor, first, floats, doubles, count);
             for (int i = 0; i < count; i++) {
                 boolean tooLarge = doubles.length > 0 && Double.isFinite(doubles[i]);
                 if (!Float.isFinite(floats[i]) && (momentum || tooLarge)) {
@@ -308,27 +320,21 @@ public final class PyTorchState {
         return "";
     }
 
-    /** Reads a part of a tensor. F64 values are read into {@code doubles} and rounded. */
+    /** Reads a part of a tensor into the first elements of an array. F64 values are read into {@code doubles} and rounded. */
     private static void read(
-            SafeTensorsFile open,
-            TensorInfo tensor,
-            long first,
-            float[] target,
-            int offset,
-            double[] doubles,
-            int count)
+            SafeTensorsFile open, TensorInfo tensor, long first, float[] target, double[] doubles, int count)
             throws IOException {
         if (tensor.dtype() != Dtype.F64) {
-            open.readFloats(tensor.name(), first, target, offset, count);
+            open.readFloats(tensor.name(), first, target, 0, count);
             return;
         }
         open.readDoubles(tensor.name(), first, doubles, 0, count);
         for (int i = 0; i < count; i++) {
-            target[offset + i] = (float) doubles[i];
+            target[i] = (float) doubles[i];
         }
     }
 
-    private static void take(SafeTensorsFile open, State live, float[] params, String prefix) throws IOException {
+    private static void take(SafeTensorsFile open, State live, Tensors params, String prefix) throws IOException {
         for (int i = 0; i < live.layers().size(); i++) {
             Layer layer = live.layers().get(i);
             String name = prefix + layer.name();
@@ -338,23 +344,27 @@ public final class PyTorchState {
             live.forget(i);
             if (live.hasMomentum(i) && open.tensors().containsKey(buffer)) {
                 live.begun[i] = true;
-                read(open, buffer, live.momentum, layer);
+                read(open, buffer, live.momentumOf(i));
             }
             if (params != null) {
-                read(open, name, params, layer);
+                read(open, name, params.segment(live.layers(), i));
             }
         }
     }
 
-    private static void read(SafeTensorsFile open, String name, float[] target, Layer layer) throws IOException {
+    private static void read(SafeTensorsFile open, String name, MemorySegment target) throws IOException {
         TensorInfo tensor = open.tensors().get(name);
-        int length = (int) layer.length();
-        // F64 is read in chunks, which need a temporary array; the other types are read at once.
-        int most = tensor.dtype() == Dtype.F64 ? Math.min(CHUNK, length) : length;
-        double[] doubles = new double[tensor.dtype() == Dtype.F64 ? most : 0];
-        for (int first = 0; first < length; first += most) {
-            int count = Math.min(most, length - first);
-            read(open, tensor, first, target, (int) layer.offset() + first, doubles, count);
+        if (tensor.dtype() != Dtype.F64) {
+            open.readFloats(name, 0, target);
+            return;
+        }
+        long length = tensor.elementCount();
+        double[] doubles = new double[(int) Math.min(CHUNK, length)];
+        float[] rounded = new float[doubles.length];
+        for (long first = 0; first < length; first += CHUNK) {
+            int count = (int) Math.min(CHUNK, length - first);
+            read(open, tensor, first, rounded, doubles, count);
+            MemorySegment.copy(rounded, 0, target, NativeMemory.FLOAT, first * Float.BYTES, count);
         }
     }
 }

@@ -1,7 +1,9 @@
 package io.github.lars4j;
 
+import io.github.lars4j.internal.memory.NativeMemory;
 import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.rule.Rule;
+import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 
 /**
@@ -84,13 +86,15 @@ public final class Snapshot {
                         + ratio
                         + "), and the factor must be finite and more than 0");
             }
-            for (int e = (int) layer.offset(); e < layer.end(); e++) {
-                float scaled = (float) (converted.momentum[e] * factor);
-                if (!Float.isFinite(scaled) && Float.isFinite(converted.momentum[e])) {
+            MemorySegment momentum = converted.momentumOf(i);
+            for (long e = 0; e < layer.length(); e++) {
+                float value = momentum.getAtIndex(NativeMemory.FLOAT, e);
+                float scaled = (float) (value * factor);
+                if (!Float.isFinite(scaled) && Float.isFinite(value)) {
                     throw new IllegalArgumentException("rule.entry is " + rule.entry() + "; the momentum of layer \""
                             + layer.name() + "\", multiplied by " + factor + ", overflows a float");
                 }
-                converted.momentum[e] = scaled;
+                momentum.setAtIndex(NativeMemory.FLOAT, e, scaled);
             }
         }
         return new Snapshot(converted);

@@ -1,14 +1,18 @@
 package io.github.lars4j;
 
 import io.github.lars4j.rule.Hyperparameters;
+import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
 import java.util.Arrays;
 
 /** The state that an optimizer keeps from step to step. */
 final class State {
 
     Setup setup;
-    /** The momentum buffer, in the layout of the weights; {@code null} if none was needed so far. */
-    float[] momentum;
+    /** The momentum buffer; {@code null} if none was needed so far. */
+    Momentum momentum;
+    /** Whether a momentum buffer of the optimizer's own lies outside the heap. */
+    final boolean nativeMomentum;
     /** Which layers have taken a step. A layer's first step with momentum is not dampened. */
     final boolean[] begun;
     /** The learning rate of each layer's last step; 0 if there was none or it is unknown. */
@@ -24,8 +28,9 @@ final class State {
     long step;
     long refusals;
 
-    State(Setup setup, float[] momentum) {
+    State(Setup setup, Momentum momentum, boolean nativeMomentum) {
         int layers = setup.layers.size();
+        this.nativeMomentum = nativeMomentum;
         this.setup = setup;
         this.momentum = momentum;
         this.begun = new boolean[layers];
@@ -58,7 +63,7 @@ final class State {
 
     /** Returns a copy that shares no array with this state. */
     State copy() {
-        State copy = new State(setup, hasMomentum() ? new float[momentum.length] : null);
+        State copy = new State(setup, hasMomentum() ? momentum.zeros(layers()) : null, nativeMomentum);
         copy.takeStateOf(this);
         return copy;
     }
@@ -69,7 +74,7 @@ final class State {
      * @param restored the setup after that
      * @param buffer the momentum buffer for it; see {@link #momentumFor}
      */
-    void take(State other, Setup restored, float[] buffer) {
+    void take(State other, Setup restored, Momentum buffer) {
         momentum = buffer;
         setup = restored;
         takeStateOf(other);
@@ -85,15 +90,15 @@ final class State {
     /** Copies progress and momentum as {@link #takeProgress} does; this state has the buffer that it needs. */
     private void takeStateOf(State other) {
         takeProgress(other, identity());
-        for (int i = 0; i < begun.length; i++) {
-            if (hasMomentum(i) && other.hasMomentum(i)) {
-                System.arraycopy(
-                        other.momentum,
-                        (int) other.layers().get(i).offset(),
-                        momentum,
-                        (int) layers().get(i).offset(),
-                        (int) layers().get(i).length());
+        try {
+            for (int i = 0; i < begun.length; i++) {
+                if (hasMomentum(i) && other.hasMomentum(i)) {
+                    momentumOf(i).copyFrom(other.momentumOf(i));
+                }
             }
+        } finally {
+            // The memory of a snapshot that nothing refers to any more must not be freed while it is copied.
+            Reference.reachabilityFence(other);
         }
     }
 
@@ -125,11 +130,15 @@ final class State {
         forgetMomentum(layer);
     }
 
+    /** Returns the momentum of a layer. */
+    MemorySegment momentumOf(int layer) {
+        return momentum.tensors.segment(layers(), layer);
+    }
+
     /** Sets the momentum of a layer to 0, if it has any. */
     void forgetMomentum(int layer) {
         if (hasMomentum(layer)) {
-            Layer at = layers().get(layer);
-            Arrays.fill(momentum, (int) at.offset(), (int) at.end(), 0);
+            momentum.tensors.clear(layers(), layer);
         }
     }
 
@@ -157,7 +166,7 @@ final class State {
      * @param changed a setup of the same layers
      * @param buffer the momentum buffer for it; see {@link #momentumFor}
      */
-    void change(Setup changed, float[] buffer) {
+    void change(Setup changed, Momentum buffer) {
         Setup before = setup;
         momentum = buffer;
         setup = changed;
@@ -175,8 +184,8 @@ final class State {
      * @param more a setup whose first layers are the present ones, at the same offsets
      * @param buffer the momentum buffer, with the momentum of the present layers; {@code null} if none is needed
      */
-    State withLayers(Setup more, float[] buffer) {
-        State extended = new State(more, buffer);
+    State withLayers(Setup more, Momentum buffer) {
+        State extended = new State(more, buffer, nativeMomentum);
         int present = begun.length;
         System.arraycopy(begun, 0, extended.begun, 0, present);
         System.arraycopy(learningRates, 0, extended.learningRates, 0, present);
@@ -191,7 +200,12 @@ final class State {
     }
 
     /** Returns the momentum buffer for a setup: the existing one, or a new one if it needs one and there is none. */
-    float[] momentumFor(Setup other) {
-        return other.mayHaveMomentum() && momentum == null ? new float[Math.toIntExact(other.layers.end())] : momentum;
+    Momentum momentumFor(Setup other) {
+        if (momentum != null || !other.mayHaveMomentum()) {
+            return momentum;
+        }
+        Momentum buffer = nativeMomentum ? Momentum.outsideHeap(other.layers) : Momentum.onHeap(other.layers);
+        buffer.tensors.operand(other.layers); // so that the next step allocates nothing
+        return buffer;
     }
 }

@@ -2,11 +2,13 @@ package io.github.lars4j;
 
 import io.github.lars4j.internal.kernel.KernelSource;
 import io.github.lars4j.internal.kernel.KernelWish;
-import io.github.lars4j.internal.kernel.Kernels;
+import io.github.lars4j.internal.memory.Operand;
+import io.github.lars4j.internal.passes.BlockKernels;
 import io.github.lars4j.internal.passes.Crew;
 import io.github.lars4j.internal.passes.MeasurePass;
 import io.github.lars4j.internal.passes.Plan;
 import io.github.lars4j.internal.passes.UpdatePass;
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Locale;
 
@@ -18,11 +20,13 @@ final class Step implements AutoCloseable {
 
     private final State state;
     private final boolean carrySums;
-    private final Plan plan;
     private final Decision decision;
     private final KernelSource kernelSource;
-    private final MeasurePass measurePass;
-    private final UpdatePass updatePass;
+    private final BlockKernels kernels;
+    private final Work whole;
+    /** The work of a step that goes layer by layer; {@code null} until there is one. */
+    private LayerByLayer layerByLayer;
+
     private final Crew crew;
     private final int threads;
     private final Plan.Grain grain;
@@ -33,10 +37,16 @@ final class Step implements AutoCloseable {
     private final StepReport report;
     /** Σw² of each layer after the last step; NaN if it is unknown. */
     private final double[] carried;
-    /** The array to which {@link #carried} belongs. */
-    private float[] carriedOf;
+    /** The weights to which {@link #carried} belongs: an array, or tensors. */
+    private Object carriedOf;
 
+    private Operand weights;
+    private Operand gradients;
+    private Operand momentum;
     private boolean wrote;
+
+    /** The plan of a step, and the passes that follow it. */
+    private record Work(Plan plan, MeasurePass measure, UpdatePass update) {}
 
     Step(State state, Decision decision, boolean carrySums, KernelWish wish, int threads, Plan.Grain grain) {
         this(state, decision, carrySums, KernelSource.open(wish), threads, grain, new LayerSums(state.layers()));
@@ -50,28 +60,20 @@ final class Step implements AutoCloseable {
             int threads,
             Plan.Grain grain,
             LayerSums sums) {
-        Layers layers = state.layers();
-        int n = layers.size();
-        int[] offsets = new int[n];
-        int[] lengths = new int[n];
-        for (int i = 0; i < n; i++) {
-            offsets[i] = (int) layers.get(i).offset();
-            lengths[i] = (int) layers.get(i).length();
-        }
+        int n = state.layers().size();
         this.state = state;
         this.carrySums = carrySums;
         this.threads = threads;
         this.grain = grain;
         this.allSums = decision.needsAllSums();
-        this.plan = Plan.of(offsets, lengths, allSums, threads, grain);
         this.decision = decision;
         this.reads = new byte[n];
         this.sums = sums;
         this.report = new StepReport(state.setup);
         this.carried = new double[n];
         this.kernelSource = source;
-        this.measurePass = new MeasurePass(plan);
-        this.updatePass = new UpdatePass(plan, decision.coefficients());
+        this.kernels = new BlockKernels(source, threads);
+        this.whole = work(allSums ? Plan.Rounds.ONE : Plan.Rounds.IN_CACHE);
         // Last, so that a failure above leaves no threads behind.
         this.crew = new Crew(threads);
     }
@@ -97,17 +99,43 @@ final class Step implements AutoCloseable {
                 sameSums ? sums : new LayerSums(other.layers()));
     }
 
+    private Work work(Plan.Rounds rounds) {
+        long[] lengths = new long[state.layers().size()];
+        Arrays.setAll(lengths, i -> state.layers().get(i).length());
+        Plan plan = Plan.of(lengths, rounds, threads, grain);
+        return new Work(plan, new MeasurePass(plan), new UpdatePass(plan, decision.coefficients()));
+    }
+
+    Layers layers() {
+        return state.layers();
+    }
+
     /** Runs the first half of a step: pass 1 over every round. */
-    LayerSums measure(float[] params, Gradients gradients) {
-        wrote = false;
-        Kernels kernels = kernelSource.kernels();
+    LayerSums measure(Tensors params, Gradients gradients) {
         state.setup.setStep(state.step);
-        beginWith(params);
-        decideReads(gradients);
-        for (int round = 0; round < plan.rounds(); round++) {
-            measure(kernels, params, gradients, round);
+        try {
+            beginWith(params, gradients);
+            decideReads(gradients);
+            for (int round = 0; round < whole.plan.rounds(); round++) {
+                measure(whole, gradients, round);
+            }
+            return sums;
+        } finally {
+            forgetOperands();
         }
-        return sums;
+    }
+
+    /** Forgets where everything lies, so that this does not keep the trainer's arrays alive between two calls. */
+    void forgetOperands() {
+        weights = null;
+        gradients = null;
+        momentum = null;
+        if (layerByLayer != null) {
+            layerByLayer.array.setArray(null);
+            if (layerByLayer.segment != null) {
+                layerByLayer.segment.setSegment(0, MemorySegment.NULL);
+            }
+        }
     }
 
     /**
@@ -118,26 +146,92 @@ final class Step implements AutoCloseable {
      * @param rate the learning rate of this step, without rate factors; the profiles have been set to the step
      * @param given the sums of every layer that has a gradient; {@code null} to measure them
      */
-    StepReport take(float[] params, Gradients gradients, double loss, double rate, LayerSums given) {
-        wrote = false;
-        Kernels kernels = kernelSource.kernels();
-        beginWith(params);
+    StepReport take(Tensors params, Gradients gradients, double loss, double rate, LayerSums given) {
+        try {
+            return takeNow(params, gradients, loss, rate, given);
+        } finally {
+            forgetOperands();
+        }
+    }
+
+    private StepReport takeNow(Tensors params, Gradients gradients, double loss, double rate, LayerSums given) {
+        beginWith(params, gradients);
         if (given == null) {
             decideReads(gradients);
         }
         report.begin(state.setup, state.step, loss, rate, gradients.scale());
         boolean refused = false;
-        for (int round = 0; round < plan.rounds(); round++) {
+        for (int round = 0; round < whole.plan.rounds(); round++) {
             if (given == null) {
-                measure(kernels, params, gradients, round);
+                measure(whole, gradients, round);
             }
-            refused = !decide(given == null ? sums : given, gradients, round);
+            refused = !decide(whole, given == null ? sums : given, gradients, round);
             if (!refused) {
                 wrote = true;
-                write(kernels, params, gradients, round);
+                write(whole, gradients, round);
             }
         }
         end(refused);
+        return report;
+    }
+
+    /** What a step that goes layer by layer needs besides. */
+    private final class LayerByLayer {
+
+        private final Work work = work(Plan.Rounds.EACH_LAYER);
+        private final Operand array = Operand.ofOneLayer(state.layers().size(), true);
+        /** {@code null} until a gradient lies outside the heap, because it asks for native access. */
+        private Operand segment;
+
+        private final Gradients given = Gradients.of(new float[0]);
+    }
+
+    /**
+     * Begins a step that goes layer by layer.
+     *
+     * @param rate as for {@link #take}
+     */
+    void begin(Tensors params, double gradientScale, double rate) {
+        if (layerByLayer == null) {
+            layerByLayer = new LayerByLayer();
+        }
+        layerByLayer.given.scale(gradientScale);
+        locate(params);
+        sums.begin(state.layers());
+        report.begin(state.setup, state.step, Double.NaN, rate, gradientScale);
+    }
+
+    /** Returns the place of the gradient of a layer, an array or a segment outside the heap. */
+    Operand placeOf(int layer, Object gradient) {
+        LayerByLayer now = layerByLayer;
+        if (gradient instanceof MemorySegment segment) {
+            if (now.segment == null) {
+                now.segment = Operand.ofOneLayer(state.layers().size(), false);
+            }
+            now.segment.setSegment(layer, segment);
+            return now.segment;
+        }
+        now.array.setArray((float[]) gradient);
+        return now.array;
+    }
+
+    /** Measures a layer, decides what happens to it, and writes it. */
+    Outcome takeLayer(int layer, Operand gradient) {
+        LayerByLayer now = layerByLayer;
+        wrote = false;
+        gradients = gradient;
+        decideRead(layer, now.given);
+        measure(now.work, now.given, layer);
+        decide(now.work, sums, now.given, layer);
+        wrote = true;
+        write(now.work, now.given, layer);
+        return report.outcome(layer);
+    }
+
+    /** Ends a step that goes layer by layer. Layers that were not taken have no gradient. */
+    StepReport endLayers() {
+        wrote = true;
+        end(false);
         return report;
     }
 
@@ -146,11 +240,20 @@ final class Step implements AutoCloseable {
         return wrote;
     }
 
-    /** Discards carried sums if they belong to another array. */
-    private void beginWith(float[] params) {
-        if (!Arguments.same(carriedOf, params)) {
+    /** Begins a call: finds out where everything lies, and discards carried sums if they belong to other weights. */
+    private void beginWith(Tensors params, Gradients given) {
+        locate(params);
+        gradients = given.tensors().operand(state.layers());
+    }
+
+    private void locate(Tensors params) {
+        wrote = false;
+        weights = params.operand(state.layers());
+        momentum = state.momentum == null ? null : state.momentum.tensors.operand(state.layers());
+        Object identity = params.array() == null ? params : params.array();
+        if (!same(carriedOf, identity)) {
             forgetCarried();
-            carriedOf = carrySums ? params : null;
+            carriedOf = carrySums ? identity : null;
         }
     }
 
@@ -158,31 +261,33 @@ final class Step implements AutoCloseable {
     private void decideReads(Gradients gradients) {
         sums.begin(state.layers());
         for (int i = 0; i < reads.length; i++) {
-            if (gradients.isMissing(i)) {
-                reads[i] = MeasurePass.NOTHING;
-            } else if (state.setup.profileOf(i).needsProducts) {
-                reads[i] = MeasurePass.BOTH;
-            } else {
-                reads[i] = (byte) ((Double.isNaN(carried[i]) ? MeasurePass.WEIGHTS : 0)
-                        | (gradients.squares() == null ? MeasurePass.GRADIENTS : 0));
-            }
+            decideRead(i, gradients);
+        }
+    }
+
+    private void decideRead(int layer, Gradients gradients) {
+        if (gradients.isMissing(layer)) {
+            reads[layer] = MeasurePass.NOTHING;
+        } else if (state.setup.profileOf(layer).needsProducts) {
+            reads[layer] = MeasurePass.BOTH;
+        } else {
+            reads[layer] = (byte) ((Double.isNaN(carried[layer]) ? MeasurePass.WEIGHTS : 0)
+                    | (gradients.squares() == null ? MeasurePass.GRADIENTS : 0));
         }
     }
 
     /** Runs pass 1 over a round and stores the sums of its layers. */
-    private void measure(Kernels kernels, float[] params, Gradients gradients, int round) {
-        measurePass.run(crew, kernels, params, gradients.array(), reads, round);
+    private void measure(Work work, Gradients given, int round) {
+        Plan plan = work.plan;
+        MeasurePass measurePass = work.measure;
+        measurePass.run(crew, kernels.choose(weights, gradients, null), weights, gradients, reads, round);
         for (int i = plan.firstLayerOfRound(round); i < plan.firstLayerOfRound(round + 1); i++) {
-            if (gradients.isMissing(i)) {
+            if (given.isMissing(i)) {
                 continue;
             }
             byte read = reads[i];
             sums.setWeights(i, (read & MeasurePass.WEIGHTS) != 0 ? measurePass.weights(i) : carried[i]);
-            sums.setGradients(
-                    i,
-                    (read & MeasurePass.GRADIENTS) != 0
-                            ? measurePass.gradients(i)
-                            : gradients.squares()[i]);
+            sums.setGradients(i, (read & MeasurePass.GRADIENTS) != 0 ? measurePass.gradients(i) : given.squares()[i]);
             if (read == MeasurePass.BOTH) {
                 sums.setProducts(i, measurePass.products(i));
             }
@@ -190,20 +295,22 @@ final class Step implements AutoCloseable {
     }
 
     /** Applies the rule to the layers of a round; returns whether the step continues. */
-    private boolean decide(LayerSums from, Gradients gradients, int round) {
+    private boolean decide(Work work, LayerSums from, Gradients given, int round) {
         return decision.decide(
-                plan.firstLayerOfRound(round), plan.firstLayerOfRound(round + 1), from, gradients, report);
+                work.plan.firstLayerOfRound(round), work.plan.firstLayerOfRound(round + 1), from, given, report);
     }
 
     /** Runs pass 2 over a round and updates the state of its layers. */
-    private void write(Kernels kernels, float[] params, Gradients gradients, int round) {
+    private void write(Work work, Gradients given, int round) {
+        Plan plan = work.plan;
+        UpdatePass updatePass = work.update;
         boolean[] updates = decision.updates();
         updatePass.run(
                 crew,
-                kernels,
-                params,
-                gradients.array(),
-                state.momentum,
+                kernels.choose(weights, gradients, momentum),
+                weights,
+                gradients,
+                momentum,
                 updates,
                 decision.withMomentum(),
                 carrySums,
@@ -219,9 +326,8 @@ final class Step implements AutoCloseable {
             state.begun[i] = true;
             state.learningRates[i] = report.layerRate(i);
             state.trustRatios[i] = report.trustRatio(i);
-            state.trustCoefficients[i] = Double.isNaN(gradients.trustRatio(i))
-                    ? state.setup.profileOf(i).coefficientToCorrect()
-                    : 0;
+            state.trustCoefficients[i] =
+                    Double.isNaN(given.trustRatio(i)) ? state.setup.profileOf(i).coefficientToCorrect() : 0;
         }
     }
 
@@ -235,10 +341,26 @@ final class Step implements AutoCloseable {
         report.ended(refused, state.refusals);
     }
 
+    /**
+     * Checks that this step can go layer by layer.
+     *
+     * @throws IllegalStateException if all sums are needed before the first write
+     */
+    void requireLayerByLayer() {
+        if (allSums) {
+            throw new IllegalStateException("beginStep was called, but " + decision.whyAllSums());
+        }
+    }
+
     /** Returns whether these sums are the object that {@link #measure} returns. */
     @SuppressWarnings("ReferenceEquality")
     boolean owns(LayerSums given) {
         return given == sums;
+    }
+
+    @SuppressWarnings("ReferenceEquality")
+    private static boolean same(Object one, Object other) {
+        return one == other;
     }
 
     /** Discards carried sums, because the weights have changed. */
@@ -276,6 +398,6 @@ final class Step implements AutoCloseable {
                     group.settings(),
                     group.layers().size()));
         }
-        return String.join(System.lineSeparator(), kernels(), read, groups + plan.toString());
+        return String.join(System.lineSeparator(), kernels(), read, groups + whole.plan.toString());
     }
 }

@@ -46,6 +46,7 @@ class ArchitectureTest {
             KernelCallsTest.class,
             LayerSumsTest.class,
             LiveStateTest.class,
+            NativeAccessJvmTest.class,
             SavableTest.class,
             TraceTest.class);
 
@@ -70,8 +71,13 @@ class ArchitectureTest {
     }
 
     @Test
-    void theKernelsKnowOnlyTheSharedChecks() {
-        onlyKnows(ROOT + ".internal.kernel");
+    void theKernelsKnowOnlyTheMemory() {
+        onlyKnows(ROOT + ".internal.kernel", ROOT + ".internal.memory");
+    }
+
+    @Test
+    void memoryKnowsNothing() {
+        onlyKnows(ROOT + ".internal.memory");
     }
 
     @Test
@@ -81,7 +87,7 @@ class ArchitectureTest {
 
     @Test
     void thePassesKnowTheRuleAndTheKernels() {
-        onlyKnows(ROOT + ".internal.passes", ROOT + ".rule", ROOT + ".internal.kernel");
+        onlyKnows(ROOT + ".internal.passes", ROOT + ".rule", ROOT + ".internal.kernel", ROOT + ".internal.memory");
     }
 
     @Test
@@ -93,8 +99,8 @@ class ArchitectureTest {
     void oneFileHasTheSimd() {
         noClasses()
                 .that(describe(
-                        "are not VectorKernels",
-                        type -> !outermost(type).getSimpleName().equals("VectorKernels")))
+                        "are not VectorKernels, from which the others are generated",
+                        type -> !outermost(type).getSimpleName().matches("(Native|Offset)?VectorKernels")))
                 .should()
                 .dependOnClassesThat()
                 .resideInAPackage(SIMD)

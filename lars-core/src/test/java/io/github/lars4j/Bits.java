@@ -37,7 +37,7 @@ final class Bits {
         }
         digest.update(numbers.array());
         if (state.momentum != null) {
-            digest.update(bytes(state.momentum));
+            digest.update(bytes(Inside.flat(state)));
         }
         for (float[] array : arrays) {
             digest.update(bytes(array));

@@ -915,13 +915,13 @@ class ChangesTest {
                         FEW.get(0),
                         FEW.get(1),
                         FEW.get(2),
-                        new Layer("far", Integer.MAX_VALUE, List.of(), 1, Treatment.FULL))));
+                        new Layer("far", 500, List.of(1L << 42), 1L << 42, Treatment.FULL))));
         List<String> messages = List.of(
                 "all has 2 layers; it must have at least 3",
                 "all has layer \"fc.bias\" at index 0, offset 310, with shape [20]; it must be \"fc.weight\", offset 0",
                 "all has layer \"head\" at index 2, offset 400",
                 "layers has a layer \"head.momentum_buffer\"",
-                "layers end at 2147483648");
+                "layers have 4398046");
         for (int k = 0; k < bad.size(); k++) {
             Layers all = bad.get(k);
             IllegalArgumentException thrown = assertThrows(IllegalArgumentException.class, () -> lars.addLayers(all));

@@ -1,6 +1,7 @@
 package io.github.lars4j;
 
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.BeforeAll;
@@ -40,15 +41,31 @@ abstract class EveryCall {
     final List<Call> calls(Lars lars, Snapshot snapshot) {
         LayerSums sums = builder().build().measure(params, gradients);
         Gradients known = Gradients.of(gradients);
+        Tensors w = Tensors.flat(params);
+        Tensors g = Tensors.flat(gradients);
         return List.of(
                 new Call("step", () -> lars.step(params, gradients)),
                 new Call("step", () -> lars.step(params, known)),
                 new Call("step", () -> lars.step(params, gradients, () -> 0)),
                 new Call("step", () -> lars.step(params, known, () -> 0)),
+                new Call("step", () -> lars.step(w, g)),
+                new Call("step", () -> lars.step(w, known)),
+                new Call("step", () -> lars.step(w, g, () -> 0)),
+                new Call("step", () -> lars.step(w, known, () -> 0)),
+                new Call("beginStep", () -> lars.beginStep(params)),
+                new Call("beginStep", () -> lars.beginStep(w)),
+                new Call("beginStep", () -> lars.beginStep(w, 0.5)),
+                new Call("applyLayer", () -> lars.applyLayer(2, gradients)),
+                new Call("applyLayer", () -> lars.applyLayer(2, MemorySegment.NULL)),
+                new Call("endStep", lars::endStep),
                 new Call("measure", () -> lars.measure(params, gradients)),
                 new Call("measure", () -> lars.measure(params, known)),
+                new Call("measure", () -> lars.measure(w, g)),
+                new Call("measure", () -> lars.measure(w, known)),
                 new Call("update", () -> lars.update(params, gradients, sums)),
                 new Call("update", () -> lars.update(params, known, sums)),
+                new Call("update", () -> lars.update(w, g, sums)),
+                new Call("update", () -> lars.update(w, known, sums)),
                 new Call("discard", lars::discard),
                 new Call("weightsChanged", lars::weightsChanged),
                 new Call("learningRate", () -> lars.learningRate(1)),
@@ -61,12 +78,16 @@ abstract class EveryCall {
                 new Call("restore", () -> lars.restore(snapshot)),
                 new Call("save", () -> Checkpoint.save(file, lars)),
                 new Call("save", () -> Checkpoint.save(file, lars, params)),
+                new Call("save", () -> Checkpoint.save(file, lars, w)),
                 new Call("restore", () -> checkpoint.restore(lars)),
                 new Call("restore", () -> checkpoint.restore(lars, params)),
+                new Call("restore", () -> checkpoint.restore(lars, w)),
                 new Call("restore", () -> checkpoint.restoreMatching(lars)),
                 new Call("restore", () -> checkpoint.restoreMatching(lars, params)),
+                new Call("restore", () -> checkpoint.restoreMatching(lars, w)),
                 new Call("restore", () -> PyTorchState.restore(file, lars)),
                 new Call("restore", () -> PyTorchState.restore(file, lars, params)),
+                new Call("restore", () -> PyTorchState.restore(file, lars, w)),
                 new Call("close", lars::close));
     }
 }

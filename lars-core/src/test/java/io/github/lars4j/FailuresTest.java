@@ -38,18 +38,19 @@ class FailuresTest extends EveryCall {
     }
 
     private static Plan plan(Lars lars) {
-        return (Plan) Inside.field(Inside.step(lars), "plan");
+        return Inside.plan(lars);
     }
 
-    /** Changes a plan so that one block of a layer begins after the end of the arrays. */
+    /** Changes an offset so that one block of a layer begins after the end of the arrays. */
     private static final class Sabotage {
 
-        private final int[] offsets;
+        private final long[] offsets;
         private final int layer;
-        private final int kept;
+        private final long kept;
 
-        Sabotage(Plan plan, int block) {
-            offsets = (int[]) Inside.field(plan, "offsets");
+        Sabotage(Lars lars, int block) {
+            Plan plan = plan(lars);
+            offsets = lars.layers().offsets();
             layer = layer(plan, block);
             kept = offsets[layer];
             offsets[layer] += N - from(plan, block);
@@ -141,7 +142,7 @@ class FailuresTest extends EveryCall {
             return thrown;
         }
         LayerSums sums = fault == Fault.UPDATE ? lars.measure(weights, gradients) : null;
-        Sabotage sabotage = new Sabotage(plan(lars), block);
+        Sabotage sabotage = new Sabotage(lars, block);
         Throwable thrown = assertThrows(IndexOutOfBoundsException.class, () -> {
             if (sums == null) {
                 lars.step(weights, gradients);
@@ -203,7 +204,7 @@ class FailuresTest extends EveryCall {
         lars.step(params, gradients);
         Snapshot good = lars.snapshot();
         Snapshot torn = lars.snapshot();
-        torn.state().momentum = new float[10_000];
+        torn.state().momentum = Momentum.of(Tensors.flat(new float[10_000]));
         Throwable cause = assertThrows(IndexOutOfBoundsException.class, () -> lars.restore(torn));
         assertBroken(lars, good, cause, " after a restore that failed");
         lars.restore(good);
@@ -233,8 +234,9 @@ class FailuresTest extends EveryCall {
     void aBrokenOptimizerCanBeClosed() {
         Lars lars = builder().parallelism(2).build();
         LayerSums sums = lars.measure(params, gradients);
-        new Sabotage(plan(lars), 0);
+        Sabotage sabotage = new Sabotage(lars, 0);
         assertThrows(IndexOutOfBoundsException.class, () -> lars.update(params, gradients, sums));
+        sabotage.undo();
         lars.close();
         CallsTest.assertRefused(new Call("step", () -> lars.step(params, gradients)), "after close");
     }

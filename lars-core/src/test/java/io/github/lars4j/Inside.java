@@ -4,6 +4,8 @@ import io.github.lars4j.internal.CallGuard;
 import io.github.lars4j.internal.passes.Plan;
 import io.github.lars4j.internal.saving.Disk;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.lang.reflect.Field;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -14,16 +16,30 @@ final class Inside {
     private Inside() {}
 
     static float[] momentum(Lars lars) {
-        return state(lars).momentum;
+        return flat(state(lars));
     }
 
     static float[] momentum(Snapshot snapshot) {
-        return snapshot.state().momentum;
+        return flat(snapshot.state());
     }
 
     /** Puts another array, too short perhaps, in the place of the momentum. */
     static void setMomentum(Lars lars, float[] momentum) {
-        state(lars).momentum = momentum;
+        state(lars).momentum = Momentum.of(Tensors.flat(momentum));
+    }
+
+    /** Puts another array in the place of the momentum, for steps only; they do not notice if it is too short. */
+    static void setMomentumOfSteps(Lars lars, float[] momentum) {
+        state(lars).momentum.tensors.operand(lars.layers()).setArray(momentum);
+    }
+
+    /** Returns where the momentum of a layer lies. */
+    static MemorySegment momentumOf(Lars lars, int layer) {
+        return state(lars).momentumOf(layer);
+    }
+
+    static MemorySegment momentumOf(Snapshot snapshot, int layer) {
+        return snapshot.state().momentumOf(layer);
     }
 
     static boolean[] begun(Lars lars) {
@@ -53,7 +69,7 @@ final class Inside {
 
     /** Saves a checkpoint on another disk than the machine's. */
     static void save(Disk disk, Path file, Lars lars, float[] params) throws IOException {
-        Checkpoint.save(disk, file, lars, params);
+        Checkpoint.save(disk, file, lars, params == null ? null : Tensors.flat(params));
     }
 
     /** Makes an optimizer split even a small layout into many rounds and shares. */
@@ -67,14 +83,28 @@ final class Inside {
 
     /** Returns the number of rounds in which a step measures and writes one after the other. */
     static int parts(Lars lars) {
-        return ((Plan) field(step(lars), "plan")).rounds();
+        return plan(lars).rounds();
     }
 
     /** Returns a text that differs if anything differs that changes between steps may change, or the next steps use. */
     static String everything(Lars lars, float[]... arrays) {
         State state = state(lars);
         return state.setup.settings + " " + state.setup.groups + " " + Arrays.toString(state.trustCoefficients) + " "
-                + System.identityHashCode(state.momentum) + " " + field(lars, "schedule") + " " + Bits.of(lars, arrays);
+                + System.identityHashCode(state.momentum == null ? null : state.momentum.tensors) + " "
+                + field(lars, "schedule") + " " + Bits.of(lars, arrays);
+    }
+
+    /** Returns what steps change and calls between them may change, without the momentum, which may be out of reach. */
+    static String progress(Lars lars) {
+        State state = state(lars);
+        return state.step + " " + state.refusals + " " + state.setup.settings + " " + state.setup.groups + " "
+                + Arrays.toString(state.begun) + Arrays.toString(state.learningRates)
+                + Arrays.toString(state.trustRatios) + System.identityHashCode(state.momentum);
+    }
+
+    /** Returns the tensors of the momentum. */
+    static Object tensorsOfMomentum(Lars lars) {
+        return state(lars).momentum.tensors;
     }
 
     /** Has an optimizer divide the work as finely as it can. */
@@ -96,6 +126,28 @@ final class Inside {
     static double decayOfStepZero(Lars lars, int layer) {
         state(lars).setup.setStep(0);
         return state(lars).setup.profileOf(layer).decay;
+    }
+
+    /** Returns the momentum as one array with the offsets of the layers: the buffer itself if it is one. */
+    static float[] flat(State state) {
+        if (state.momentum == null) {
+            return null;
+        }
+        if (state.momentum.tensors.array() != null) {
+            return state.momentum.tensors.array();
+        }
+        float[] flat = new float[(int) state.layers().end()];
+        for (int i = 0; i < state.layers().size(); i++) {
+            Layer layer = state.layers().get(i);
+            MemorySegment.copy(
+                    state.momentumOf(i), ValueLayout.JAVA_FLOAT, 0, flat, (int) layer.offset(), (int) layer.length());
+        }
+        return flat;
+    }
+
+    /** Returns the plan of a step. */
+    static Plan plan(Lars lars) {
+        return (Plan) field(field(step(lars), "whole"), "plan");
     }
 
     static State state(Lars lars) {

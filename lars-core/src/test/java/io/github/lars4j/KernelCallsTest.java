@@ -37,7 +37,7 @@ class KernelCallsTest extends EveryCall {
                 assertArrayEquals(new boolean[] {true, true, true}, (boolean[])
                         Inside.field(Inside.field(Inside.step(lars), "decision"), "updates"));
                 assertNotEquals(null, Inside.momentum(lars.snapshot()));
-                String now = Inside.field(Inside.step(lars), "plan").toString();
+                String now = Inside.plan(lars).toString();
                 assertEquals(plan == null ? now : plan, now);
                 plan = now;
             }

@@ -12,6 +12,7 @@ import io.github.lars4j.rule.Treatment;
 import java.util.Arrays;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 
 /** One test for each bug that users of other LARS implementations reported. */
 class KnownFaultsTest {
@@ -288,13 +289,23 @@ class KnownFaultsTest {
     /** Paddle's 32-bit element counts. */
     @Test
     void elementCountsHave64BitsAndWhatNoArrayHoldsIsRefused() {
-        for (long length : new long[] {Integer.MAX_VALUE - 7L, Integer.MAX_VALUE + 1L, (1L << 32) + 5}) {
+        for (long length : new long[] {Integer.MAX_VALUE - 6L, Integer.MAX_VALUE + 1L, (1L << 32) + 5}) {
             Layers layers = Layers.builder().add("a", 5).add("huge", length - 5).build();
             assertEquals(length, layers.end());
-            IllegalArgumentException thrown = assertThrows(
-                    IllegalArgumentException.class,
-                    () -> Lars.builder(layers).learningRate(1).build());
-            assertTrue(thrown.getMessage().contains("layers end at " + length), thrown::getMessage);
+            try (Lars lars = Lars.builder(layers).learningRate(1).build()) {
+                refused(
+                        "params has length 5; it must be at least " + length,
+                        () -> lars.step(new float[5], new float[5]));
+            }
+            if (length > Integer.MAX_VALUE) {
+                Lars.Builder builder = Lars.builder(layers).learningRate(1).momentum(0.9);
+                refused("length of layer \"huge\" is " + (length - 5), builder::build);
+            }
         }
+    }
+
+    private static void refused(String message, Executable call) {
+        IllegalArgumentException thrown = assertThrows(IllegalArgumentException.class, call);
+        assertTrue(thrown.getMessage().contains(message), thrown::getMessage);
     }
 }

@@ -14,6 +14,8 @@ import io.github.lars4j.safetensors.SafeTensorsFile;
 import io.github.lars4j.safetensors.SafeTensorsWriter;
 import io.github.lars4j.safetensors.TensorInfo;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -38,7 +40,7 @@ import org.junit.jupiter.api.io.TempDir;
  * Passes bad values to every public parameter. Each causes a specific exception that names the argument and the value,
  * and changes nothing. A public parameter without a row fails the test.
  */
-class MisuseTest extends MisuseTable {
+class MisuseTest extends MisuseOfTensors {
 
     private static final Layers LAYERS =
             Layers.builder().add("a", 5).add("b", 3).build();
@@ -60,7 +62,11 @@ class MisuseTest extends MisuseTable {
         rulesAndHyperparameters();
         schedules();
         theBuilder();
+        placesOfTensors();
+        momentumBuffers();
         steps();
+        stepsWithTensors();
+        stepsLayerByLayer();
         betweenSteps();
         groups();
         settings();
@@ -68,6 +74,7 @@ class MisuseTest extends MisuseTable {
         givenTrustRatios();
         sumsAndReports();
         savedState();
+        savedTensors(Files.createDirectory(folder.resolve("of tensors")));
         numbersOfPyTorch();
         tensorDescriptions();
         try (SafeTensorsFile file = SafeTensorsFile.open(tensors())) {
@@ -364,8 +371,8 @@ class MisuseTest extends MisuseTable {
         watching(() -> Bits.fields(builder) + Arrays.toString(momentum));
         on("Lars.builder(Layers)");
         isNull(0, "layers", () -> Lars.builder(null));
-        Layers far = Layers.builder().at(Integer.MAX_VALUE).add("a", 1).build();
-        bad(0, () -> Lars.builder(far).learningRate(1).build(), "layers end at 2147483648");
+        Layers far = Layers.builder().add("a", (1L << 42) + 1).build();
+        bad(0, () -> Lars.builder(far).learningRate(1).build(), "layers have 4398046511105 elements");
         for (String name : new String[] {SURROGATE, "lars4j.checksum", "__metadata__", "a.momentum_buffer"}) {
             Layers layers = Layers.builder().add("a", 7).add(name, 1).build();
             bad(
@@ -422,10 +429,13 @@ class MisuseTest extends MisuseTable {
         on("Lars.Builder.onBadGradient(OnBadGradient)");
         isNull(0, "onBadGradient", () -> builder.onBadGradient(null));
         on("Lars.Builder.momentumBuffer(float[])");
-        isNull(0, "momentumBuffer", () -> builder.momentumBuffer(null));
+        isNull(0, "momentumBuffer", () -> builder.momentumBuffer((float[]) null));
         bad(0, () -> builder().momentumBuffer(new float[8]).build(), "momentumBuffer", "momentum 0");
         bad(0, () -> builder().momentum(0.9).momentumBuffer(new float[7]).build(), "momentumBuffer has length 7");
-        bad(0, () -> builder().momentum(0.9).momentumBuffer(momentum).build(), "momentumBuffer is NaN at 6");
+        bad(
+                0,
+                () -> builder().momentum(0.9).momentumBuffer(momentum).build(),
+                "momentumBuffer is NaN at 1 of layer \"b\"");
         on("Lars.Builder.parallelism(int)");
         for (int threads : new int[] {0, -1, 1025, Integer.MIN_VALUE}) {
             bad(0, () -> builder().parallelism(threads).build(), "parallelism is " + threads);
@@ -508,16 +518,6 @@ class MisuseTest extends MisuseTable {
         badSums(given -> lars.update(w, g, given), stale);
         on("Lars.update(float[],Gradients,LayerSums)");
         badSums(given -> lars.update(w, gradients, given), stale);
-    }
-
-    private static LayerSums sums(Layers layers) {
-        LayerSums sums = new LayerSums(layers);
-        for (int i = 0; i < layers.size(); i++) {
-            sums.setWeights(i, 1);
-            sums.setGradients(i, 1);
-            sums.setProducts(i, 0);
-        }
-        return sums;
     }
 
     private void badArrays(String executable, BiConsumer<float[], float[]> call, float[] w, float[] g, float[] buffer) {
@@ -662,13 +662,8 @@ class MisuseTest extends MisuseTable {
         isNull(0, "all", () -> lars.addLayers(null));
         bad(0, () -> lars.addLayers(OTHERS), "all has layer \"c\" at index 1, offset 5");
         bad(0, () -> lars.addLayers(Layers.builder().add("a", 5).build()), "all has 1 layers");
-        Layers far = Layers.builder()
-                .add("a", 5)
-                .add("b", 3)
-                .at(Integer.MAX_VALUE)
-                .add("c", 1)
-                .build();
-        bad(0, () -> lars.addLayers(far), "layers end at 2147483648");
+        Layers far = Layers.builder().add("a", 5).add("b", 3).add("c", 1L << 42).build();
+        bad(0, () -> lars.addLayers(far), "layers have 4398046511112 elements");
         Layers unsavable = Layers.builder()
                 .add("a", 5)
                 .add("b", 3)
@@ -759,7 +754,7 @@ class MisuseTest extends MisuseTable {
         Gradients gradients = Gradients.of(new float[8]).scale(2).missing(1, true);
         watching(() -> Bits.fields(gradients));
         on("Gradients.of(float[])");
-        isNull(0, "gradients", () -> Gradients.of(null));
+        isNull(0, "gradients", () -> Gradients.of((float[]) null));
         on("Gradients.scale(double)");
         badNumbers(0, "scale", gradients::scale, 0, -1, NAN, INF, -INF);
         on("Gradients.missing(int,boolean)");
@@ -888,7 +883,7 @@ class MisuseTest extends MisuseTable {
         row(0, () -> Checkpoint.save(absent.resolve("f"), lars, w), NoSuchFileException.class, absent.toString());
         isNull(1, "lars", () -> Checkpoint.save(file, null, w));
         row(1, () -> Checkpoint.save(file, closed, w), IllegalStateException.class, "save was called after close");
-        isNull(2, "params", () -> Checkpoint.save(file, lars, null));
+        isNull(2, "params", () -> Checkpoint.save(file, lars, (float[]) null));
         bad(2, () -> Checkpoint.save(file, lars, shorter), "params has length 7", "8");
         bad(2, () -> Checkpoint.save(file, lars, buffer), "params is the same array as the momentum buffer");
 
@@ -1007,7 +1002,7 @@ class MisuseTest extends MisuseTable {
         isNull(0, "file", () -> PyTorchState.restore(null, lars, w, ""));
         row(0, () -> PyTorchState.restore(text, lars, w, ""), SafeTensorsException.class, text.toString());
         isNull(1, "lars", () -> PyTorchState.restore(file, null, w, ""));
-        isNull(2, "params", () -> PyTorchState.restore(file, lars, null, ""));
+        isNull(2, "params", () -> PyTorchState.restore(file, lars, (float[]) null, ""));
         bad(2, () -> PyTorchState.restore(file, lars, new float[7], ""), "params has length 7", "8");
         isNull(3, "prefix", () -> PyTorchState.restore(file, lars, w, null));
         bad(3, () -> PyTorchState.restore(file, lars, w, "x."), "the file does not fit", "\"x.a\"", "prefix \"\"");
@@ -1109,6 +1104,28 @@ class MisuseTest extends MisuseTable {
         bad(3, () -> file.readFloats("f", 0, floats, 3, 1), "offset is 3", "[0, 2]");
         bad(4, () -> file.readFloats("f", 0, floats, 0, -1), "count is -1");
         bad(4, () -> file.readFloats("f", 1, floats, 0, 3), "count is 3", "[0, 2]");
+        on("SafeTensorsFile.readFloats(String,long,MemorySegment)");
+        MemorySegment segment = MemorySegment.ofArray(floats);
+        isNull(0, "name", () -> file.readFloats(null, 0, segment));
+        bad(0, () -> file.readFloats("x", 0, segment), "name is \"x\"");
+        bad(
+                0,
+                () -> file.readFloats("d", 0, segment),
+                "name is \"d\", a tensor of dtype F64; its dtype must be one of [F32, F16, BF16]");
+        bad(1, () -> file.readFloats("f", -1, segment), "first is -1");
+        bad(1, () -> file.readFloats("f", 4, segment.asSlice(0, 0)), "first is 4", "[0, 3]");
+        isNull(2, "destination", () -> file.readFloats("f", 0, null));
+        bad(2, () -> file.readFloats("f", 1, segment), "destination.byteSize() is 12", "[0, 2]");
+        bad(2, () -> file.readFloats("f", 0, segment.asSlice(1)), "destination.byteSize() is 11", "4 times");
+        bad(2, () -> file.readFloats("f", 0, segment.asReadOnly()), "destination is read-only");
+        row(2, () -> file.readFloats("f", 0, closed()), IllegalStateException.class, "destination lies in", "closed");
+        on("SafeTensorsFile.mapFloats(Path,Arena)");
+        isNull(0, "file", () -> SafeTensorsFile.mapFloats(null, Arena.global()));
+        row(0, () -> SafeTensorsFile.mapFloats(absent, Arena.global()), NoSuchFileException.class, absent.toString());
+        row(0, () -> SafeTensorsFile.mapFloats(text, Arena.global()), SafeTensorsException.class, text.toString());
+        Path tensors = folder.resolve("tensors");
+        isNull(1, "arena", () -> SafeTensorsFile.mapFloats(tensors, null));
+        row(1, () -> SafeTensorsFile.mapFloats(tensors, closedArena()), IllegalStateException.class, "arena is closed");
 
         on("SafeTensorsFile.readDoubles(String,double[],int)");
         isNull(0, "name", () -> file.readDoubles(null, doubles, 0));
@@ -1180,6 +1197,12 @@ class MisuseTest extends MisuseTable {
         bad(3, () -> writer.floats("u", two, floats, -1), "offset is -1", "[0, 1]");
         bad(3, () -> writer.floats("u", two, floats, 2), "offset is 2", "[0, 1]");
         bad(3, () -> writer.floats("u", two, floats, Integer.MAX_VALUE), "offset is 2147483647");
+        on("SafeTensorsWriter.floats(String,List,MemorySegment)");
+        MemorySegment segment = MemorySegment.ofArray(floats);
+        badTensor((name, shape) -> writer.floats(name, shape, segment));
+        isNull(2, "data", () -> writer.floats("u", two, null));
+        bad(2, () -> writer.floats("u", four, segment), "data.byteSize() is 12", "16 or more");
+        row(2, () -> writer.floats("u", two, closed()), IllegalStateException.class, "data lies in", "closed");
         on("SafeTensorsWriter.doubles(String,List,double[],int)");
         badTensor((name, shape) -> writer.doubles(name, shape, doubles, 0));
         isNull(2, "data", () -> writer.doubles("u", two, null, 0));
@@ -1206,6 +1229,19 @@ class MisuseTest extends MisuseTable {
         on("SafeTensorsWriter.writeTo(WritableByteChannel)");
         isNull(0, "channel", () -> writer.writeTo(null));
         row(0, () -> writer.writeTo(new FullChannel()), IOException.class, "the channel took 0 of 8 bytes");
+    }
+
+    private static Arena closedArena() {
+        try (Arena arena = Arena.ofConfined()) {
+            return arena;
+        }
+    }
+
+    /** Returns a segment that can no longer be accessed. */
+    private static MemorySegment closed() {
+        try (Arena arena = Arena.ofConfined()) {
+            return arena.allocate(8);
+        }
     }
 
     private void badTensor(BiConsumer<String, List<Long>> add) {

@@ -6,7 +6,9 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.sun.management.UnixOperatingSystemMXBean;
 import io.github.lars4j.safetensors.SafeTensorsException;
+import io.github.lars4j.safetensors.SafeTensorsFile;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.management.ManagementFactory;
 import java.lang.management.OperatingSystemMXBean;
 import java.nio.file.Files;
@@ -64,6 +66,17 @@ class OpenFilesTest {
     }
 
     @Test
+    void mapping() throws Throwable {
+        Path file = folder.resolve("run.safetensors");
+        Checkpoint.save(file, lars, params);
+        leavesNoneOpen(() -> {
+            try (Arena arena = Arena.ofConfined()) {
+                SafeTensorsFile.mapFloats(file, arena);
+            }
+        });
+    }
+
+    @Test
     void failingToSave() throws Throwable {
         Path taken = Files.createDirectories(folder.resolve("run.safetensors").resolve("not empty"));
         leavesNoneOpen(() -> assertThrows(IOException.class, () -> Checkpoint.save(taken.getParent(), lars, params)));
@@ -73,5 +86,7 @@ class OpenFilesTest {
     void refusing() throws Throwable {
         Path file = Files.writeString(folder.resolve("no.safetensors"), "not one of ours");
         leavesNoneOpen(() -> assertThrows(SafeTensorsException.class, () -> Checkpoint.load(file)));
+        leavesNoneOpen(
+                () -> assertThrows(SafeTensorsException.class, () -> SafeTensorsFile.mapFloats(file, Arena.global())));
     }
 }

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The Java in the documents compiles as it is printed, and the trainer that the README begins with trains. */
+/** The Java in the documents compiles as it is printed, and the trainers of the README train. */
 @Tag("no-mutants")
 class ReadmeTest {
 
@@ -67,8 +67,69 @@ class ReadmeTest {
             }
             """);
 
+    private static final String LAYERS = """
+            record Batch(int number) {}
+
+            static final List<Batch> batches = List.of(new Batch(0), new Batch(1), new Batch(2), new Batch(3));
+            static final Layers layers = Layers.builder().add("a", 5000).add("b", 7).build();
+            public static final List<Double> losses = new ArrayList<>();
+            """;
+
+    /** The README's trainer with an array a layer, and the same loss. */
+    private static final Frame ARRAYS = new Frame("float[][] weights = initialWeights()", "", LAYERS + """
+
+            static float[][] initialWeights() {
+                float[][] weights = {new float[5000], new float[7]};
+                for (float[] layer : weights) {
+                    Arrays.fill(layer, 0.5f);
+                }
+                return weights;
+            }
+
+            static void backward(float[][] weights, Batch batch, float[][] gradients) {
+                double loss = 0;
+                for (int i = 0; i < weights.length; i++) {
+                    for (int e = 0; e < weights[i].length; e++) {
+                        loss += 0.5 * weights[i][e] * weights[i][e];
+                        gradients[i][e] = weights[i][e];
+                    }
+                }
+                losses.add(loss);
+            }
+            """);
+
+    /** The README's trainer outside the heap, and the same loss. */
+    private static final Frame NATIVE = new Frame("try (Arena arena = Arena.ofShared();", "", LAYERS + """
+
+            static void initialize(MemorySegment weights) {
+                for (long e = 0; e < layers.end(); e++) {
+                    weights.setAtIndex(ValueLayout.JAVA_FLOAT, e, 0.5f);
+                }
+            }
+
+            static void backward(MemorySegment weights, Batch batch, MemorySegment gradients) {
+                double loss = 0;
+                for (long e = 0; e < layers.end(); e++) {
+                    float w = weights.getAtIndex(ValueLayout.JAVA_FLOAT, e);
+                    loss += 0.5 * w * w;
+                    gradients.setAtIndex(ValueLayout.JAVA_FLOAT, e, w);
+                }
+                losses.add(loss);
+            }
+            """);
+
     private static final List<Frame> FRAMES = List.of(
             TRAINER,
+            ARRAYS,
+            NATIVE,
+            new Frame(
+                    "try (Arena arena = Arena.ofShared()) {\n    Map<String",
+                    "Layers layers, Lars lars, Tensors gradients",
+                    ""),
+            new Frame(
+                    "lars.beginStep(weights);",
+                    "Layers layers, Lars lars, float[] weights, float[] buffer",
+                    "static void backward(int layer, float[] buffer) {}"),
             new Frame("Schedule mlperf = ", "", ""),
             new Frame("Path file = Path.of(\"run.safetensors\");", "Lars lars, float[] weights, long steps", GRADIENTS),
             new Frame(
@@ -177,20 +238,23 @@ class ReadmeTest {
     }
 
     @Test
-    void theTrainerTrains() throws Exception {
-        List<String> trainers = blocks("README.md").stream()
-                .filter(block -> block.startsWith(TRAINER.begins()))
-                .toList();
-        assertEquals(1, trainers.size());
-        compile(List.of(source("Trainer", TRAINER, trainers.getFirst())));
-        try (URLClassLoader loader = new URLClassLoader(
-                new URL[] {folder.toUri().toURL()}, getClass().getClassLoader())) {
-            Class<?> trainer = loader.loadClass("Trainer");
-            trainer.getMethod("run").invoke(null);
-            List<?> losses = (List<?>) trainer.getField("losses").get(null);
-            assertEquals(4, losses.size(), "one step for each batch");
-            for (int i = 1; i < losses.size(); i++) {
-                assertTrue((double) losses.get(i) < (double) losses.get(i - 1), "the loss falls: " + losses);
+    void theTrainersTrain() throws Exception {
+        for (Frame frame : List.of(TRAINER, ARRAYS, NATIVE)) {
+            List<String> trainers = blocks("README.md").stream()
+                    .filter(block -> block.startsWith(frame.begins()))
+                    .toList();
+            assertEquals(1, trainers.size());
+            String name = "Trainer" + FRAMES.indexOf(frame);
+            compile(List.of(source(name, frame, trainers.getFirst())));
+            try (URLClassLoader loader = new URLClassLoader(
+                    new URL[] {folder.toUri().toURL()}, getClass().getClassLoader())) {
+                Class<?> trainer = loader.loadClass(name);
+                trainer.getMethod("run").invoke(null);
+                List<?> losses = (List<?>) trainer.getField("losses").get(null);
+                assertEquals(4, losses.size(), "one step for each batch");
+                for (int i = 1; i < losses.size(); i++) {
+                    assertTrue((double) losses.get(i) < (double) losses.get(i - 1), "the loss falls: " + losses);
+                }
             }
         }
     }
@@ -237,6 +301,8 @@ class ReadmeTest {
         String text = """
                 import io.github.lars4j.*;
                 import io.github.lars4j.rule.*;
+                import io.github.lars4j.safetensors.*;
+                import java.lang.foreign.*;
                 import java.nio.file.*;
                 import java.util.*;
                 import java.util.concurrent.*;

@@ -90,6 +90,7 @@ final class SampleRun {
     /** Returns the state of the optimizer and the weights as text, with the bits of every number. */
     static String bits(Lars lars, float[] params) {
         State state = Inside.state(lars);
+        float[] momentum = Inside.flat(state);
         StringBuilder text = new StringBuilder()
                 .append(state.step)
                 .append(' ')
@@ -112,7 +113,7 @@ final class SampleRun {
                     e++) {
                 text.append(Float.floatToIntBits(params[e]))
                         .append(' ')
-                        .append(!state.hasMomentum() ? 0 : Float.floatToIntBits(state.momentum[e]))
+                        .append(!state.hasMomentum() ? 0 : Float.floatToIntBits(momentum[e]))
                         .append('\n');
             }
         }

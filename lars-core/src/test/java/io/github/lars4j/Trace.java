@@ -6,6 +6,7 @@ import io.github.lars4j.rule.Treatment;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -36,17 +37,51 @@ final class Trace {
     /** The largest offset of the elements in the arrays. */
     static final int MOST_SHIFT = 15;
 
-    /** A way of doing a run, which must not change a bit. {@code fused} has an effect only if the policy allows it. */
-    record Way(String kernels, int threads, boolean carry, boolean fused, int shift) {
+    /** Where a run has its weights, its gradients and its momentum. */
+    enum Place {
+        FLAT(Memory.FLAT, Memory.FLAT, false),
+        NATIVE(Memory.NATIVE, Memory.NATIVE, true),
+        NATIVE_BY_LAYER(Memory.NATIVE_BY_LAYER, Memory.NATIVE_BY_LAYER, true),
+        MAPPED(Memory.MAPPED, Memory.MAPPED, true),
+        BY_LAYER(Memory.BY_LAYER, Memory.BY_LAYER, false),
+        /** Every tensor lies elsewhere. */
+        MIXED(Memory.NATIVE, Memory.BY_LAYER, false),
+        MOMENTUM_ON_HEAP(Memory.NATIVE, Memory.NATIVE_BY_LAYER, false),
+        MOMENTUM_OUTSIDE(Memory.FLAT, Memory.FLAT, true),
+        MIXED_OTHERWISE(Memory.FLAT, Memory.BY_LAYER, true);
+
+        final Memory weights;
+        final Memory gradients;
+        final boolean nativeMomentum;
+
+        Place(Memory weights, Memory gradients, boolean nativeMomentum) {
+            this.weights = weights;
+            this.gradients = gradients;
+            this.nativeMomentum = nativeMomentum;
+        }
+
+        /** Returns all places except one array for each of the three. */
+        static List<Place> others() {
+            return List.of(values()).subList(1, values().length);
+        }
+    }
+
+    /**
+     * A way of doing a run, which must not change a bit. {@code fused} has an effect only if the policy allows it, and
+     * {@code shift}, the index of the first element, not in an array a layer.
+     */
+    record Way(String kernels, int threads, boolean carry, boolean fused, int shift, Place place) {
 
         /** Returns every combination. */
-        static List<Way> all(List<String> kernels) {
+        static List<Way> all(List<String> kernels, List<Place> places) {
             List<Way> ways = new ArrayList<>();
             for (String kind : kernels) {
                 for (int threads : new int[] {1, 2, 3, 8}) {
                     for (int bits = 0; bits < 4; bits++) {
                         for (int shift = 0; shift <= MOST_SHIFT; shift++) {
-                            ways.add(new Way(kind, threads, (bits & 1) != 0, (bits & 2) != 0, shift));
+                            for (Place place : places) {
+                                ways.add(new Way(kind, threads, (bits & 1) != 0, (bits & 2) != 0, shift, place));
+                            }
                         }
                     }
                 }
@@ -80,19 +115,23 @@ final class Trace {
 
     /** Returns a SHA-256 over weights, momentum, norms, ratios and outcomes after every step. */
     String hash(Way way) {
-        return Kernel.with(way.kernels, () -> new Run(way).hash());
+        return Kernel.with(way.kernels, () -> {
+            try (Run run = new Run(way)) {
+                return run.hash();
+            }
+        });
     }
 
     /** Returns the order of work as the optimizer describes it. */
     String order(Way way) {
         return Kernel.with(way.kernels, () -> {
-            try (Lars lars = new Run(way).lars) {
-                return lars.toString();
+            try (Run run = new Run(way)) {
+                return run.lars.toString();
             }
         });
     }
 
-    private final class Run {
+    private final class Run implements AutoCloseable {
 
         private final Random random = new Random(seed);
         private final int shift;
@@ -100,8 +139,14 @@ final class Trace {
         private final boolean badGradients = random.nextInt(3) == 0;
         private final boolean badWeights = random.nextInt(6) == 0;
         private final boolean someMissing = random.nextBoolean();
+        private final Place place;
+        private final Arena arena = Arena.ofShared();
+        /** What the trainer writes; the optimizer's tensors have a copy of it, or are these arrays. */
         private final float[] weights;
+
         private final float[] array;
+        private final Tensors placedWeights;
+        private final Tensors placedArray;
         private final Gradients gradients;
         private final Lars lars;
         /** The layer whose weights are replaced before the next step; {@code null} for none. */
@@ -112,11 +157,14 @@ final class Trace {
 
         Run(Way way) {
             shift = way.shift;
+            place = way.place;
             layers = layers();
             int end = (int) layers.end();
             weights = new float[end + MOST_SHIFT - shift];
             array = new float[weights.length];
-            gradients = Gradients.of(array);
+            placedWeights = place.weights == Memory.FLAT ? Tensors.flat(weights) : place.weights.zeros(layers, arena);
+            placedArray = place.gradients == Memory.FLAT ? Tensors.flat(array) : place.gradients.zeros(layers, arena);
+            gradients = place == Place.FLAT ? Gradients.of(array) : Gradients.of(placedArray);
             bytes = ByteBuffer.allocate(8 * (end - shift) + 25 * layers.size() + 32);
 
             OnBadGradient drawn = OnBadGradient.values()[random.nextInt(3)];
@@ -139,6 +187,7 @@ final class Trace {
             builder.momentumCorrection(random.nextBoolean() && rule.entry() == Rule.Entry.VELOCITY);
             // A fused run has several rounds if the policy allows it; several blocks give several shares.
             builder.grain(seed == HUGE ? Plan.Grain.USUAL : new Plan.Grain(seed == LONG ? 4096 : 128, 1));
+            builder.nativeMomentum(place.nativeMomentum);
             lars = builder.parallelism(way.threads).carrySums(way.carry).build();
         }
 
@@ -185,21 +234,34 @@ final class Trace {
         }
 
         String hash() {
-            try (lars) {
-                for (Layer layer : layers) {
-                    fill(weights, layer, random.nextInt(12) == 0 ? -150 : -1 - random.nextInt(3));
-                }
-                for (int step = 0; step < STEPS; step++) {
-                    prepare();
-                    step();
-                }
-                for (int e = 0; e < weights.length; e++) {
-                    if ((e < shift || e >= layers.end()) && weights[e] != 0) {
-                        throw new AssertionError("element outside the layers written, at " + e);
-                    }
-                }
-                return HexFormat.of().formatHex(digest.digest());
+            for (Layer layer : layers) {
+                fill(weights, layer, random.nextInt(12) == 0 ? -150 : -1 - random.nextInt(3));
             }
+            for (int step = 0; step < STEPS; step++) {
+                prepare();
+                step();
+            }
+            requireZerosOutsideTheLayers();
+            return HexFormat.of().formatHex(digest.digest());
+        }
+
+        private void requireZerosOutsideTheLayers() {
+            if (!(boolean) Inside.field(placedWeights, "byLayer")) {
+                Layers whole = Layers.builder().add("whole", layers.end()).build();
+                Memory.copy(placedWeights, weights, whole);
+            }
+            for (Layer layer : layers) {
+                Arrays.fill(weights, (int) layer.offset(), (int) layer.end(), 0);
+            }
+            if (!Arrays.equals(weights, new float[weights.length])) {
+                throw new AssertionError("element outside the layers written");
+            }
+        }
+
+        @Override
+        public void close() {
+            lars.close();
+            arena.close();
         }
 
         /** Does what a trainer does between two steps. */
@@ -236,13 +298,17 @@ final class Trace {
 
         private void step() {
             boolean halves = random.nextBoolean();
+            if (place != Place.FLAT) {
+                Memory.copy(weights, placedWeights, layers);
+                Memory.copy(array, placedArray, layers);
+            }
             try {
-                StepReport report = halves
-                        ? lars.update(weights, gradients, lars.measure(weights, gradients))
-                        : lars.step(weights, gradients);
-                digest(report);
+                digest(place == Place.FLAT ? stepOfArrays(halves) : stepOfTensors(halves));
             } catch (NonFiniteException e) {
                 digest.update(e.getMessage().getBytes(StandardCharsets.UTF_8));
+            }
+            if (place != Place.FLAT) {
+                copyBack();
             }
             float[] momentum = Inside.momentum(lars);
             for (int e = shift; e < layers.end(); e++) {
@@ -253,6 +319,26 @@ final class Trace {
             }
             digest.update(bytes.array(), 0, bytes.position());
             bytes.clear();
+        }
+
+        private StepReport stepOfArrays(boolean halves) {
+            return halves
+                    ? lars.update(weights, gradients, lars.measure(weights, gradients))
+                    : lars.step(weights, gradients);
+        }
+
+        private StepReport stepOfTensors(boolean halves) {
+            return halves
+                    ? lars.update(placedWeights, gradients, lars.measure(placedWeights, gradients))
+                    : lars.step(placedWeights, gradients);
+        }
+
+        private void copyBack() {
+            Memory.copy(placedWeights, weights, layers);
+            int end = (int) layers.end();
+            if (!Arrays.equals(array, 0, end, Memory.toFlat(placedArray, layers), 0, end)) {
+                throw new AssertionError("gradients written");
+            }
         }
 
         private void digest(StepReport report) {
@@ -311,18 +397,25 @@ final class Trace {
      * Runs traces and prints how many of them have the committed hash; exits with status 1 if one does not. Without
      * arguments it prints the hashes.
      *
-     * @param args the kernels, the number of traces, and the number of ways to run each
+     * @param args the kernels, the number of traces, the number of ways to run each with its tensors in one array each,
+     *     and the number of traces to run in half as many ways with their tensors elsewhere
      */
     public static void main(String[] args) {
         if (args.length == 0) {
             for (int seed = 0; seed < TRACES; seed++) {
-                System.out.println(new Trace(seed).hash(new Way("scalar", 1, false, false, 0)));
+                System.out.println(new Trace(seed).hash(new Way("scalar", 1, false, false, 0, Place.FLAT)));
             }
             return;
         }
-        int[] agreed = agreement(Way.all(List.of(args[0])), Integer.parseInt(args[1]), Integer.parseInt(args[2]));
-        System.out.println("agreed " + agreed[0] + " of " + agreed[1]);
-        System.exit(agreed[0] == agreed[1] ? 0 : 1);
+        List<String> kernels = List.of(args[0]);
+        int traces = Integer.parseInt(args[1]);
+        int ways = Integer.parseInt(args[2]);
+        int[] flat = agreement(Way.all(kernels, List.of(Place.FLAT)), traces, ways);
+        int[] other = agreement(Way.all(kernels, Place.others()), Integer.parseInt(args[3]), ways / 2);
+        int agreed = flat[0] + other[0];
+        int runs = flat[1] + other[1];
+        System.out.println("agreed " + agreed + " of " + runs);
+        System.exit(agreed == runs ? 0 : 1);
     }
 
     /**

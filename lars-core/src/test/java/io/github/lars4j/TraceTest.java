@@ -38,8 +38,10 @@ class TraceTest {
             int divided = 0;
             int shared = 0;
             for (int seed = 0; seed < Trace.TRACES; seed++) {
-                String fused = new Trace(seed).order(new Trace.Way("scalar", threads, false, true, 0));
-                String apart = new Trace(seed).order(new Trace.Way("scalar", threads, false, false, 0));
+                String fused =
+                        new Trace(seed).order(new Trace.Way("scalar", threads, false, true, 0, Trace.Place.FLAT));
+                String apart =
+                        new Trace(seed).order(new Trace.Way("scalar", threads, false, false, 0, Trace.Place.FLAT));
                 assertEquals(1, rounds(apart), apart);
                 divided += rounds(fused) > 1 ? 1 : 0;
                 shared += mostShares(apart) == threads ? 1 : 0;
@@ -68,22 +70,33 @@ class TraceTest {
 
     @Test
     void sameBits() {
-        agree(KERNELS.size() == 2 ? 8 : 2);
+        agree(List.of(Trace.Place.FLAT), KERNELS.size() == 2 ? 8 : 2);
+    }
+
+    @Test
+    void sameBitsElsewhere() {
+        agree(Trace.Place.others(), KERNELS.size() == 2 ? 3 : 2);
     }
 
     @Test
     @Tag("slow")
     void sameBitsEveryWay() {
-        agree(KERNELS.size() == 2 ? 512 : 32);
+        agree(List.of(Trace.Place.FLAT), KERNELS.size() == 2 ? 512 : 32);
     }
 
-    private static void agree(int waysOfEach) {
-        List<Trace.Way> ways = Trace.Way.all(KERNELS);
+    @Test
+    @Tag("slow")
+    void sameBitsElsewhereManyWays() {
+        agree(Trace.Place.others(), KERNELS.size() == 2 ? 256 : 32);
+    }
+
+    private static void agree(List<Trace.Place> places, int waysOfEach) {
+        List<Trace.Way> ways = Trace.Way.all(KERNELS, places);
         // Vectors wider than the hardware's are objects and a thousand times slower.
         boolean lacking = VectorKernels.bits() > VectorShape.preferredShape().vectorBitSize();
         int traces = lacking ? 2 : Trace.TRACES;
         int[] agreed = Trace.agreement(ways, traces, Math.min(waysOfEach, ways.size()));
-        System.out.printf("%d of %d runs of %d traces agreed%n", agreed[0], agreed[1], traces);
+        System.out.printf("%d of %d runs of %d traces agreed, of %s%n", agreed[0], agreed[1], traces, places);
         assertEquals(agreed[1], agreed[0]);
     }
 }

@@ -15,6 +15,8 @@ public class CallGuard {
         IDLE,
         /** {@code measure} has returned; {@code update} or {@code discard} has not been called yet. */
         MEASURED,
+        /** {@code beginStep} has returned; {@code endStep} has not been called yet. */
+        OPEN,
         /** A call is in progress. */
         BUSY,
         /** A step or a restore failed after it had begun to write. */
@@ -44,8 +46,8 @@ public class CallGuard {
     }
 
     /**
-     * Enters a call as {@link #enter(String, boolean)} does, also on a broken optimizer if {@code whenBroken} is true:
-     * restoring and closing are allowed there.
+     * Enters a call as {@link #enter(String, boolean)} does, also on a broken optimizer and between {@code beginStep} and
+     * {@code endStep} if {@code whenBroken} is true: restoring and closing are allowed there.
      */
     public Phase enter(String call, boolean afterMeasure, boolean whenBroken) {
         while (true) {
@@ -68,11 +70,30 @@ public class CallGuard {
                                 cause);
                     }
                 }
+                case OPEN -> {
+                    if (!whenBroken) {
+                        throw new IllegalStateException(
+                                call + " was called between beginStep and endStep; call endStep first");
+                    }
+                }
                 case IDLE -> {}
             }
             if (phase.compareAndSet(now, Phase.BUSY)) {
                 return now;
             }
+        }
+    }
+
+    /**
+     * Enters a call that is allowed between {@code beginStep} and {@code endStep} only.
+     *
+     * @throws IllegalStateException if another call is in progress, the optimizer is closed or broken, or no step has
+     *     begun
+     */
+    public void enterOpen(String call) {
+        if (!phase.compareAndSet(Phase.OPEN, Phase.BUSY)) {
+            leave(enter(call, true));
+            throw new IllegalStateException(call + " was called without beginStep");
         }
     }
 

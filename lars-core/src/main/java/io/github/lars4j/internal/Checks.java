@@ -1,5 +1,6 @@
 package io.github.lars4j.internal;
 
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -66,5 +67,22 @@ public final class Checks {
             throw new IllegalArgumentException(name + " is " + value + "; it must be " + least + " or more");
         }
         return value;
+    }
+
+    /**
+     * Checks that the calling thread can access a memory segment.
+     *
+     * @param name the argument's name, for the message
+     * @throws NullPointerException if {@code segment} is {@code null}
+     * @throws IllegalStateException if its arena is closed
+     * @throws IllegalArgumentException if it is confined to another thread
+     */
+    public static void accessible(String name, MemorySegment segment) {
+        if (!Objects.requireNonNull(segment, name).scope().isAlive()) {
+            throw new IllegalStateException(name + " lies in an arena that is closed");
+        }
+        if (!segment.isAccessibleBy(Thread.currentThread())) {
+            throw new IllegalArgumentException(name + " lies in an arena that is confined to another thread");
+        }
     }
 }

@@ -9,6 +9,7 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
+import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
@@ -31,20 +32,36 @@ public final class FileErrors {
      *     which
      */
     public static FileChannel openToRead(Path file) throws IOException {
+        return open(file, "cannot be opened", StandardOpenOption.READ);
+    }
+
+    /**
+     * Opens a regular file, which must exist, for reading and writing; otherwise as {@link #openToRead}.
+     *
+     * @return the channel, which the caller closes
+     * @throws IOException if the file does not exist, is not a regular file, or cannot be opened; the message says
+     *     which
+     */
+    public static FileChannel openToReadAndWrite(Path file) throws IOException {
+        return open(
+                file, "cannot be opened for reading and writing", StandardOpenOption.READ, StandardOpenOption.WRITE);
+    }
+
+    private static FileChannel open(Path file, String failed, OpenOption... options) throws IOException {
         BasicFileAttributes attributes;
         try {
             attributes = Files.readAttributes(file, BasicFileAttributes.class);
             if (attributes.isRegularFile()) {
-                return FileChannel.open(file, StandardOpenOption.READ);
+                return FileChannel.open(file, options);
             }
         } catch (IOException e) {
             String doing = Files.isSymbolicLink(file)
-                    ? "cannot be opened; it is a symbolic link, to " + Files.readSymbolicLink(file)
-                    : "cannot be opened";
+                    ? failed + "; it is a symbolic link, to " + Files.readSymbolicLink(file)
+                    : failed;
             throw of(file.toString(), doing, e);
         }
         throw new FileSystemException(
-                file.toString(), null, "cannot be opened: it is " + kind(attributes) + "; it must be a file");
+                file.toString(), null, failed + ": it is " + kind(attributes) + "; it must be a file");
     }
 
     /** Describes, for a message, a path that is not a regular file. */

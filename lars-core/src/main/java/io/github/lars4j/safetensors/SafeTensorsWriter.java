@@ -2,6 +2,8 @@ package io.github.lars4j.safetensors;
 
 import io.github.lars4j.internal.Checks;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.WritableByteChannel;
@@ -34,8 +36,8 @@ import java.util.TreeMap;
  * padded with spaces to a multiple of 8 bytes and has no other white space. This aligns every tensor of whole-byte
  * elements to its element size, which readers that map the file need, and which the reference implementation does too.
  *
- * <p>Arrays are not copied. They are read by {@link #writeTo} and must not change before it returns. The bits of NaNs
- * are preserved.
+ * <p>Arrays and memory segments are not copied. They are read by {@link #writeTo} and must not change before it returns.
+ * The bits of NaNs are preserved.
  *
  * <p>Not safe for use by several threads.
  */
@@ -79,15 +81,35 @@ public final class SafeTensorsWriter {
      *     negative, or if {@code data} is too short
      */
     public SafeTensorsWriter floats(String name, List<Long> shape, float[] data, int offset) {
-        return add(
-                name,
-                Dtype.F32,
-                shape,
-                Float.BYTES,
-                Objects.requireNonNull(data, "data").length,
-                offset,
-                (first, chunk) -> chunk.asFloatBuffer()
-                        .put(data, offset + Math.toIntExact(first / Float.BYTES), chunk.remaining() / Float.BYTES));
+        return addArray(
+                checked(name, Dtype.F32, shape),
+                ValueLayout.JAVA_INT_UNALIGNED,
+                MemorySegment.ofArray(Objects.requireNonNull(data, "data")),
+                offset);
+    }
+
+    /**
+     * Adds a tensor of dtype F32 from a memory segment, on the heap or outside it, with any number of elements. Its
+     * address need not be aligned.
+     *
+     * @param name the name, unique in the file and not {@code __metadata__}
+     * @param shape the dimensions, outermost first, each 0 or more; empty for a scalar
+     * @param data the segment that begins with the elements in C order, in the machine's byte order
+     *     ({@link ByteOrder#nativeOrder}); it may be longer. Its arena must stay open until {@link #writeTo} returns
+     * @return this writer
+     * @throws NullPointerException if an argument or a dimension is {@code null}
+     * @throws IllegalArgumentException if the name is in use or contains an unpaired surrogate, if a dimension is
+     *     negative, or if {@code data} is too short or confined to another thread
+     * @throws IllegalStateException if the arena of {@code data} is closed
+     */
+    public SafeTensorsWriter floats(String name, List<Long> shape, MemorySegment data) {
+        TensorInfo tensor = checked(name, Dtype.F32, shape);
+        Checks.accessible("data", data);
+        if (data.byteSize() < tensor.byteLength()) {
+            throw new IllegalArgumentException("data.byteSize() is " + data.byteSize() + "; it must be "
+                    + tensor.byteLength() + " or more for tensor " + SafeTensorsException.quote(name));
+        }
+        return add(tensor, ValueLayout.JAVA_INT_UNALIGNED, data);
     }
 
     /**
@@ -104,15 +126,11 @@ public final class SafeTensorsWriter {
      *     negative, or if {@code data} is too short
      */
     public SafeTensorsWriter doubles(String name, List<Long> shape, double[] data, int offset) {
-        return add(
-                name,
-                Dtype.F64,
-                shape,
-                Double.BYTES,
-                Objects.requireNonNull(data, "data").length,
-                offset,
-                (first, chunk) -> chunk.asDoubleBuffer()
-                        .put(data, offset + Math.toIntExact(first / Double.BYTES), chunk.remaining() / Double.BYTES));
+        return addArray(
+                checked(name, Dtype.F64, shape),
+                ValueLayout.JAVA_LONG_UNALIGNED,
+                MemorySegment.ofArray(Objects.requireNonNull(data, "data")),
+                offset);
     }
 
     /**
@@ -129,14 +147,11 @@ public final class SafeTensorsWriter {
      *     negative, if the size of the tensor is not a whole number of bytes, or if {@code data} is too short
      */
     public SafeTensorsWriter bytes(String name, Dtype dtype, List<Long> shape, byte[] data, int offset) {
-        return add(
-                name,
-                dtype,
-                shape,
-                Byte.BYTES,
-                Objects.requireNonNull(data, "data").length,
-                offset,
-                (first, chunk) -> chunk.duplicate().put(data, offset + Math.toIntExact(first), chunk.remaining()));
+        return addArray(
+                checked(name, dtype, shape),
+                ValueLayout.JAVA_BYTE,
+                MemorySegment.ofArray(Objects.requireNonNull(data, "data")),
+                offset);
     }
 
     /**
@@ -149,7 +164,7 @@ public final class SafeTensorsWriter {
         List<Entry> ordered = inDataOrder();
         long size = (long) Header.LENGTH_BYTES + header(ordered).length;
         for (Entry entry : ordered) {
-            size += entry.byteLength();
+            size += entry.tensor().byteLength();
         }
         return size;
     }
@@ -160,28 +175,32 @@ public final class SafeTensorsWriter {
      *
      * @param channel receives the bytes; must be in blocking mode. It stays open
      * @throws NullPointerException if {@code channel} is {@code null}
-     * @throws IllegalStateException if the header is longer than 100,000,000 bytes, the maximum of the format; nothing
-     *     has been written then
+     * @throws IllegalStateException if the header is longer than 100,000,000 bytes, the maximum of the format, or if the
+     *     arena of a memory segment has been closed since it was added; nothing has been written then. Also if such an
+     *     arena is closed during the call; it is undefined how much was written then
+     * @throws IllegalArgumentException if a memory segment is confined to another thread; nothing has been written then
      * @throws IOException if the channel fails, or a write to it writes no bytes
      */
     public void writeTo(WritableByteChannel channel) throws IOException {
         Objects.requireNonNull(channel, "channel");
         List<Entry> ordered = inDataOrder();
         byte[] header = header(ordered);
+        for (Entry entry : ordered) {
+            Checks.accessible(
+                    "data of tensor "
+                            + SafeTensorsException.quote(entry.tensor().name()),
+                    entry.data());
+        }
         ByteBuffer chunk = ByteBuffer.allocate(CHUNK_BYTES).order(ByteOrder.LITTLE_ENDIAN);
         writeFully(channel, chunk.putLong(header.length).flip());
-        stream(
-                channel,
-                chunk,
-                header.length,
-                (first, target) -> target.duplicate().put(header, Math.toIntExact(first), target.remaining()));
+        stream(channel, chunk, ValueLayout.JAVA_BYTE, MemorySegment.ofArray(header), header.length);
         for (Entry entry : ordered) {
-            stream(channel, chunk, entry.byteLength(), entry.source());
+            stream(channel, chunk, entry.unit(), entry.data(), entry.tensor().byteLength());
         }
     }
 
-    private SafeTensorsWriter add(
-            String name, Dtype dtype, List<Long> shape, int unitBytes, int length, int offset, Source source) {
+    /** Checks everything about a tensor but its data. It begins at 0 until all tensors are known. */
+    private TensorInfo checked(String name, Dtype dtype, List<Long> shape) {
         requireEncodable("name", name);
         if (name.equals(Header.METADATA_KEY) || entries.containsKey(name)) {
             throw new IllegalArgumentException("name is " + SafeTensorsException.quote(name)
@@ -189,24 +208,33 @@ public final class SafeTensorsWriter {
         }
         Objects.requireNonNull(dtype, "dtype");
         List<Long> copy = Checks.copyOf("shape", shape);
-        long bytes = TensorInfo.byteLength(name, dtype, copy);
-        long count = bytes / unitBytes;
+        return new TensorInfo(name, dtype, copy, 0, TensorInfo.byteLength(name, dtype, copy));
+    }
+
+    private SafeTensorsWriter addArray(TensorInfo tensor, ValueLayout unit, MemorySegment array, int offset) {
+        long length = array.byteSize() / unit.byteSize();
+        long count = tensor.byteLength() / unit.byteSize();
         if (count > length) {
             throw new IllegalArgumentException("data.length is " + length + "; it must be " + count
-                    + " or more for tensor " + SafeTensorsException.quote(name));
+                    + " or more for tensor " + SafeTensorsException.quote(tensor.name()));
         }
         if (offset < 0 || offset > length - count) {
             throw new IllegalArgumentException("offset is " + offset + "; it must be in [0, " + (length - count)
-                    + "] for tensor " + SafeTensorsException.quote(name) + " and data.length " + length);
+                    + "] for tensor " + SafeTensorsException.quote(tensor.name()) + " and data.length " + length);
         }
-        entries.put(name, new Entry(name, dtype, copy, bytes, source));
+        return add(tensor, unit, array.asSlice(offset * unit.byteSize()));
+    }
+
+    private SafeTensorsWriter add(TensorInfo tensor, ValueLayout unit, MemorySegment data) {
+        entries.put(tensor.name(), new Entry(tensor, unit, data));
         return this;
     }
 
     private List<Entry> inDataOrder() {
         List<Entry> ordered = new ArrayList<>(entries.values());
-        ordered.sort(Comparator.comparingInt((Entry entry) -> entry.dtype().bitSize())
-                .reversed());
+        ordered.sort(
+                Comparator.comparingInt((Entry entry) -> entry.tensor().dtype().bitSize())
+                        .reversed());
         return ordered;
     }
 
@@ -223,11 +251,12 @@ public final class SafeTensorsWriter {
         }
         long begin = 0;
         for (Entry entry : ordered) {
-            long end = Math.addExact(begin, entry.byteLength());
-            appendString(json, entry.name()).append(":{\"dtype\":\"").append(entry.dtype());
+            TensorInfo tensor = entry.tensor();
+            long end = Math.addExact(begin, tensor.byteLength());
+            appendString(json, tensor.name()).append(":{\"dtype\":\"").append(tensor.dtype());
             json.append("\",\"shape\":[");
-            for (int i = 0; i < entry.shape().size(); i++) {
-                json.append(i == 0 ? "" : ",").append(entry.shape().get(i));
+            for (int i = 0; i < tensor.shape().size(); i++) {
+                json.append(i == 0 ? "" : ",").append(tensor.shape().get(i));
             }
             json.append("],\"data_offsets\":[")
                     .append(begin)
@@ -276,12 +305,16 @@ public final class SafeTensorsWriter {
         return json.append('"');
     }
 
-    private static void stream(WritableByteChannel channel, ByteBuffer chunk, long length, Source source)
+    /** Writes the first bytes of a segment. Its units become little-endian. */
+    private static void stream(
+            WritableByteChannel channel, ByteBuffer chunk, ValueLayout unit, MemorySegment data, long length)
             throws IOException {
+        MemorySegment target = MemorySegment.ofBuffer(chunk.clear());
+        ValueLayout littleEndian = unit.withOrder(ByteOrder.LITTLE_ENDIAN);
         for (long first = 0; first < length; first += CHUNK_BYTES) {
-            chunk.clear().limit((int) Math.min(CHUNK_BYTES, length - first));
-            source.copy(first, chunk);
-            writeFully(channel, chunk);
+            int bytes = (int) Math.min(CHUNK_BYTES, length - first);
+            MemorySegment.copy(data, unit, first, target, littleEndian, 0, bytes / unit.byteSize());
+            writeFully(channel, chunk.clear().limit(bytes));
         }
     }
 
@@ -307,14 +340,9 @@ public final class SafeTensorsWriter {
     /**
      * A tensor to write.
      *
-     * @param byteLength its size in bytes, computed from {@code shape} and {@code dtype}
+     * @param tensor its description; its position is not known yet
+     * @param unit the type whose byte order the data have
+     * @param data a segment that begins with the elements
      */
-    private record Entry(String name, Dtype dtype, List<Long> shape, long byteLength, Source source) {}
-
-    /** The source of a tensor's bytes. */
-    @FunctionalInterface
-    private interface Source {
-        /** Fills the chunk with the tensor's bytes from {@code firstByte} on, without changing its position. */
-        void copy(long firstByte, ByteBuffer chunk);
-    }
+    private record Entry(TensorInfo tensor, ValueLayout unit, MemorySegment data) {}
 }

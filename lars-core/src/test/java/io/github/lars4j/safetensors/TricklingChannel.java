@@ -1,6 +1,8 @@
 package io.github.lars4j.safetensors;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.MappedByteBuffer;
 import java.nio.channels.FileChannel;
@@ -16,6 +18,8 @@ final class TricklingChannel extends FileChannel {
     int closed;
     /** The exception that close throws; {@code null} for none. */
     IOException onClose;
+    /** The exception that map into an arena throws. */
+    IOException onMap;
 
     TricklingChannel(byte[] content, int mostBytes) {
         this.content = content.clone();
@@ -112,6 +116,11 @@ final class TricklingChannel extends FileChannel {
     @Override
     public MappedByteBuffer map(MapMode mode, long position, long size) {
         throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public MemorySegment map(MapMode mode, long position, long size, Arena arena) throws IOException {
+        throw onMap;
     }
 
     @Override

@@ -83,6 +83,7 @@ public final class Launcher {
         command.add(jdk.java().getPath());
         command.addAll(forwarded(ManagementFactory.getRuntimeMXBean().getInputArguments()));
         command.add("--add-modules=" + Jdks.MODULE);
+        command.add("--enable-native-access=ALL-UNNAMED");
         command.add("--sun-misc-unsafe-memory-access=allow");
         command.add("-cp");
         command.add(System.getProperty("java.class.path"));

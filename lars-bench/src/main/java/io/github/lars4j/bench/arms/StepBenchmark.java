@@ -7,6 +7,7 @@ import io.github.lars4j.LayerSums;
 import io.github.lars4j.Layers;
 import io.github.lars4j.OnBadGradient;
 import io.github.lars4j.StepReport;
+import io.github.lars4j.Tensors;
 import io.github.lars4j.internal.kernel.KernelWish;
 import io.github.lars4j.rule.Dialects;
 import io.github.lars4j.rule.Hyperparameters;
@@ -43,7 +44,11 @@ import org.openjdk.jmh.annotations.Warmup;
 @Measurement(iterations = 5, time = 1)
 @Fork(
         value = 3,
-        jvmArgsAppend = {"--add-modules=jdk.incubator.vector", "--sun-misc-unsafe-memory-access=allow"})
+        jvmArgsAppend = {
+            "--add-modules=jdk.incubator.vector",
+            "--enable-native-access=ALL-UNNAMED",
+            "--sun-misc-unsafe-memory-access=allow"
+        })
 public class StepBenchmark {
 
     public static final double RATE = 1e-10;
@@ -209,9 +214,15 @@ public class StepBenchmark {
         }
     }
 
-    /** An optimizer for the arrays. */
+    /** An optimizer for the arrays, or for copies of them elsewhere. */
     @State(Scope.Thread)
     public static class WithLars extends InOrder {
+        /** Where weights, gradients and momentum lie; see {@link Memory}. */
+        @Param("array")
+        public String memory;
+
+        Memory placed;
+        Tensors tensors;
         Lars lars;
         Gradients handed;
         LayerSums measured;
@@ -220,14 +231,17 @@ public class StepBenchmark {
         @Override
         void setUp() {
             super.setUp();
+            placed = new Memory(memory);
+            tensors = placed.copyOf(weights, layers);
             lars = builder()
+                    .momentumBuffer(placed.copyOf(momentum, layers))
                     .carrySums(!sums.equals("fresh"))
                     .onBadGradient(allSumsFirst() ? OnBadGradient.REFUSE : OnBadGradient.SKIP_LAYER)
                     .parallelism(threads)
                     .build();
-            handed = Gradients.of(gradients);
-            lars.step(weights, handed);
-            measured = copy(lars.measure(weights, handed));
+            handed = Gradients.of(placed.copyOf(gradients, layers));
+            lars.step(tensors, handed);
+            measured = copy(lars.measure(tensors, handed));
             lars.discard();
             if (sums.equals("given")) {
                 handed.squares(squares(measured));
@@ -239,6 +253,7 @@ public class StepBenchmark {
         public void close() {
             say(lars.kernels() + " (at the end)");
             lars.close();
+            placed.close();
         }
 
         private LayerSums copy(LayerSums live) {
@@ -344,6 +359,10 @@ public class StepBenchmark {
     /** A step of SGD with momentum, in one pass over everything: the floor of any LARS. */
     @Benchmark
     public float[] sgd(WithKernels s) {
+        return sgdStep(s);
+    }
+
+    static float[] sgdStep(WithKernels s) {
         float rate = (float) RATE;
         float momentum = (float) MOMENTUM;
         float decay = (float) DECAY;
@@ -370,25 +389,25 @@ public class StepBenchmark {
     /** Pass 1. */
     @Benchmark
     public LayerSums measure(WithLars s) {
-        return s.lars.measure(s.weights, s.handed);
+        return s.lars.measure(s.tensors, s.handed);
     }
 
     /** The rule and pass 2. */
     @Benchmark
     public StepReport update(WithLars s) {
-        return s.lars.update(s.weights, s.handed, s.measured);
+        return s.lars.update(s.tensors, s.handed, s.measured);
     }
 
     /** The whole step. */
     @Benchmark
     public StepReport lars(WithLars s) {
-        return s.lars.step(s.weights, s.handed);
+        return s.lars.step(s.tensors, s.handed);
     }
 
     /** The whole step with a trust ratio of one's own, for comparison with {@code lars} in the same run. */
     @Benchmark
     public StepReport larsOwnRule(WithOwnRule s) {
-        return s.lars.step(s.weights, s.handed);
+        return s.lars.step(s.tensors, s.handed);
     }
 
     /** The whole step in the fastest plain Java, without the library's order of summation. */

@@ -12,8 +12,10 @@ import java.util.Set;
 public final class Forks {
 
     /** The flags of every fork: the first provides SIMD, the second silences a warning about JMH. */
-    public static final List<String> FLAGS =
-            List.of("--add-modules=jdk.incubator.vector", "--sun-misc-unsafe-memory-access=allow");
+    public static final List<String> FLAGS = List.of(
+            "--add-modules=jdk.incubator.vector",
+            "--enable-native-access=ALL-UNNAMED",
+            "--sun-misc-unsafe-memory-access=allow");
 
     /** Arrays for a step, or for the naive one, which keeps as many and needs two temporaries of its largest tensor. */
     private static final long BYTES_PER_PARAMETER = 24;

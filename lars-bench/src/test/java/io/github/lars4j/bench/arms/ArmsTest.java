@@ -283,6 +283,7 @@ class ArmsTest {
 
     private static StepBenchmark.WithLars withLars(String kernels, String sums, String policy, int threads) {
         StepBenchmark.WithLars state = new StepBenchmark.WithLars();
+        state.memory = "array";
         prepare(state, kernels, sums, policy, threads);
         return state;
     }

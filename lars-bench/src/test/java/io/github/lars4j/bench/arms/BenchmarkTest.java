@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.lars4j.Layer;
@@ -85,6 +86,84 @@ class BenchmarkTest {
                 }
             }
         }
+    }
+
+    @Test
+    void everyMemoryGivesTheSameSums() {
+        for (int threads = 1; threads <= 2; threads++) {
+            LayerSums expected = null;
+            for (String memory : new String[] {"array", "arrays", "native", "mapped"}) {
+                StepBenchmark.WithLars state = new StepBenchmark.WithLars();
+                state.memory = memory;
+                state.layout = layout;
+                state.kernels = "vector";
+                state.sums = "fresh";
+                state.onBadGradient = "refuse";
+                state.threads = threads;
+                state.prepare();
+                state.lars.learningRate(0.5);
+                for (int step = 0; step < 3; step++) {
+                    benchmark.lars(state);
+                }
+                LayerSums sums = benchmark.measure(state);
+                for (int i = 0; i < state.layers.size(); i++) {
+                    if (expected != null) {
+                        assertEquals(expected.weights(i), sums.weights(i), memory + " layer " + i);
+                    }
+                    assertNotEquals(state.measured.weights(i), sums.weights(i), "moved");
+                }
+                expected = sums;
+                state.lars.discard();
+                state.close();
+            }
+        }
+    }
+
+    @Test
+    void anUnknownMemoryIsRefused() {
+        StepBenchmark.WithLars state = new StepBenchmark.WithLars();
+        state.memory = "heap";
+        state.layout = layout;
+        state.kernels = "scalar";
+        state.sums = "fresh";
+        state.onBadGradient = "refuse";
+        state.threads = 1;
+        assertEquals(
+                "memory is \"heap\"; it must be one of array, arrays, native, mapped",
+                assertThrows(IllegalArgumentException.class, state::prepare).getMessage());
+    }
+
+    @Test
+    void layerByLayerTakesTheStepOfGradientsFirst() {
+        LayerByLayerBenchmark producers = new LayerByLayerBenchmark();
+        LayerByLayerBenchmark.WithProducer first = withProducer();
+        LayerByLayerBenchmark.WithProducer single = withProducer();
+        LayerByLayerBenchmark.WithProducer sgd = withProducer();
+        float[] before = first.weights.clone();
+        assertEquals(191 * 107, single.buffer.length);
+        for (int step = 0; step < 3; step++) {
+            producers.gradientsFirst(first);
+            producers.layerByLayer(single);
+            producers.gradientsFirstSgd(sgd);
+            producers.producer(sgd);
+        }
+        assertArrayEquals(first.weights, single.weights, 0);
+        assertArrayEquals(first.momentum, single.momentum, 0);
+        assertArrayEquals(first.gradients, sgd.gradients, 0);
+        assertNotEquals(before[0], first.weights[0]);
+        assertNotEquals(0, sgd.momentum[0]);
+        first.close();
+        single.close();
+        sgd.close();
+    }
+
+    private LayerByLayerBenchmark.WithProducer withProducer() {
+        LayerByLayerBenchmark.WithProducer state = new LayerByLayerBenchmark.WithProducer();
+        state.layout = layout;
+        state.kernels = "vector";
+        state.prepare();
+        state.lars.learningRate(0.5);
+        return state;
     }
 
     @Test
@@ -320,6 +399,7 @@ class BenchmarkTest {
         state.sums = sums;
         state.onBadGradient = policy;
         state.threads = threads;
+        state.memory = "array";
         state.prepare();
         return state;
     }

@@ -4,11 +4,12 @@ import io.github.lars4j.internal.kernel.KernelChoice.Facts;
 import io.github.lars4j.internal.kernel.KernelChoice.Trial;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.util.concurrent.atomic.AtomicReferenceArray;
 
 /**
  * The source of an optimizer's kernels: it gathers the facts of this JVM and lets {@link KernelChoice} choose. If the
- * choice depends on the {@link KernelTrial}, the trial runs once per JVM in a daemon thread; until it has ended, steps
- * use the scalar kernels.
+ * choice depends on the {@link KernelTrial}, the trial runs once per JVM and kind of memory in a daemon thread, when
+ * kernels of that kind are first asked for; until it has ended, steps use the scalar kernels.
  */
 public final class KernelSource {
 
@@ -18,15 +19,17 @@ public final class KernelSource {
     private static final KernelWish AUTO = new KernelWish(KernelWish.Wanted.AUTO, "the library");
 
     private static String lastLogged = "";
-    private static boolean trialStarted;
 
-    /** The choice after the trial; {@code null} until the trial has ended. */
-    private static volatile KernelChoice tried;
+    private final KernelWish wish;
+    private final OfKind arrays;
+    /** {@code null} until such kernels are asked for, as the next one. */
+    private OfKind offsets;
 
-    private volatile KernelChoice choice;
+    private OfKind outside;
 
-    private KernelSource(KernelChoice choice) {
-        this.choice = choice;
+    private KernelSource(KernelWish wish) {
+        this.wish = wish;
+        this.arrays = new OfKind(KernelKind.ARRAYS, wish);
     }
 
     /**
@@ -39,73 +42,118 @@ public final class KernelSource {
      * @throws IllegalStateException if the user asks for the vector kernels and they cannot run
      */
     public static KernelSource open(KernelWish wish) {
-        boolean module = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
-        if (module) {
-            KernelChoice.vectorBits();
-        }
-        // Linking takes tens of milliseconds, so it is left to the trial's thread unless the vector kernels are
-        // required.
-        String linkError = module && wish.kernels() == KernelWish.Wanted.VECTOR ? KernelTrial.linkError() : null;
-        KernelChoice choice = KernelChoice.from(facts(wish, module, linkError), Trial.PENDING);
-        if (choice.waits()) {
-            startTrial();
-        } else {
-            log(wish, choice);
-        }
-        return new KernelSource(choice);
+        return new KernelSource(wish);
     }
 
-    private static Facts facts(KernelWish wish, boolean module, String linkError) {
-        return new Facts(
-                wish, module, linkError, System.getProperty("java.vm.name"), System.getProperty("java.vm.info"));
+    /** Returns the kernels for arrays in a step that begins now. */
+    public Kernels arrays() {
+        return arrays.choice().vector() ? VectorKernels.INSTANCE : ScalarKernels.INSTANCE;
     }
 
-    private static synchronized void startTrial() {
-        if (trialStarted) {
-            return;
+    /** Returns the kernels for arrays with an index each in a step that begins now. */
+    public PlacedKernels offsets() {
+        if (offsets == null) {
+            offsets = new OfKind(KernelKind.OFFSETS, wish);
         }
-        trialStarted = true;
-        Thread thread = new Thread(
-                () -> {
-                    Trial verdict = KernelTrial.run();
-                    KernelChoice choice = KernelChoice.from(facts(AUTO, true, KernelTrial.linkError()), verdict);
-                    log(AUTO, choice);
-                    tried = choice;
-                },
-                "lars4j-kernel-trial");
-        thread.setDaemon(true);
-        thread.start();
+        return offsets.choice().vector() ? OffsetVectorKernels.INSTANCE : OffsetScalarKernels.INSTANCE;
+    }
+
+    /** Returns the kernels for memory outside the heap in a step that begins now. Native access must be allowed. */
+    public PlacedKernels outside() {
+        if (outside == null) {
+            outside = new OfKind(KernelKind.OUTSIDE, wish);
+        }
+        return outside.choice().vector() ? NativeVectorKernels.INSTANCE : NativeScalarKernels.INSTANCE;
+    }
+
+    /**
+     * Returns one line with the kernels for a step that begins now, their vector width, and the reason for the choice;
+     * and another one for each other kind of memory for which kernels have been asked.
+     */
+    public String describe() {
+        StringBuilder lines = new StringBuilder(describe("", arrays.choice()));
+        if (offsets != null) {
+            lines.append(System.lineSeparator()).append(describe("arrays with an index each: ", offsets.choice()));
+        }
+        if (outside != null) {
+            lines.append(System.lineSeparator()).append(describe("outside the heap: ", outside.choice()));
+        }
+        return lines.toString();
+    }
+
+    private static String describe(String where, KernelChoice choice) {
+        return where
+                + (choice.vector() ? "vector kernels, " + VectorKernels.bits() + " bits: " : "scalar kernels: ")
+                + choice.reason();
     }
 
     private static synchronized void log(KernelWish wish, KernelChoice choice) {
-        String line = describe(choice);
+        String line = describe("", choice);
         if (wish.kernels() != KernelWish.Wanted.SCALAR && !choice.vector() && !line.equals(lastLogged)) {
             lastLogged = line;
             LOGGER.log(Level.INFO, line);
         }
     }
 
-    /** Returns the kernels for a step that begins now. */
-    public Kernels kernels() {
-        return choice().vector() ? VectorKernels.INSTANCE : ScalarKernels.INSTANCE;
-    }
+    /** The choice of kernels for one kind of memory. */
+    private static final class OfKind {
 
-    /**
-     * Returns one line with the kernels for a step that begins now, their vector width, and the reason for the choice.
-     */
-    public String describe() {
-        return describe(choice());
-    }
+        private static final boolean[] TRIAL_STARTED = new boolean[KernelKind.values().length];
 
-    private KernelChoice choice() {
-        if (choice.waits() && tried != null) {
-            choice = tried;
+        /** For each kind, the choice after its trial; {@code null} until the trial has ended. */
+        private static final AtomicReferenceArray<KernelChoice> TRIED =
+                new AtomicReferenceArray<>(KernelKind.values().length);
+
+        private final KernelKind kind;
+        private volatile KernelChoice choice;
+
+        OfKind(KernelKind kind, KernelWish wish) {
+            this.kind = kind;
+            boolean module =
+                    ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
+            if (module) {
+                KernelChoice.vectorBits();
+            }
+            // Linking takes tens of milliseconds, so it is left to the trial's thread unless the vector kernels are
+            // required.
+            String linkError =
+                    module && wish.kernels() == KernelWish.Wanted.VECTOR ? KernelTrial.linkError(kind) : null;
+            choice = KernelChoice.from(facts(wish, module, linkError), Trial.PENDING);
+            if (choice.waits()) {
+                startTrial(kind);
+            } else {
+                log(wish, choice);
+            }
         }
-        return choice;
-    }
 
-    private static String describe(KernelChoice choice) {
-        return (choice.vector() ? "vector kernels, " + VectorKernels.bits() + " bits: " : "scalar kernels: ")
-                + choice.reason();
+        private static Facts facts(KernelWish wish, boolean module, String linkError) {
+            return new Facts(
+                    wish, module, linkError, System.getProperty("java.vm.name"), System.getProperty("java.vm.info"));
+        }
+
+        private static synchronized void startTrial(KernelKind kind) {
+            if (TRIAL_STARTED[kind.ordinal()]) {
+                return;
+            }
+            TRIAL_STARTED[kind.ordinal()] = true;
+            Thread thread = new Thread(
+                    () -> {
+                        Trial verdict = KernelTrial.run(kind);
+                        KernelChoice choice =
+                                KernelChoice.from(facts(AUTO, true, KernelTrial.linkError(kind)), verdict);
+                        log(AUTO, choice);
+                        TRIED.set(kind.ordinal(), choice);
+                    },
+                    "lars4j-kernel-trial");
+            thread.setDaemon(true);
+            thread.start();
+        }
+
+        KernelChoice choice() {
+            if (choice.waits() && TRIED.get(kind.ordinal()) != null) {
+                choice = TRIED.get(kind.ordinal());
+            }
+            return choice;
+        }
     }
 }

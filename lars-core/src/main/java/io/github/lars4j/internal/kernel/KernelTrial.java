@@ -1,10 +1,13 @@
 package io.github.lars4j.internal.kernel;
 
 import io.github.lars4j.internal.kernel.KernelChoice.Trial;
-import java.util.Arrays;
+import io.github.lars4j.internal.memory.NativeMemory;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
 
 /**
- * Times the vector kernels against the scalar kernels on scratch arrays. The vector kernels are far slower than the
+ * Times the vector kernels against the scalar kernels, for one kind of memory, on scratch memory. The vector kernels are far slower than the
  * scalar kernels until C2 has compiled them, and on some machines they stay slower. Since both give the same bits,
  * steps start on the scalar kernels and switch once the trial has found the vector kernels to be faster.
  */
@@ -57,10 +60,13 @@ final class KernelTrial {
 
     private KernelTrial() {}
 
-    /** Runs the trial. This takes some tenths of a second, or several seconds if the vector kernels do not win. */
-    static Trial run() {
-        Here here = new Here();
-        if (!here.rest(DELAY) || linkError() != null) {
+    /**
+     * Runs the trial for a kind of memory. This takes some tenths of a second, or several seconds if the vector kernels
+     * do not win.
+     */
+    static Trial run(KernelKind kind) {
+        Here here = kind.scratch();
+        if (!here.rest(DELAY) || linkError(kind) != null) {
             return Trial.SLOWER;
         }
         // A single processor is shared with the trainer.
@@ -68,29 +74,42 @@ final class KernelTrial {
     }
 
     /**
-     * Returns why the vector kernels do not link against this JDK, or {@code null} if they link. The module must be
-     * present.
+     * Returns why the vector kernels of a kind do not link against this JDK, or {@code null} if they link. The module
+     * must be present.
      */
-    static String linkError() {
-        return Linkage.ERROR;
+    static String linkError(KernelKind kind) {
+        return switch (kind) {
+            case ARRAYS -> Linkage.ERROR;
+            case OFFSETS -> LinkageOffsets.ERROR;
+            case OUTSIDE -> LinkageOutside.ERROR;
+        };
     }
 
     /** Holds the result of linking once: a class that failed to initialize gives its reason only the first time. */
     private static final class Linkage {
+        static final String ERROR = tryToLink(KernelKind.ARRAYS);
+    }
 
-        static final String ERROR = error();
+    /** As {@link Linkage}, for kernels that are loaded only if they are used. */
+    private static final class LinkageOffsets {
+        static final String ERROR = tryToLink(KernelKind.OFFSETS);
+    }
 
-        /** Runs every kernel, because the JVM links a call when it is first executed. */
-        private static String error() {
-            Here once = new Here();
-            try {
-                for (int kernel = 0; kernel < KERNELS; kernel++) {
-                    once.run(VectorKernels.INSTANCE, kernel);
-                }
-                return null;
-            } catch (LinkageError e) {
-                return e.toString();
+    /** As {@link LinkageOffsets}. */
+    private static final class LinkageOutside {
+        static final String ERROR = tryToLink(KernelKind.OUTSIDE);
+    }
+
+    /** Runs every kernel, because the JVM links a call when it is first executed. */
+    private static String tryToLink(KernelKind kind) {
+        Here once = kind.scratch();
+        try {
+            for (int kernel = 0; kernel < KERNELS; kernel++) {
+                once.run(true, kernel);
             }
+            return null;
+        } catch (LinkageError e) {
+            return e.toString();
         }
     }
 
@@ -142,25 +161,16 @@ final class KernelTrial {
         return fastest;
     }
 
-    /** This machine, with scratch arrays for the kernels. */
-    static final class Here implements Machine {
+    /** This machine, with scratch memory for the kernels. */
+    abstract static class Here implements Machine {
 
-        private final float[] weights = new float[Stripes.BLOCK];
-        private final float[] gradients = new float[Stripes.BLOCK];
-        final float[] momentum = new float[Stripes.BLOCK];
-        private final double[] scratch = new double[Stripes.SCRATCH];
+        final double[] scratch = new double[Stripes.SCRATCH];
         final BlockSums sums = new BlockSums(1);
-
-        Here() {
-            Arrays.fill(weights, 1);
-            Arrays.fill(gradients, 1);
-        }
 
         @Override
         public long time(boolean vector, int kernel) {
-            Kernels kernels = vector ? VectorKernels.INSTANCE : ScalarKernels.INSTANCE;
             long start = System.nanoTime();
-            run(kernels, kernel);
+            run(vector, kernel);
             return System.nanoTime() - start;
         }
 
@@ -180,14 +190,36 @@ final class KernelTrial {
         }
 
         /** Runs one kernel on every length. */
-        void run(Kernels kernels, int kernel) {
-            for (int length : LENGTHS) {
-                run(kernels, kernel, length);
+        void run(boolean vector, int kernel) {
+            try {
+                for (int length : LENGTHS) {
+                    run(vector, kernel, length);
+                }
+            } finally {
+                Reference.reachabilityFence(this); // kernels outside the heap know only the addresses
             }
         }
 
         /** Runs one kernel with coefficients that do not change the weights. */
-        private void run(Kernels kernels, int kernel, int length) {
+        abstract void run(boolean vector, int kernel, int length);
+    }
+
+    /** Scratch arrays. */
+    static final class Arrays extends Here {
+
+        final float[] weights = ones();
+        final float[] gradients = ones();
+        final float[] momentum = new float[Stripes.BLOCK];
+
+        static float[] ones() {
+            float[] ones = new float[Stripes.BLOCK];
+            java.util.Arrays.fill(ones, 1);
+            return ones;
+        }
+
+        @Override
+        void run(boolean vector, int kernel, int length) {
+            Kernels kernels = vector ? VectorKernels.INSTANCE : ScalarKernels.INSTANCE;
             switch (kernel) {
                 case 0 -> kernels.measure(weights, gradients, 0, length, scratch, sums, 0);
                 case 1 -> sums.weights[0] = kernels.squares(weights, 0, length, scratch);
@@ -198,6 +230,65 @@ final class KernelTrial {
                             kernels.updateAndSquare(weights, gradients, momentum, 0, length, 1, 0, 0.5f, 0, 0, scratch);
                 default -> throw new AssertionError(kernel);
             }
+        }
+    }
+
+    /** Scratch memory at a place of its own for each tensor. */
+    abstract static class Placed extends Here {
+
+        abstract PlacedKernels kernels(boolean vector);
+
+        /** Runs one kernel on these places. */
+        final void run(
+                boolean vector, int kernel, int length, Object w, long wAt, Object g, long gAt, Object v, long vAt) {
+            PlacedKernels kernels = kernels(vector);
+            switch (kernel) {
+                case 0 -> kernels.measure(w, wAt, g, gAt, length, scratch, sums, 0);
+                case 1 -> sums.weights[0] = kernels.squares(w, wAt, length, scratch);
+                case 2 -> kernels.update(w, wAt, g, gAt, v, vAt, length, 1, 0, 0.5f, 0, 0);
+                case 3 -> kernels.update(w, wAt, g, gAt, length, 1, 0, 0);
+                case 4 ->
+                    sums.weights[0] =
+                            kernels.updateAndSquare(w, wAt, g, gAt, v, vAt, length, 1, 0, 0.5f, 0, 0, scratch);
+                default -> throw new AssertionError(kernel);
+            }
+        }
+    }
+
+    /** Scratch arrays, with a different index in each. */
+    static final class Offsets extends Placed {
+
+        final float[] weights = Arrays.ones();
+        final float[] gradients = Arrays.ones();
+        final float[] momentum = new float[Stripes.BLOCK];
+
+        @Override
+        PlacedKernels kernels(boolean vector) {
+            return vector ? OffsetVectorKernels.INSTANCE : OffsetScalarKernels.INSTANCE;
+        }
+
+        @Override
+        void run(boolean vector, int kernel, int length) {
+            run(vector, kernel, length, weights, 2, gradients, 1, momentum, 0);
+        }
+    }
+
+    /** Scratch memory outside the heap. */
+    static final class Outside extends Placed {
+
+        final MemorySegment weights = Arena.ofAuto().allocateFrom(NativeMemory.FLOAT, Arrays.ones());
+        final MemorySegment gradients = Arena.ofAuto().allocateFrom(NativeMemory.FLOAT, Arrays.ones());
+        final MemorySegment momentum = Arena.ofAuto().allocate(NativeMemory.FLOAT, Stripes.BLOCK);
+
+        @Override
+        PlacedKernels kernels(boolean vector) {
+            return vector ? NativeVectorKernels.INSTANCE : NativeScalarKernels.INSTANCE;
+        }
+
+        @Override
+        void run(boolean vector, int kernel, int length) {
+            Object all = NativeMemory.Access.ALL;
+            run(vector, kernel, length, all, weights.address(), all, gradients.address(), all, momentum.address());
         }
     }
 }

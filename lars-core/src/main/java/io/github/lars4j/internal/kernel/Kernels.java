@@ -1,7 +1,8 @@
 package io.github.lars4j.internal.kernel;
 
 /**
- * The array code of a LARS step. Every method works on one block of one layer.
+ * The numeric code of a LARS step for {@code float[]}. Every method works on one block of one layer, whose weights,
+ * gradient and momentum begin at the same index of three arrays. {@link PlacedKernels} are for all other places.
  *
  * <p>There are two implementations, {@link ScalarKernels} (the reference and the fallback) and {@link VectorKernels}
  * (SIMD). Given the same arguments, both write the same bits, where all NaNs count as equal.

@@ -28,7 +28,7 @@ public final class ScalarKernels implements Kernels {
                 scratch[2 * STRIPES + s] += w * g;
             }
         }
-        Stripes.addTail(weights, gradients, whole, from + length, scratch);
+        addTail(weights, gradients, whole, from + length, scratch);
         sums.weights[block] = Stripes.fold(scratch, 0);
         sums.gradients[block] = Stripes.fold(scratch, STRIPES);
         sums.products[block] = Stripes.fold(scratch, 2 * STRIPES);
@@ -46,7 +46,7 @@ public final class ScalarKernels implements Kernels {
                 scratch[s] += x * x;
             }
         }
-        Stripes.addTail(values, whole, from + length, scratch);
+        addTail(values, whole, from + length, scratch);
         return Stripes.fold(scratch, 0);
     }
 
@@ -62,7 +62,49 @@ public final class ScalarKernels implements Kernels {
             float m,
             float p,
             float v) {
-        for (int i = from; i < from + length; i++) {
+        int first = from;
+        updateTail(weights, gradients, momentum, first, from + length, a, b, m, p, v);
+    }
+
+    @Override
+    public void update(float[] weights, float[] gradients, int from, int length, float a, float b, float p) {
+        int first = from;
+        updateTail(weights, gradients, first, from + length, a, b, p);
+    }
+
+    /** Adds the last elements of a block to the stripes of its three sums; element {@code first} goes to stripe 0. */
+    static void addTail(float[] weights, float[] gradients, int first, int end, double[] stripes) {
+        for (int i = first; i < end; i++) {
+            int s = (i - first) % STRIPES;
+            double w = weights[i];
+            double g = gradients[i];
+            stripes[s] += w * w;
+            stripes[STRIPES + s] += g * g;
+            stripes[2 * STRIPES + s] += w * g;
+        }
+    }
+
+    /** Adds the squares of the last elements of a block to its stripes; element {@code first} goes to stripe 0. */
+    static void addTail(float[] values, int first, int end, double[] stripes) {
+        for (int i = first; i < end; i++) {
+            double x = values[i];
+            stripes[(i - first) % STRIPES] += x * x;
+        }
+    }
+
+    /** Updates the elements from {@code first} to before {@code end} with momentum. */
+    static void updateTail(
+            float[] weights,
+            float[] gradients,
+            float[] momentum,
+            int first,
+            int end,
+            float a,
+            float b,
+            float m,
+            float p,
+            float v) {
+        for (int i = first; i < end; i++) {
             float w = weights[i];
             float in = a * gradients[i] + b * w;
             float moved = m * momentum[i] + in;
@@ -71,9 +113,9 @@ public final class ScalarKernels implements Kernels {
         }
     }
 
-    @Override
-    public void update(float[] weights, float[] gradients, int from, int length, float a, float b, float p) {
-        for (int i = from; i < from + length; i++) {
+    /** Updates the elements from {@code first} to before {@code end} without momentum. */
+    static void updateTail(float[] weights, float[] gradients, int first, int end, float a, float b, float p) {
+        for (int i = first; i < end; i++) {
             float w = weights[i];
             weights[i] = w - p * (a * gradients[i] + b * w);
         }

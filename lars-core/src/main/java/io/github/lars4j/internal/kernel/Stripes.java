@@ -18,26 +18,6 @@ public final class Stripes {
 
     private Stripes() {}
 
-    /** Adds the last elements of a block to the stripes of its three sums; element {@code from} goes to stripe 0. */
-    static void addTail(float[] weights, float[] gradients, int from, int to, double[] stripes) {
-        for (int i = from; i < to; i++) {
-            int s = (i - from) % STRIPES;
-            double w = weights[i];
-            double g = gradients[i];
-            stripes[s] += w * w;
-            stripes[STRIPES + s] += g * g;
-            stripes[2 * STRIPES + s] += w * g;
-        }
-    }
-
-    /** Adds the squares of the last elements of a block to its stripes; element {@code from} goes to stripe 0. */
-    static void addTail(float[] values, int from, int to, double[] stripes) {
-        for (int i = from; i < to; i++) {
-            double x = values[i];
-            stripes[(i - from) % STRIPES] += x * x;
-        }
-    }
-
     /** Adds the 16 stripes at {@code stripes[at…]} in a fixed tree, one half to the other, and overwrites them. */
     static double fold(double[] stripes, int at) {
         for (int i = at; i < at + STRIPES / 2; i++) {

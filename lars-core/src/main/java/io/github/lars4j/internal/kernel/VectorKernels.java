@@ -9,8 +9,8 @@ import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * {@link Kernels} with SIMD. This is the only class that uses {@code jdk.incubator.vector}; it is loaded only if that
- * module is present.
+ * {@link Kernels} with SIMD. This is the only source file that uses {@code jdk.incubator.vector}; the class is loaded only
+ * if that module is present.
  *
  * <p>Only the sums use fused multiply-add. It changes no bit there, because the product of two floats is exact in
  * double and needs no rounding before the addition. From cache it is a quarter faster.
@@ -140,7 +140,7 @@ public final class VectorKernels implements Kernels {
             wg0.intoArray(scratch, 2 * STRIPES + stripe);
             wg1.intoArray(scratch, 2 * STRIPES + stripe + LANES);
         }
-        Stripes.addTail(weights, gradients, end, from + length, scratch);
+        ScalarKernels.addTail(weights, gradients, end, from + length, scratch);
         sums.weights[block] = Stripes.fold(scratch, 0);
         sums.gradients[block] = Stripes.fold(scratch, STRIPES);
         sums.products[block] = Stripes.fold(scratch, 2 * STRIPES);
@@ -169,7 +169,7 @@ public final class VectorKernels implements Kernels {
             sum0.intoArray(scratch, stripe);
             sum1.intoArray(scratch, stripe + LANES);
         }
-        Stripes.addTail(values, whole, from + length, scratch);
+        ScalarKernels.addTail(values, whole, from + length, scratch);
         return Stripes.fold(scratch, 0);
     }
 
@@ -232,7 +232,7 @@ public final class VectorKernels implements Kernels {
             w.sub(in.mul(p).add(moved.mul(v))).intoArray(weights, whole);
         }
         if (whole < from + length) {
-            ScalarKernels.INSTANCE.update(weights, gradients, momentum, whole, from + length - whole, a, b, m, p, v);
+            ScalarKernels.updateTail(weights, gradients, momentum, whole, from + length, a, b, m, p, v);
         }
     }
 
@@ -283,9 +283,9 @@ public final class VectorKernels implements Kernels {
         sum0.intoArray(scratch, 0);
         sum1.intoArray(scratch, LANES);
         if (whole < from + length) {
-            ScalarKernels.INSTANCE.update(weights, gradients, momentum, whole, from + length - whole, a, b, m, p, v);
+            ScalarKernels.updateTail(weights, gradients, momentum, whole, from + length, a, b, m, p, v);
         }
-        Stripes.addTail(weights, whole, from + length, scratch);
+        ScalarKernels.addTail(weights, whole, from + length, scratch);
         return Stripes.fold(scratch, 0);
     }
 
@@ -303,7 +303,7 @@ public final class VectorKernels implements Kernels {
             w1.sub(in1.mul(p)).intoArray(weights, i + lanes);
         }
         if (whole < from + length) {
-            ScalarKernels.INSTANCE.update(weights, gradients, whole, from + length - whole, a, b, p);
+            ScalarKernels.updateTail(weights, gradients, whole, from + length, a, b, p);
         }
     }
 }

@@ -2,10 +2,12 @@ package io.github.lars4j.internal.passes;
 
 import io.github.lars4j.internal.kernel.BlockSums;
 import io.github.lars4j.internal.kernel.Kernels;
+import io.github.lars4j.internal.kernel.PlacedKernels;
 import io.github.lars4j.internal.kernel.Stripes;
+import io.github.lars4j.internal.memory.Operand;
 
 /**
- * Pass 1: reads weights and gradients once and computes the sums of the layers. It does not change the caller's arrays.
+ * Pass 1: reads weights and gradients once and computes the sums of the layers. It changes neither of them.
  */
 public final class MeasurePass implements Crew.Task {
 
@@ -22,9 +24,9 @@ public final class MeasurePass implements Crew.Task {
     private final BlockSums blocks;
     private final double[][] scratch;
 
-    private Kernels kernels;
-    private float[] weights;
-    private float[] gradients;
+    private BlockKernels kernels;
+    private Operand weights;
+    private Operand gradients;
     private byte[] reads;
     private int round;
 
@@ -41,7 +43,7 @@ public final class MeasurePass implements Crew.Task {
      * @param reads for each layer {@link #NOTHING}, {@link #WEIGHTS}, {@link #GRADIENTS} or {@link #BOTH}
      * @param round the index of the round
      */
-    public void run(Crew crew, Kernels kernels, float[] weights, float[] gradients, byte[] reads, int round) {
+    public void run(Crew crew, BlockKernels kernels, Operand weights, Operand gradients, byte[] reads, int round) {
         this.kernels = kernels;
         this.weights = weights;
         this.gradients = gradients;
@@ -73,34 +75,62 @@ public final class MeasurePass implements Crew.Task {
         if (block == last) {
             return;
         }
+        PlacedKernels placed = kernels.placed(thread);
         for (int layer = plan.layer(block); block < last; layer++) {
             int end = Math.min(last, plan.firstBlock(layer + 1));
             if (reads[layer] != NOTHING) {
-                measure(layer, block, end, scratch[thread]);
+                if (placed == null) {
+                    measure(layer, block, end, scratch[thread]);
+                } else {
+                    measure(placed, layer, block, end, scratch[thread]);
+                }
             }
             block = end;
         }
     }
 
     /**
-     * Measures blocks of a layer that is read. The values that every block needs are in local variables, for the reason
-     * that {@link UpdatePass} gives.
+     * Measures blocks of a layer that is read, in arrays. The values that every block needs are in local variables, for
+     * the reason that {@link UpdatePass} gives.
      */
     private void measure(int layer, int block, int end, double[] stripes) {
-        Kernels kernels = this.kernels;
-        float[] weights = this.weights;
-        float[] gradients = this.gradients;
+        Kernels kernels = this.kernels.arrays();
+        float[] weights = this.weights.array(layer);
+        float[] gradients = this.gradients.array(layer);
         BlockSums blocks = this.blocks;
         byte read = reads[layer];
-        int from = plan.from(layer, block);
-        int to = plan.to(layer, end - 1);
+        int start = (int) this.weights.start(layer);
+        int from = start + (int) plan.from(layer, block);
+        int to = start + (int) plan.to(layer, end - 1);
+        int place = plan.place(block);
+        // Near the end of the longest arrays, the last sum overflows.
+        for (int at = from; to - at > 0; place++, at += Stripes.BLOCK) {
+            int length = Math.min(Stripes.BLOCK, to - at);
+            switch (read) {
+                case BOTH -> kernels.measure(weights, gradients, at, length, stripes, blocks, place);
+                case WEIGHTS -> blocks.weights[place] = kernels.squares(weights, at, length, stripes);
+                default -> blocks.gradients[place] = kernels.squares(gradients, at, length, stripes);
+            }
+        }
+    }
+
+    /** Measures blocks of a layer that is read, wherever it lies. */
+    private void measure(PlacedKernels kernels, int layer, int block, int end, double[] stripes) {
+        BlockSums blocks = this.blocks;
+        byte read = reads[layer];
+        Object weightsBase = weights.base(layer);
+        Object gradientsBase = gradients.base(layer);
+        long from = plan.from(layer, block);
+        long to = plan.to(layer, end - 1);
         int place = plan.place(block);
         for (; from < to; place++, from += Stripes.BLOCK) {
-            int length = Math.min(Stripes.BLOCK, to - from);
+            int length = (int) Math.min(Stripes.BLOCK, to - from);
+            long w = weights.at(layer, from);
+            long g = gradients.at(layer, from);
             switch (read) {
-                case BOTH -> kernels.measure(weights, gradients, from, length, stripes, blocks, place);
-                case WEIGHTS -> blocks.weights[place] = kernels.squares(weights, from, length, stripes);
-                default -> blocks.gradients[place] = kernels.squares(gradients, from, length, stripes);
+                case BOTH -> kernels.measure(weightsBase, w, gradientsBase, g, length, stripes, blocks, place);
+                case WEIGHTS -> blocks.weights[place] = kernels.squares(weightsBase, w, length, stripes);
+                default -> blocks.gradients[place] = kernels.squares(gradientsBase, g, length, stripes);
             }
         }
     }

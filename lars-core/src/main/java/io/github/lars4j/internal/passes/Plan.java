@@ -3,6 +3,7 @@ package io.github.lars4j.internal.passes;
 import io.github.lars4j.internal.kernel.Stripes;
 import java.util.Arrays;
 import java.util.Locale;
+import java.util.stream.IntStream;
 
 /**
  * The order of the work of one step, computed once from the layout: how layers are divided into blocks, which layers
@@ -31,53 +32,67 @@ public final class Plan {
         public static final Grain USUAL = new Grain(1 << 17, 1 << 13);
     }
 
+    /** Which layers form a round. */
+    public enum Rounds {
+        /** All layers form one round, because all sums are needed before the first write. */
+        ONE,
+        /** Consecutive layers form rounds that stay in cache from pass 1 to pass 2. */
+        IN_CACHE,
+        /** Each layer is a round. */
+        EACH_LAYER
+    }
+
+    /** The greatest number of elements that can be planned: 2^30 blocks, whose numbers and places are ints. */
+    public static final long MOST_ELEMENTS = (1L << 30) * Stripes.BLOCK;
+
     private static final int APART = Crew.APART / Double.BYTES;
 
     private final int threads;
-    private final int[] offsets;
-    private final int[] lengths;
+    private final long[] lengths;
     private final int[] firstBlock;
     private final int[] firstLayerOfRound;
     private final int[] shares;
     private final int[] places;
 
-    private Plan(int threads, int[] offsets, int[] lengths, int[] firstBlock, int[] rounds, int[] shares) {
+    private Plan(int threads, long[] lengths, int[] firstBlock, int[] rounds, int[] shares) {
         this.threads = threads;
-        this.offsets = offsets;
         this.lengths = lengths;
         this.firstBlock = firstBlock;
         this.firstLayerOfRound = rounds;
         this.shares = shares;
-        this.places = places(firstBlock[offsets.length], threads, shares);
+        this.places = places(firstBlock[lengths.length], threads, shares);
     }
 
     /**
      * Plans the work on a layout.
      *
-     * @param offsets the index of the first element of each layer
-     * @param lengths the number of elements of each layer
-     * @param allSumsFirst whether all sums are needed before the first write; then all layers form one round
+     * @param lengths the number of elements of each layer, {@link #MOST_ELEMENTS} together at most
+     * @param which which layers form a round
      * @param threads the number of threads that share the work, at least 1
      * @param grain how finely the work is divided
      * @return the plan
      */
-    public static Plan of(int[] offsets, int[] lengths, boolean allSumsFirst, int threads, Grain grain) {
-        int layers = offsets.length;
+    public static Plan of(long[] lengths, Rounds which, int threads, Grain grain) {
+        int layers = lengths.length;
         int[] firstBlock = new int[layers + 1];
         for (int i = 0; i < layers; i++) {
-            firstBlock[i + 1] = firstBlock[i] + Math.ceilDiv(lengths[i], Stripes.BLOCK);
+            firstBlock[i + 1] = Math.toIntExact(firstBlock[i] + Math.ceilDiv(lengths[i], (long) Stripes.BLOCK));
         }
-        int[] rounds = rounds(lengths, allSumsFirst ? Long.MAX_VALUE : (long) grain.round * threads);
+        int[] rounds = switch (which) {
+            case ONE -> rounds(lengths, Long.MAX_VALUE);
+            case IN_CACHE -> rounds(lengths, (long) grain.round * threads);
+            case EACH_LAYER -> IntStream.rangeClosed(0, layers).toArray();
+        };
         int[] shares = new int[(rounds.length - 1) * threads + 1];
         for (int g = 0; g + 1 < rounds.length; g++) {
             share(lengths, firstBlock, rounds[g], rounds[g + 1], threads, grain.share, shares, g * threads);
         }
         shares[shares.length - 1] = firstBlock[layers];
-        return new Plan(threads, offsets.clone(), lengths.clone(), firstBlock, rounds, shares);
+        return new Plan(threads, lengths.clone(), firstBlock, rounds, shares);
     }
 
     /** Forms rounds of consecutive layers of at most {@code most} elements; a larger layer is a round of its own. */
-    private static int[] rounds(int[] lengths, long most) {
+    private static int[] rounds(long[] lengths, long most) {
         int[] first = new int[lengths.length + 1];
         int rounds = 0;
         long elements = 0;
@@ -96,7 +111,7 @@ public final class Plan {
      * Divides the blocks of layers {@code [first, last)} into contiguous shares with about the same number of elements.
      */
     private static void share(
-            int[] lengths, int[] firstBlock, int first, int last, int threads, int grain, int[] shares, int at) {
+            long[] lengths, int[] firstBlock, int first, int last, int threads, int grain, int[] shares, int at) {
         long elements = 0;
         for (int i = first; i < last; i++) {
             elements += lengths[i];
@@ -107,7 +122,7 @@ public final class Plan {
         long done = 0;
         for (int i = first; i < last; i++) {
             for (int b = firstBlock[i]; b < firstBlock[i + 1]; b++) {
-                int length = Math.min(Stripes.BLOCK, lengths[i] - (b - firstBlock[i]) * Stripes.BLOCK);
+                long length = Math.min(Stripes.BLOCK, lengths[i] - (long) (b - firstBlock[i]) * Stripes.BLOCK);
                 while (done + length / 2 >= elements * (thread + 1) / used) {
                     shares[at + ++thread] = b;
                 }
@@ -174,14 +189,14 @@ public final class Plan {
         return layer;
     }
 
-    /** Returns the index of the first element of a block of a layer. */
-    int from(int layer, int block) {
-        return offsets[layer] + (block - firstBlock[layer]) * Stripes.BLOCK;
+    /** Returns the index in its layer of the first element of a block. */
+    long from(int layer, int block) {
+        return (long) (block - firstBlock[layer]) * Stripes.BLOCK;
     }
 
-    /** Returns the index after the last element of a block of a layer. */
-    int to(int layer, int block) {
-        return Math.min(offsets[layer] + lengths[layer], from(layer, block) + Stripes.BLOCK);
+    /** Returns the index in its layer after the last element of a block. */
+    long to(int layer, int block) {
+        return Math.min(lengths[layer], from(layer, block) + Stripes.BLOCK);
     }
 
     /** Returns the number of places, which is the length of an array of block sums. */

@@ -1,7 +1,9 @@
 package io.github.lars4j.internal.passes;
 
 import io.github.lars4j.internal.kernel.Kernels;
+import io.github.lars4j.internal.kernel.PlacedKernels;
 import io.github.lars4j.internal.kernel.Stripes;
+import io.github.lars4j.internal.memory.Operand;
 
 /** Pass 2: updates the layers. It reads weights, gradients and momentum once, and writes weights and momentum once. */
 public final class UpdatePass implements Crew.Task {
@@ -11,10 +13,10 @@ public final class UpdatePass implements Crew.Task {
     private final double[] blockSquares;
     private final double[][] scratch;
 
-    private Kernels kernels;
-    private float[] weights;
-    private float[] gradients;
-    private float[] momentum;
+    private BlockKernels kernels;
+    private Operand weights;
+    private Operand gradients;
+    private Operand momentum;
     private boolean[] updates;
     private boolean[] withMomentum;
     private boolean carry;
@@ -31,7 +33,7 @@ public final class UpdatePass implements Crew.Task {
      * Updates the layers of a round.
      *
      * @param crew the threads, as many as the plan has
-     * @param momentum the momentum buffer; may be {@code null} if no layer has momentum
+     * @param momentum the momentum; may be {@code null} if no layer has momentum
      * @param updates whether to update each layer
      * @param withMomentum whether each layer has momentum
      * @param carry whether to compute Σw² of the new weights, block by block while they are in cache
@@ -39,10 +41,10 @@ public final class UpdatePass implements Crew.Task {
      */
     public void run(
             Crew crew,
-            Kernels kernels,
-            float[] weights,
-            float[] gradients,
-            float[] momentum,
+            BlockKernels kernels,
+            Operand weights,
+            Operand gradients,
+            Operand momentum,
             boolean[] updates,
             boolean[] withMomentum,
             boolean carry,
@@ -81,47 +83,114 @@ public final class UpdatePass implements Crew.Task {
         if (block == last) {
             return;
         }
+        PlacedKernels placed = kernels.placed(thread);
         for (int layer = plan.layer(block); block < last; layer++) {
             int end = Math.min(last, plan.firstBlock(layer + 1));
             if (updates[layer]) {
-                update(layer, block, end, scratch[thread]);
+                if (placed == null) {
+                    update(layer, block, end, scratch[thread]);
+                } else {
+                    update(placed, layer, block, end, scratch[thread]);
+                }
             }
             block = end;
         }
     }
 
     /**
-     * Updates blocks of one layer. The values that every block needs are in local variables: the arrays stream through
-     * the caches and the TLB, so any other data that a block reads must be fetched again (measured: 50 % slower from
-     * memory).
+     * Updates blocks of one layer in arrays. The values that every block needs are in local variables: the arrays stream
+     * through the caches and the TLB, so any other data that a block reads must be fetched again (measured: 50 % slower
+     * from memory).
      */
     private void update(int layer, int block, int end, double[] stripes) {
-        Kernels kernels = this.kernels;
-        float[] weights = this.weights;
-        float[] gradients = this.gradients;
-        float[] momentum = this.momentum;
+        Kernels kernels = this.kernels.arrays();
+        boolean withMomentum = this.withMomentum[layer];
+        float[] weights = this.weights.array(layer);
+        float[] gradients = this.gradients.array(layer);
+        float[] momentum = withMomentum ? this.momentum.array(layer) : null;
         float a = coefficients.a[layer];
         float b = coefficients.b[layer];
         float m = coefficients.m[layer];
         float p = coefficients.p[layer];
         float v = coefficients.v[layer];
-        boolean withMomentum = this.withMomentum[layer];
         boolean carry = this.carry;
-        int from = plan.from(layer, block);
-        int to = plan.to(layer, end - 1);
+        int start = (int) this.weights.start(layer);
+        int from = start + (int) plan.from(layer, block);
+        int to = start + (int) plan.to(layer, end - 1);
         int place = plan.place(block);
-        for (; from < to; place++, from += Stripes.BLOCK) {
-            int length = Math.min(Stripes.BLOCK, to - from);
+        // Near the end of the longest arrays, the last sum overflows.
+        for (int at = from; to - at > 0; place++, at += Stripes.BLOCK) {
+            int length = Math.min(Stripes.BLOCK, to - at);
             if (!withMomentum) {
-                kernels.update(weights, gradients, from, length, a, b, p);
+                kernels.update(weights, gradients, at, length, a, b, p);
                 if (carry) {
-                    blockSquares[place] = kernels.squares(weights, from, length, stripes);
+                    blockSquares[place] = kernels.squares(weights, at, length, stripes);
                 }
             } else if (carry) {
                 blockSquares[place] =
-                        kernels.updateAndSquare(weights, gradients, momentum, from, length, a, b, m, p, v, stripes);
+                        kernels.updateAndSquare(weights, gradients, momentum, at, length, a, b, m, p, v, stripes);
             } else {
-                kernels.update(weights, gradients, momentum, from, length, a, b, m, p, v);
+                kernels.update(weights, gradients, momentum, at, length, a, b, m, p, v);
+            }
+        }
+    }
+
+    /** Updates blocks of one layer, wherever it lies. */
+    private void update(PlacedKernels kernels, int layer, int block, int end, double[] stripes) {
+        boolean withMomentum = this.withMomentum[layer];
+        Operand weights = this.weights;
+        Operand gradients = this.gradients;
+        Operand momentum = this.momentum;
+        Object weightsBase = weights.base(layer);
+        Object gradientsBase = gradients.base(layer);
+        Object momentumBase = withMomentum ? momentum.base(layer) : null;
+        float a = coefficients.a[layer];
+        float b = coefficients.b[layer];
+        float m = coefficients.m[layer];
+        float p = coefficients.p[layer];
+        float v = coefficients.v[layer];
+        boolean carry = this.carry;
+        long from = plan.from(layer, block);
+        long to = plan.to(layer, end - 1);
+        int place = plan.place(block);
+        for (; from < to; place++, from += Stripes.BLOCK) {
+            int length = (int) Math.min(Stripes.BLOCK, to - from);
+            long w = weights.at(layer, from);
+            long g = gradients.at(layer, from);
+            if (!withMomentum) {
+                kernels.update(weightsBase, w, gradientsBase, g, length, a, b, p);
+                if (carry) {
+                    blockSquares[place] = kernels.squares(weightsBase, w, length, stripes);
+                }
+            } else if (carry) {
+                blockSquares[place] = kernels.updateAndSquare(
+                        weightsBase,
+                        w,
+                        gradientsBase,
+                        g,
+                        momentumBase,
+                        momentum.at(layer, from),
+                        length,
+                        a,
+                        b,
+                        m,
+                        p,
+                        v,
+                        stripes);
+            } else {
+                kernels.update(
+                        weightsBase,
+                        w,
+                        gradientsBase,
+                        g,
+                        momentumBase,
+                        momentum.at(layer, from),
+                        length,
+                        a,
+                        b,
+                        m,
+                        p,
+                        v);
             }
         }
     }

@@ -19,6 +19,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -29,6 +33,8 @@ import org.junit.jupiter.api.io.TempDir;
 class KernelJvmTest {
 
     private static final String WITH_MODULE = "--add-modules=jdk.incubator.vector";
+    private static final String NATIVE = "--enable-native-access=ALL-UNNAMED";
+    private static final String DENIED = "--illegal-native-access=deny";
 
     private static int same;
     private static int refused;
@@ -63,7 +69,7 @@ class KernelJvmTest {
 
     @Test
     void withTheModuleAndNoStepAfterTheTrial() throws Exception {
-        Run run = run(List.of("to the end"), WITH_MODULE, "-Dlars4j.kernels=auto");
+        Run run = run(List.of(ShortRun.TO_THE_END), WITH_MODULE, "-Dlars4j.kernels=auto");
         assertFalse(run.kernels().contains("still"), run::toString);
         run.same(run.kernels());
         run.logged(run.kernels().endsWith("were not faster") ? 1 : 0);
@@ -77,6 +83,66 @@ class KernelJvmTest {
         Run vector = run(WITH_MODULE, "-Dlars4j.kernels=vector", "-Dlars4j.vectorBits=128");
         vector.same("vector kernels, 128 bits: asked for by -Dlars4j.kernels=vector");
         vector.logged(0);
+    }
+
+    /** The kernels of a kind of memory are tried, and even loaded, only if there are tensors in it. */
+    @Test
+    void kernelsOutsideTheHeapAreTriedOnceTheyAreUsed() throws Exception {
+        Run arrays = run(List.of(ShortRun.TO_THE_END), WITH_MODULE, NATIVE, "-Xlog:class+load:stderr");
+        arrays.same(arrays.kernels());
+        assertEquals(Set.of("ScalarKernels", "VectorKernels"), arrays.loadedKernels());
+        Run outside =
+                run(List.of(ShortRun.TO_THE_END, ShortRun.OUTSIDE), WITH_MODULE, NATIVE, "-Xlog:class+load:stderr");
+        assertEquals(ShortRun.EXPECTED, outside.hash());
+        assertTrue(outside.kernelsOutside().matches(".*(faster|not faster).*"), outside::toString);
+        Set<String> loaded = outside.loadedKernels();
+        assertTrue(loaded.containsAll(Set.of("NativeScalarKernels", "NativeVectorKernels")), () -> "loaded " + loaded);
+        assertFalse(loaded.contains("CopyKernels") || loaded.contains("OffsetVectorKernels"), () -> "loaded " + loaded);
+        same++;
+    }
+
+    @Test
+    void withoutTheModuleAndOutsideTheHeap() throws Exception {
+        Run run = run(List.of(ShortRun.OUTSIDE), NATIVE);
+        assertEquals(ShortRun.EXPECTED, run.hash());
+        assertEquals("outside the heap: " + run.kernels(), run.kernelsOutside());
+        assertTrue(run.kernels().startsWith("scalar kernels: module jdk.incubator.vector is missing;"), run::toString);
+        run.logged(1);
+        same++;
+    }
+
+    /** Steps then copy blocks and use the kernels for arrays. */
+    @Test
+    void outsideTheHeapAndNativeAccessIsDenied() throws Exception {
+        Run run = run(
+                List.of(ShortRun.OUTSIDE),
+                WITH_MODULE,
+                DENIED,
+                "-Dlars4j.kernels=vector",
+                "-Dlars4j.vectorBits=256",
+                "-Xlog:class+load:stderr");
+        run.same("vector kernels, 256 bits: asked for by -Dlars4j.kernels=vector");
+        run.logged(0);
+        run.saysOnceThatBlocksAreCopied();
+        assertTrue(run.loadedKernels().containsAll(Set.of("CopyKernels", "VectorKernels")), run::toString);
+        assertFalse(run.loadedKernels().contains("NativeScalarKernels"), run::toString);
+        assertFalse(run.loadedKernels().contains("NativeVectorKernels"), run::toString);
+
+        Run without = run(List.of(ShortRun.OUTSIDE), DENIED);
+        without.same("scalar kernels: module jdk.incubator.vector is missing;"
+                + " add --add-modules jdk.incubator.vector to the java command");
+        without.logged(1);
+        without.saysOnceThatBlocksAreCopied();
+    }
+
+    /** Neither a log line nor a warning of the JVM. */
+    @Test
+    void arraysNeedNoNativeAccess() throws Exception {
+        for (String access : new String[] {DENIED, "--illegal-native-access=warn"}) {
+            Run run = run(access, "-Dlars4j.kernels=scalar");
+            run.same("scalar kernels: asked for by -Dlars4j.kernels=scalar");
+            assertEquals("", run.err);
+        }
     }
 
     @Test
@@ -113,7 +179,7 @@ class KernelJvmTest {
     }
 
     private void scalarWith(String patch) throws IOException, InterruptedException, URISyntaxException {
-        Run run = run(List.of("to the end"), WITH_MODULE, patch);
+        Run run = run(List.of(ShortRun.TO_THE_END), WITH_MODULE, patch);
         String reason = "the vector kernels do not fit this JDK's jdk.incubator.vector: java.lang.NoSuch";
         assertTrue(run.kernels().startsWith("scalar kernels: " + reason), run::toString);
         run.same(run.kernels());
@@ -191,6 +257,36 @@ class KernelJvmTest {
                     .map(line -> line.substring("kernels ".length()))
                     .findFirst()
                     .orElse("");
+        }
+
+        String hash() {
+            assertEquals(0, status, err);
+            return out.lines().findFirst().orElse("").replace("hash ", "");
+        }
+
+        /** Returns the line about kernels outside the heap. */
+        String kernelsOutside() {
+            return out.lines()
+                    .filter(line -> line.startsWith("outside the heap: "))
+                    .findFirst()
+                    .orElse("");
+        }
+
+        /** Returns the names of the implementations of kernels that were loaded, which -Xlog:class+load writes. */
+        Set<String> loadedKernels() {
+            Matcher loaded = Pattern.compile(
+                            "lars4j\\.internal\\.kernel\\.((Native|Offset)?(Scalar|Vector|Copy)Kernels) source")
+                    .matcher(err);
+            return loaded.results().map(match -> match.group(1)).collect(Collectors.toSet());
+        }
+
+        void saysOnceThatBlocksAreCopied() {
+            assertEquals(
+                    1,
+                    err.lines()
+                            .filter(line -> line.contains("copied block by block"))
+                            .count(),
+                    err);
         }
 
         /** Returns the lines of the library's logger, which the JDK's default handler writes to standard error. */

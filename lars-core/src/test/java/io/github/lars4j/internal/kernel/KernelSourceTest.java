@@ -1,11 +1,15 @@
 package io.github.lars4j.internal.kernel;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import io.github.lars4j.Kernel;
+import java.lang.reflect.Field;
+import java.util.List;
+import java.util.function.Function;
 import org.junit.jupiter.api.Test;
 
 /** The kernels that {@link KernelSource} returns in this JVM; {@link KernelJvmTest} tests other JVMs. */
@@ -18,40 +22,106 @@ class KernelSourceTest {
     @Test
     void whatIsAskedForIsHandedOutAtOnce() {
         KernelSource scalar = open("scalar");
-        assertSame(ScalarKernels.INSTANCE, scalar.kernels());
+        assertSame(ScalarKernels.INSTANCE, scalar.arrays());
         assertEquals("scalar kernels: asked for by -Dlars4j.kernels=scalar", scalar.describe());
+        assertSame(NativeScalarKernels.INSTANCE, scalar.outside());
+        assertEquals(
+                "scalar kernels: asked for by -Dlars4j.kernels=scalar" + System.lineSeparator()
+                        + "outside the heap: scalar kernels: asked for by -Dlars4j.kernels=scalar",
+                scalar.describe());
+        assertSame(OffsetScalarKernels.INSTANCE, scalar.offsets());
+        assertEquals(
+                List.of(
+                        "scalar kernels: asked for by -Dlars4j.kernels=scalar",
+                        "arrays with an index each: scalar kernels: asked for by -Dlars4j.kernels=scalar",
+                        "outside the heap: scalar kernels: asked for by -Dlars4j.kernels=scalar"),
+                scalar.describe().lines().toList());
         KernelSource vector = open("vector");
-        assertSame(VectorKernels.INSTANCE, vector.kernels());
-        assertTrue(
-                vector.describe().matches("vector kernels, (128|256|512) bits: asked for by -Dlars4j.kernels=vector"),
-                vector::describe);
+        assertSame(VectorKernels.INSTANCE, vector.arrays());
+        String asked = "vector kernels, (128|256|512) bits: asked for by -Dlars4j.kernels=vector";
+        assertTrue(vector.describe().matches(asked), vector::describe);
+        assertSame(NativeVectorKernels.INSTANCE, vector.outside());
+        assertTrue(vector.describe().matches(asked + "\\R" + "outside the heap: " + asked), vector::describe);
+        assertSame(OffsetVectorKernels.INSTANCE, vector.offsets());
     }
 
     @Test
     void automaticWaitsOnTheScalarKernelsAndGoesOverWhenTheTrialHasEnded() {
+        goesOver("", KernelKind.ARRAYS, KernelSource::arrays, ScalarKernels.INSTANCE, VectorKernels.INSTANCE);
+    }
+
+    /** Each kind of memory has a trial of its own, which a first step outside the heap starts. */
+    @Test
+    void soDoesAutomaticOutsideTheHeap() {
+        goesOver(
+                "outside the heap: ",
+                KernelKind.OUTSIDE,
+                KernelSource::outside,
+                NativeScalarKernels.INSTANCE,
+                NativeVectorKernels.INSTANCE);
+    }
+
+    @Test
+    void soDoesAutomaticForArraysWithAnIndexEach() {
+        goesOver(
+                "arrays with an index each: ",
+                KernelKind.OFFSETS,
+                KernelSource::offsets,
+                OffsetScalarKernels.INSTANCE,
+                OffsetVectorKernels.INSTANCE);
+    }
+
+    private static <K> void goesOver(
+            String where, KernelKind kind, Function<KernelSource, K> kernels, K scalar, K vector) {
         KernelSource source = open("auto");
+        assertNotNull(kernels.apply(source)); // the first time starts the trial
+        assertEquals(!line(source, where).contains("JVM runs in"), trialStarted(kind));
         long before = System.nanoTime();
-        while (source.describe().equals("scalar kernels: the vector kernels are still being compiled and tried")) {
+        String waiting = where + "scalar kernels: the vector kernels are still being compiled and tried";
+        while (line(source, where).equals(waiting)) {
             if (System.nanoTime() - before > 60e9) {
                 fail("the trial has not ended for a minute");
             }
-            Kernels kernels = source.kernels();
-            if (source.describe().contains("still")) {
-                assertSame(ScalarKernels.INSTANCE, kernels);
+            K now = kernels.apply(source);
+            if (line(source, where).equals(waiting)) {
+                assertSame(scalar, now);
             }
             Thread.onSpinWait();
         }
         // The result depends on the machine.
-        boolean vector = source.kernels() == VectorKernels.INSTANCE;
+        boolean faster = vector.equals(kernels.apply(source));
+        assertSame(faster ? vector : scalar, kernels.apply(source));
+        String line = line(source, where);
         assertTrue(
-                source.describe()
-                        .matches(
-                                vector
-                                        ? "vector kernels, \\d+ bits: tried and seen to be faster than .*"
-                                        : "scalar kernels: the (vector kernels were tried and were not faster|JVM runs in .*)"),
-                source::describe);
+                line.matches(
+                        faster
+                                ? where + "vector kernels, \\d+ bits: tried and seen to be faster than .*"
+                                : where
+                                        + "scalar kernels: the (vector kernels were tried and were not faster|JVM runs in .*)"),
+                line);
         KernelSource next = open("auto");
-        assertEquals(source.describe(), next.describe(), "before a step has asked for kernels");
-        assertSame(source.kernels(), next.kernels(), "the next source has the result at once");
+        assertSame(kernels.apply(source), kernels.apply(next), "the next source has the result at once");
+        assertEquals(line, line(next, where));
+    }
+
+    private static boolean trialStarted(KernelKind kind) {
+        try {
+            Field started =
+                    Class.forName(KernelSource.class.getName() + "$OfKind").getDeclaredField("TRIAL_STARTED");
+            started.setAccessible(true);
+            return ((boolean[]) started.get(null))[kind.ordinal()];
+        } catch (ReflectiveOperationException e) {
+            throw new LinkageError(e.getMessage(), e);
+        }
+    }
+
+    /** Returns the line about one kind of memory. */
+    private static String line(KernelSource source, String where) {
+        return source.describe()
+                .lines()
+                .filter(line ->
+                        where.isEmpty() ? !line.contains("heap: ") && !line.contains("each: ") : line.startsWith(where))
+                .findFirst()
+                .orElseThrow();
     }
 }

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.lars4j.internal.kernel.KernelChoice.Trial;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -171,41 +173,95 @@ class KernelTrialTest {
 
     @Test
     void thisMachineTimesRunsAndRests() {
-        KernelTrial.Here here = new KernelTrial.Here();
-        long before = System.nanoTime();
-        long during = here.nanoTime();
-        assertTrue(during - before >= 0 && System.nanoTime() - during >= 0);
-        for (int kernel = 0; kernel < KERNELS; kernel++) {
+        for (KernelKind kind : KernelKind.values()) {
+            KernelTrial.Here here = kind.scratch();
+            Object momentumOf = switch (here) {
+                case KernelTrial.Arrays arrays -> arrays.momentum;
+                case KernelTrial.Offsets offsets -> offsets.momentum;
+                case KernelTrial.Outside outside -> outside.momentum;
+                default -> throw new AssertionError(here);
+            };
+            long before = System.nanoTime();
+            long during = here.nanoTime();
+            assertTrue(during - before >= 0 && System.nanoTime() - during >= 0);
+            for (int kernel = 0; kernel < KERNELS; kernel++) {
+                for (boolean vector : new boolean[] {false, true}) {
+                    set(momentumOf, new float[Stripes.BLOCK]);
+                    here.sums.weights[0] = 0;
+                    here.sums.gradients[0] = 0;
+                    before = System.nanoTime();
+                    long taken = here.time(vector, kernel);
+                    assertTrue(taken > 0 && taken <= System.nanoTime() - before);
+                    // All weights and gradients are 1, and the updates do not change the weights. A block with a tail
+                    // comes first, then a small layer, whose sums remain and whose momentum is updated a second time.
+                    int small = Stripes.STRIPES;
+                    int tail = Stripes.BLOCK - 6;
+                    assertEquals(kernel == 2 || kernel == 3 ? 0 : small, here.sums.weights[0]);
+                    assertEquals(kernel == 0 ? small : 0, here.sums.gradients[0]);
+                    boolean moves = kernel == 2 || kernel == 4;
+                    float[] momentum = get(momentumOf);
+                    assertEquals(moves ? 1.5f : 0, momentum[small - 1]);
+                    assertEquals(moves ? 1 : 0, momentum[small]);
+                    assertEquals(moves ? 1 : 0, momentum[tail]);
+                    assertEquals(0, momentum[tail + 1]);
+                }
+            }
+            before = System.nanoTime();
+            assertTrue(here.rest(3));
+            assertTrue(System.nanoTime() - before >= 3 * MILLISECOND, "the rest was too short");
+            Thread.currentThread().interrupt();
+            assertFalse(here.rest(1));
+            assertFalse(Thread.interrupted());
+        }
+    }
+
+    /** The update without momentum changes no weight, unless a gradient is NaN. */
+    @Test
+    void theUpdateWithoutMomentumRunsToo() {
+        for (KernelKind kind : KernelKind.values()) {
             for (boolean vector : new boolean[] {false, true}) {
-                Arrays.fill(here.momentum, 0);
-                here.sums.weights[0] = 0;
-                here.sums.gradients[0] = 0;
-                before = System.nanoTime();
-                long taken = here.time(vector, kernel);
-                assertTrue(taken > 0 && taken <= System.nanoTime() - before);
-                // All weights and gradients are 1, and the updates do not change the weights. A block with a tail comes
-                // first, then a small layer, whose sums remain and whose momentum is updated a second time.
-                int small = Stripes.STRIPES;
-                int tail = Stripes.BLOCK - 6;
-                assertEquals(kernel == 2 || kernel == 3 ? 0 : small, here.sums.weights[0]);
-                assertEquals(kernel == 0 ? small : 0, here.sums.gradients[0]);
-                boolean moves = kernel == 2 || kernel == 4;
-                assertEquals(moves ? 1.5f : 0, here.momentum[small - 1]);
-                assertEquals(moves ? 1 : 0, here.momentum[small]);
-                assertEquals(moves ? 1 : 0, here.momentum[tail]);
-                assertEquals(0, here.momentum[tail + 1]);
+                KernelTrial.Here here = kind.scratch();
+                Object weights = switch (here) {
+                    case KernelTrial.Arrays arrays -> arrays.weights;
+                    case KernelTrial.Offsets offsets -> offsets.weights;
+                    case KernelTrial.Outside outside -> outside.weights;
+                    default -> throw new AssertionError(here);
+                };
+                Object gradients = switch (here) {
+                    case KernelTrial.Arrays arrays -> arrays.gradients;
+                    case KernelTrial.Offsets offsets -> offsets.gradients;
+                    case KernelTrial.Outside outside -> outside.gradients;
+                    default -> throw new AssertionError(here);
+                };
+                float[] bad = new float[Stripes.BLOCK];
+                Arrays.fill(bad, Float.NaN);
+                set(gradients, bad);
+                here.time(vector, 3);
+                int changed = 0;
+                for (float weight : get(weights)) {
+                    changed += Float.isNaN(weight) ? 1 : 0;
+                }
+                assertEquals(Stripes.BLOCK - 5, changed, "of " + kind);
             }
         }
-        before = System.nanoTime();
-        assertTrue(here.rest(3));
-        assertTrue(System.nanoTime() - before >= 3 * MILLISECOND, "the rest was too short");
-        Thread.currentThread().interrupt();
-        assertFalse(here.rest(1));
-        assertFalse(Thread.interrupted());
+    }
+
+    private static void set(Object block, float[] values) {
+        if (block instanceof float[] array) {
+            System.arraycopy(values, 0, array, 0, values.length);
+        } else {
+            ((MemorySegment) block).copyFrom(MemorySegment.ofArray(values));
+        }
+    }
+
+    private static float[] get(Object block) {
+        return block instanceof float[] array ? array : ((MemorySegment) block).toArray(ValueLayout.JAVA_FLOAT);
     }
 
     @Test
     void vectorKernelsLinkHere() {
-        assertEquals(null, KernelTrial.linkError());
+        for (KernelKind kind : KernelKind.values()) {
+            assertEquals(null, KernelTrial.linkError(kind));
+        }
     }
 }

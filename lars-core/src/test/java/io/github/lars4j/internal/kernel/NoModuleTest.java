@@ -2,6 +2,7 @@ package io.github.lars4j.internal.kernel;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.github.lars4j.Lars;
@@ -24,13 +25,23 @@ class NoModuleTest {
     @Test
     void stepsOnTheScalarKernelsAndSaysWhy() {
         assertFalse(ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent());
-        assertEquals(ShortRun.EXPECTED, ShortRun.hash());
+        assertEquals(ShortRun.EXPECTED, ShortRun.hash(false));
         try (Lars lars = build()) {
             assertEquals(
                     "scalar kernels: module jdk.incubator.vector is missing;"
                             + " add --add-modules jdk.incubator.vector to the java command",
                     lars.kernels());
         }
+    }
+
+    @Test
+    void stepsOutsideTheHeapOnTheScalarKernels() {
+        assertEquals(ShortRun.EXPECTED, ShortRun.hash(true));
+        KernelSource source = KernelSource.open(KernelWish.ofProperty());
+        assertSame(NativeScalarKernels.INSTANCE, source.outside());
+        String reason = "scalar kernels: module jdk.incubator.vector is missing;"
+                + " add --add-modules jdk.incubator.vector to the java command";
+        assertEquals(reason + System.lineSeparator() + "outside the heap: " + reason, source.describe());
     }
 
     @Test

@@ -3,12 +3,17 @@ package io.github.lars4j.internal.kernel;
 import io.github.lars4j.Lars;
 import io.github.lars4j.Layers;
 import io.github.lars4j.StepReport;
+import io.github.lars4j.Tensors;
 import io.github.lars4j.rule.Dialects;
 import io.github.lars4j.rule.Treatment;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Random;
 
 /**
@@ -22,19 +27,29 @@ final class ShortRun {
 
     private ShortRun() {}
 
+    /** An argument of {@link #main}: waits for the end of the trial. */
+    static final String TO_THE_END = "to the end";
+
+    /** An argument of {@link #main}: weights, gradients and momentum lie outside the heap. */
+    static final String OUTSIDE = "outside";
+
+    private static final int N = 1000 + 17 + 9000;
+
     /**
-     * Prints the hash of a run and the kernels in use. With an argument, waits up to a minute for the end of the trial
-     * and prints the kernels that steps then use.
+     * Prints the hash of a run and the kernels in use. With {@link #TO_THE_END}, waits up to a minute for the end of the
+     * trial and prints the kernels that steps then use.
      */
     public static void main(String[] args) {
-        System.out.println("hash " + hash());
-        float[] weights = new float[1000 + 17 + 9000];
-        float[] gradients = new float[1000 + 17 + 9000];
+        List<String> asked = List.of(args);
+        boolean outside = asked.contains(OUTSIDE);
+        System.out.println("hash " + hash(outside));
+        Tensor weights = new Tensor(outside);
+        Tensor gradients = new Tensor(outside);
         // A second optimizer must not log again.
-        try (Lars lars = build(new float[1000 + 17 + 9000])) {
-            lars.step(weights, gradients);
+        try (Lars lars = build(new Tensor(outside))) {
+            lars.step(weights.tensors, gradients.tensors);
             long start = System.nanoTime();
-            while (args.length > 0
+            while (asked.contains(TO_THE_END)
                     && lars.kernels().contains("being compiled and tried")
                     && System.nanoTime() - start < 60e9) {
                 Thread.onSpinWait();
@@ -43,21 +58,51 @@ final class ShortRun {
         }
     }
 
-    static String hash() {
+    /** An array, and its copy outside the heap, which steps use instead. */
+    private static final class Tensor {
+
+        final float[] array = new float[N];
+        final Tensors tensors;
+        private final MemorySegment segment;
+
+        Tensor(boolean outside) {
+            segment = outside ? Arena.ofAuto().allocate(ValueLayout.JAVA_FLOAT, N) : null;
+            tensors = outside ? Tensors.flat(segment) : Tensors.flat(array);
+        }
+
+        /** Makes the copy equal to the array. */
+        void put() {
+            if (segment != null) {
+                MemorySegment.copy(array, 0, segment, ValueLayout.JAVA_FLOAT, 0, N);
+            }
+        }
+
+        /** Makes the array equal to the copy. */
+        void get() {
+            if (segment != null) {
+                MemorySegment.copy(segment, ValueLayout.JAVA_FLOAT, 0, array, 0, N);
+            }
+        }
+    }
+
+    static String hash(boolean outside) {
         Random random = new Random(3);
-        int n = 1000 + 17 + 9000;
-        float[] weights = new float[n];
-        float[] gradients = new float[n];
-        float[] momentum = new float[n];
-        fill(weights, random);
+        Tensor weights = new Tensor(outside);
+        Tensor gradients = new Tensor(outside);
+        Tensor momentum = new Tensor(outside);
+        fill(weights.array, random);
+        weights.put();
         try (Lars lars = build(momentum)) {
             MessageDigest digest = MessageDigest.getInstance("SHA-256");
             for (int step = 0; step < 5; step++) {
-                fill(gradients, random);
-                StepReport report = lars.step(weights, gradients);
-                ByteBuffer bytes = ByteBuffer.allocate(2 * n * Float.BYTES + 3 * 3 * Double.BYTES);
-                for (int i = 0; i < n; i++) {
-                    bytes.putFloat(weights[i]).putFloat(momentum[i]);
+                fill(gradients.array, random);
+                gradients.put();
+                StepReport report = lars.step(weights.tensors, gradients.tensors);
+                weights.get();
+                momentum.get();
+                ByteBuffer bytes = ByteBuffer.allocate(2 * N * Float.BYTES + 3 * 3 * Double.BYTES);
+                for (int i = 0; i < N; i++) {
+                    bytes.putFloat(weights.array[i]).putFloat(momentum.array[i]);
                 }
                 for (int layer = 0; layer < 3; layer++) {
                     bytes.putDouble(report.weightNorm(layer));
@@ -72,7 +117,7 @@ final class ShortRun {
         }
     }
 
-    private static Lars build(float[] momentum) {
+    private static Lars build(Tensor momentum) {
         Layers layers = Layers.builder()
                 .add("a", 1000)
                 .add("b", 17, Treatment.PLAIN)
@@ -84,7 +129,7 @@ final class ShortRun {
                 .weightDecay(0.01)
                 .momentum(0.9)
                 .nesterov(true)
-                .momentumBuffer(momentum)
+                .momentumBuffer(momentum.tensors)
                 .build();
     }
 

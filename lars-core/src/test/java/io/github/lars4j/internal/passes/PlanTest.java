@@ -1,6 +1,10 @@
 package io.github.lars4j.internal.passes;
 
+import static io.github.lars4j.internal.passes.Plan.Rounds.EACH_LAYER;
+import static io.github.lars4j.internal.passes.Plan.Rounds.IN_CACHE;
+import static io.github.lars4j.internal.passes.Plan.Rounds.ONE;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.lars4j.internal.kernel.Stripes;
@@ -18,19 +22,8 @@ class PlanTest {
     /** The maximum number of elements in a round with one thread. */
     private static final int ROUND = 131_072;
 
-    /** Returns a plan of consecutive layers, with a gap of 3 elements before each. */
-    private static Plan plan(boolean allSumsFirst, int threads, int... lengths) {
-        return Plan.of(offsets(lengths), lengths, allSumsFirst, threads, Plan.Grain.USUAL);
-    }
-
-    private static int[] offsets(int... lengths) {
-        int[] offsets = new int[lengths.length];
-        int next = 0;
-        for (int i = 0; i < lengths.length; i++) {
-            offsets[i] = next + 3;
-            next = offsets[i] + lengths[i];
-        }
-        return offsets;
+    private static Plan plan(Plan.Rounds rounds, int threads, long... lengths) {
+        return Plan.of(lengths, rounds, threads, Plan.Grain.USUAL);
     }
 
     /** Returns the first layer of every round, followed by the number of layers. */
@@ -42,14 +35,14 @@ class PlanTest {
         return first;
     }
 
-    private static int length(Plan plan, int block) {
+    private static long length(Plan plan, int block) {
         int layer = plan.layer(block);
         return plan.to(layer, block) - plan.from(layer, block);
     }
 
     @Test
     void layersAreCutIntoBlocks() {
-        Plan plan = plan(true, 1, 1, BLOCK, 0, BLOCK + 1, 3 * BLOCK - 1);
+        Plan plan = plan(ONE, 1, 1, BLOCK, 0, BLOCK + 1, 3 * BLOCK - 1);
         assertEquals(7, plan.blocks());
         assertEquals(5, plan.layers());
         List<String> blocks = new ArrayList<>();
@@ -57,8 +50,7 @@ class PlanTest {
             blocks.add(plan.layer(b) + " " + plan.from(plan.layer(b), b) + " " + length(plan, b));
         }
         assertEquals(
-                List.of("0 3 1", "1 7 4096", "3 4109 4096", "3 8205 1", "4 8209 4096", "4 12305 4096", "4 16401 4095"),
-                blocks);
+                List.of("0 0 1", "1 0 4096", "3 0 4096", "3 4096 1", "4 0 4096", "4 4096 4096", "4 8192 4095"), blocks);
         List<Integer> firstBlocks = new ArrayList<>();
         for (int i = 0; i <= plan.layers(); i++) {
             firstBlocks.add(plan.firstBlock(i));
@@ -69,51 +61,51 @@ class PlanTest {
     @Test
     void allSumsFirstIsOneRound() {
         for (int threads : new int[] {1, 2, 8}) {
-            assertEquals(List.of(0, 4), rounds(plan(true, threads, 10, 10 * ROUND, 0, ROUND)));
+            assertEquals(List.of(0, 4), rounds(plan(ONE, threads, 10, 10 * ROUND, 0, ROUND)));
         }
     }
 
     @Test
     void groupsHoldWhatStaysInCache() {
-        assertEquals(List.of(0, 2, 3), rounds(plan(false, 1, ROUND / 2, ROUND / 2, 1)));
-        assertEquals(List.of(0, 1, 3), rounds(plan(false, 1, ROUND / 2, ROUND / 2 + 1, 1)));
+        assertEquals(List.of(0, 2, 3), rounds(plan(IN_CACHE, 1, ROUND / 2, ROUND / 2, 1)));
+        assertEquals(List.of(0, 1, 3), rounds(plan(IN_CACHE, 1, ROUND / 2, ROUND / 2 + 1, 1)));
         assertEquals(
-                List.of(0, 3), rounds(plan(false, 2, ROUND / 2, ROUND / 2 + 1, 1)), "twice as much for two threads");
+                List.of(0, 3), rounds(plan(IN_CACHE, 2, ROUND / 2, ROUND / 2 + 1, 1)), "twice as much for two threads");
         assertEquals(
                 List.of(0, 1, 2, 3),
-                rounds(plan(false, 1, 1, ROUND + 1, 1)),
+                rounds(plan(IN_CACHE, 1, 1, ROUND + 1, 1)),
                 "a layer that is larger is a round by itself");
-        assertEquals(List.of(0, 1), rounds(plan(false, 1, 100 * ROUND)));
-        assertEquals(List.of(0, 1, 3), rounds(plan(false, 1, 2 * ROUND, 0, 5)));
+        assertEquals(List.of(0, 1), rounds(plan(IN_CACHE, 1, 100 * ROUND)));
+        assertEquals(List.of(0, 1, 3), rounds(plan(IN_CACHE, 1, 2 * ROUND, 0, 5)));
     }
 
     @Test
     void emptyLayersHaveNoBlocks() {
-        Plan plan = plan(false, 3, 0, 0);
+        Plan plan = plan(IN_CACHE, 3, 0, 0);
         assertEquals(0, plan.blocks());
         assertEquals(List.of(0, 2), rounds(plan));
-        checkShares(plan, new int[] {0, 0});
-        checkShares(plan(false, 2, 0, 5, 0), new int[] {0, 5, 0});
+        checkShares(plan, new long[] {0, 0});
+        checkShares(plan(IN_CACHE, 2, 0, 5, 0), new long[] {0, 5, 0});
     }
 
     @Test
     void sharesAreAboutEqual() {
-        assertEquals(List.of(16, 16), shares(plan(true, 2, 32 * BLOCK)));
-        assertEquals(List.of(5, 6, 5), shares(plan(true, 3, 16 * BLOCK)));
-        assertEquals(List.of(2, 3), shares(plan(true, 2, 5 * BLOCK)), "the middle block belongs to the second thread");
-        assertEquals(List.of(2, 2, 0, 0), shares(plan(true, 4, 4 * BLOCK)), "two blocks are worth waking a thread");
-        assertEquals(List.of(3, 0), shares(plan(true, 2, 3 * BLOCK)), "fewer are not");
-        assertEquals(List.of(1, 0, 0, 0, 0), shares(plan(true, 5, 7)));
-        int[] lengths = new int[32];
+        assertEquals(List.of(16, 16), shares(plan(ONE, 2, 32 * BLOCK)));
+        assertEquals(List.of(5, 6, 5), shares(plan(ONE, 3, 16 * BLOCK)));
+        assertEquals(List.of(2, 3), shares(plan(ONE, 2, 5 * BLOCK)), "the middle block belongs to the second thread");
+        assertEquals(List.of(2, 2, 0, 0), shares(plan(ONE, 4, 4 * BLOCK)), "two blocks are worth waking a thread");
+        assertEquals(List.of(3, 0), shares(plan(ONE, 2, 3 * BLOCK)), "fewer are not");
+        assertEquals(List.of(1, 0, 0, 0, 0), shares(plan(ONE, 5, 7)));
+        long[] lengths = new long[32];
         Arrays.fill(lengths, BLOCK + 1);
         lengths[31] = 16 * BLOCK;
-        assertEquals(List.of(46, 32), shares(plan(true, 2, lengths)), "shares are balanced by elements, not by blocks");
+        assertEquals(List.of(46, 32), shares(plan(ONE, 2, lengths)), "shares are balanced by elements, not by blocks");
     }
 
     @Test
     void aFineGrainGivesSmallLayoutsManyGroupsAndShares() {
-        int[] lengths = {700, 1300, 3 * BLOCK, 5};
-        Plan plan = Plan.of(offsets(lengths), lengths, false, 2, new Plan.Grain(1000, 1));
+        long[] lengths = {700, 1300, 3 * BLOCK, 5};
+        Plan plan = Plan.of(lengths, IN_CACHE, 2, new Plan.Grain(1000, 1));
         assertEquals(List.of(0, 2, 3, 4), rounds(plan));
         assertEquals(List.of(1, 1), shares(plan));
     }
@@ -130,35 +122,38 @@ class PlanTest {
     void everyBlockIsInOneShareOfRandomLayouts() {
         Random random = new Random(1);
         for (int i = 0; i < 2000; i++) {
-            int[] lengths = random.ints(1 + random.nextInt(40), 0, 1 << random.nextInt(1, 20))
+            long[] lengths = random.longs(1 + random.nextInt(40), 0, 1 << random.nextInt(1, 20))
                     .toArray();
             int threads = 1 + random.nextInt(12);
-            Plan plan = plan(random.nextBoolean(), threads, lengths);
+            Plan plan = plan(any(random), threads, lengths);
             assertEquals(threads, plan.threads());
-            checkBlocks(plan, offsets(lengths), lengths);
+            checkBlocks(plan, lengths);
             checkShares(plan, lengths);
             checkPlaces(plan);
             checkFolds(plan, random);
-            Plan fine = Plan.of(offsets(lengths), lengths, random.nextBoolean(), threads, new Plan.Grain(BLOCK, 1));
+            Plan fine = Plan.of(lengths, any(random), threads, new Plan.Grain(BLOCK, 1));
             checkPlaces(fine);
             checkFolds(fine, random);
         }
     }
 
+    private static Plan.Rounds any(Random random) {
+        return Plan.Rounds.values()[random.nextInt(Plan.Rounds.values().length)];
+    }
+
     /** Blocks are in layer order and cover each layer; only a layer's last block may be short. */
-    private static void checkBlocks(Plan plan, int[] offsets, int[] lengths) {
+    private static void checkBlocks(Plan plan, long[] lengths) {
         assertEquals(0, plan.firstBlock(0));
         for (int layer = 0; layer < lengths.length; layer++) {
-            int next = offsets[layer];
+            long next = 0;
             for (int b = plan.firstBlock(layer); b < plan.firstBlock(layer + 1); b++) {
-                int rest = offsets[layer] + lengths[layer] - next;
                 assertEquals(layer, plan.layer(b));
                 assertEquals(next, plan.from(layer, b));
-                assertEquals(Math.min(BLOCK, rest), length(plan, b));
+                assertEquals(Math.min(BLOCK, lengths[layer] - next), length(plan, b));
                 assertTrue(length(plan, b) > 0);
                 next += length(plan, b);
             }
-            assertEquals(offsets[layer] + lengths[layer], next);
+            assertEquals(lengths[layer], next);
         }
         assertEquals(plan.blocks(), plan.firstBlock(lengths.length));
     }
@@ -205,15 +200,15 @@ class PlanTest {
 
     @Test
     void workingSpaceOfThreadsIsApart() {
-        double[][] scratch = plan(true, 3, 10 * BLOCK).scratch();
+        double[][] scratch = plan(ONE, 3, 10 * BLOCK).scratch();
         assertEquals(3, scratch.length);
         for (double[] own : scratch) {
-            assertEquals(Stripes.SCRATCH + 16, own.length, "the scratch of the kernels, and 128 unused bytes");
+            assertEquals(Stripes.SCRATCH + 16, own.length, "128 unused bytes");
         }
     }
 
     /** Rounds are consecutive, and the shares of a round are consecutive from its first block to its last. */
-    private static void checkShares(Plan plan, int[] lengths) {
+    private static void checkShares(Plan plan, long[] lengths) {
         assertEquals(0, plan.firstLayerOfRound(0));
         assertEquals(lengths.length, plan.firstLayerOfRound(plan.rounds()));
         for (int g = 0; g < plan.rounds(); g++) {
@@ -235,16 +230,94 @@ class PlanTest {
                 3 layers, 69 blocks of up to 4096 elements, 2 rounds, 2 threads
                 round 0: layers 0 to 1, blocks by thread [0, 33) [33, 65)
                 round 1: layers 2 to 2, blocks by thread [65, 67) [67, 69)
-                """, plan(false, 2, 10, 2 * ROUND - 10, 4 * BLOCK).toString().replace(System.lineSeparator(), "\n"));
+                """, plan(IN_CACHE, 2, 10, 2 * ROUND - 10, 4 * BLOCK).toString().replace(System.lineSeparator(), "\n"));
     }
 
     @Test
-    void noIndexOverflowsWhereTheLargestLayoutEnds() {
-        int end = Integer.MAX_VALUE - BLOCK;
-        Plan plan = Plan.of(new int[] {end - BLOCK - 1}, new int[] {BLOCK + 1}, true, 1, Plan.Grain.USUAL);
-        assertEquals(end - 1, plan.from(0, 1));
-        assertEquals(end - 1, plan.to(0, 0));
-        assertEquals(end, plan.to(0, 1));
-        assertTrue(plan.from(0, 1) + BLOCK > end, "the index after the loop of a pass");
+    void eachLayerIsARound() {
+        Plan plan = plan(EACH_LAYER, 2, 0, 5, 0, 0, 4 * BLOCK, 1, 0);
+        assertEquals(List.of(0, 1, 2, 3, 4, 5, 6, 7), rounds(plan));
+        checkShares(plan, new long[7]);
+        List<String> shares = new ArrayList<>();
+        for (int g = 0; g < plan.rounds(); g++) {
+            for (int t = 0; t < 2; t++) {
+                shares.add(plan.shareFrom(g, t) + "-" + plan.shareTo(g, t));
+            }
+        }
+        assertEquals(
+                List.of(
+                        "0-0", "0-0", "0-1", "1-1", "1-1", "1-1", "1-1", "1-1", "1-3", "3-5", "5-6", "6-6", "6-6",
+                        "6-6"),
+                shares,
+                "an empty layer has a round in which nobody has a share");
+    }
+
+    /** More elements than an int can count, in one layer and in many. */
+    @Test
+    void indicesInALayerAreLongs() {
+        long length = (1L << 33) + BLOCK + 1;
+        for (Plan.Rounds which : Plan.Rounds.values()) {
+            Plan plan = plan(which, 3, 7, length, length - 1, 9);
+            int blocks = (1 << 21) + 2;
+            assertEquals(1 + blocks + (blocks - 1) + 1, plan.blocks());
+            assertEquals(List.of(0, 1, 1 + blocks, 2 * blocks), firstBlocks(plan));
+            assertEquals(2 * blocks + 1, plan.firstBlock(4));
+            int last = blocks; // of the first large layer
+            assertEquals(1, plan.layer(last));
+            assertEquals(length - 1, plan.from(1, last));
+            assertEquals(length, plan.to(1, last));
+            assertEquals(length - 1, plan.to(1, last - 1));
+            assertEquals(length - 1 - BLOCK, plan.from(1, last - 1));
+            assertEquals(length - 1, plan.to(2, 2 * blocks - 1), "the other layer ends with a whole block");
+            assertEquals(length - 1 - BLOCK, plan.from(2, 2 * blocks - 1));
+            assertEquals(plan.blocks() + (which == ONE ? 2 : 4) * 16, plan.places());
+        }
+        assertEquals(List.of(0, 4), rounds(plan(ONE, 3, 7, length, length - 1, 9)));
+        assertEquals(List.of(0, 1, 2, 3, 4), rounds(plan(EACH_LAYER, 3, 7, length, length - 1, 9)));
+        assertEquals(List.of(0, 1, 2, 3), rounds(plan(IN_CACHE, 3, 7, length, length - 1)));
+    }
+
+    private static List<Integer> firstBlocks(Plan plan) {
+        List<Integer> first = new ArrayList<>();
+        for (int i = 0; i < plan.layers(); i++) {
+            first.add(plan.firstBlock(i));
+        }
+        return first;
+    }
+
+    /** The elements that a share has done, times the number of threads, exceed an int by far. */
+    @Test
+    void sharesOfManyElementsAreAboutEqual() {
+        long length = 3L << 31;
+        int blocks = (int) (length / BLOCK);
+        assertEquals(List.of(blocks), shares(plan(ONE, 1, length)));
+        assertEquals(List.of(blocks / 3, blocks / 3, blocks / 3), shares(plan(ONE, 3, length)));
+        List<Integer> shares = shares(plan(EACH_LAYER, 64, length));
+        for (int share : shares) {
+            assertEquals(blocks / 64, share);
+        }
+        assertEquals(List.of(blocks / 2, blocks / 2), shares(plan(ONE, 2, length / 2, 0, length / 2)));
+    }
+
+    /** Many layers of less than 2^31 elements each also have more together; a round in cache counts them as longs. */
+    @Test
+    void roundsOfManyElementsAreCountedAsLongs() {
+        long layer = (1L << 30) + 1;
+        assertEquals(List.of(0, 5), rounds(plan(ONE, 2, layer, layer, layer, layer, layer)));
+        Plan coarse = Plan.of(
+                new long[] {layer, layer, layer, layer, layer}, IN_CACHE, 3, new Plan.Grain(Integer.MAX_VALUE, 1));
+        assertEquals(List.of(0, 5), rounds(coarse), "3 times 2^31 - 1 elements are more than 5 layers");
+        Plan finer = Plan.of(
+                new long[] {layer, layer, layer, layer, layer}, IN_CACHE, 2, new Plan.Grain(Integer.MAX_VALUE, 1));
+        assertEquals(List.of(0, 3, 5), rounds(finer), "twice 2^31 - 1 elements are 3 layers");
+    }
+
+    /** Plans more blocks than ints can number: they are counted before anything is allocated for them. */
+    @Test
+    void mostElementsIsTheLimit() {
+        assertEquals(1L << 42, Plan.MOST_ELEMENTS);
+        assertThrows(ArithmeticException.class, () -> plan(ONE, 1, Plan.MOST_ELEMENTS, Plan.MOST_ELEMENTS));
+        assertThrows(ArithmeticException.class, () -> plan(ONE, 1, 2 * Plan.MOST_ELEMENTS));
+        assertThrows(ArithmeticException.class, () -> plan(ONE, 1, Long.MAX_VALUE));
     }
 }

@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.lars4j.internal.kernel.RandomFloats;
-import io.github.lars4j.internal.kernel.ScalarKernels;
+import io.github.lars4j.internal.memory.Operand;
 import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Tag;
@@ -27,12 +27,19 @@ class SumAccuracyTest {
 
     /** Returns the sums of pass 1 for one layer, which is the first {@code length} elements of two arrays. */
     private static Sums measure(float[] weights, float[] gradients, int length) {
-        Plan plan = Plan.of(new int[1], new int[] {length}, true, 1, Plan.Grain.USUAL);
+        Plan plan = Plan.of(new long[] {length}, Plan.Rounds.ONE, 1, Plan.Grain.USUAL);
         try (Crew crew = new Crew(1)) {
             MeasurePass pass = new MeasurePass(plan);
-            pass.run(crew, ScalarKernels.INSTANCE, weights, gradients, new byte[] {MeasurePass.BOTH}, 0);
+            byte[] reads = {MeasurePass.BOTH};
+            Operand w = operand(weights);
+            Operand g = operand(gradients);
+            pass.run(crew, ScalarBlocks.of(1, w, g), w, g, reads, 0);
             return new Sums(pass.weights(0), pass.gradients(0), pass.products(0));
         }
+    }
+
+    private static Operand operand(float[] array) {
+        return Operand.flat(array, new long[1]);
     }
 
     private void check(float[] weights, float[] gradients, int length) {

@@ -3,7 +3,7 @@ package io.github.lars4j.internal.passes;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import io.github.lars4j.internal.kernel.ScalarKernels;
+import io.github.lars4j.internal.memory.Operand;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
@@ -16,18 +16,18 @@ class WakingTest {
     /**
      * Three layers: two threads share the first, the third has the second and a block of the last, the fourth the rest.
      */
-    private static final int[] LENGTHS = {4 * BLOCK, BLOCK, 3 * BLOCK};
+    private static final long[] LENGTHS = {4 * BLOCK, BLOCK, 3 * BLOCK};
+
+    private static final long[] OFFSETS = {0, 4 * BLOCK, 5 * BLOCK};
 
     private final Plan plan = plan(LENGTHS);
     private final float[] weights = new float[8 * BLOCK];
     private final float[] gradients = new float[8 * BLOCK];
+    private final Operand placeOfWeights = Operand.flat(weights, OFFSETS);
+    private final Operand placeOfGradients = Operand.flat(gradients, OFFSETS);
 
-    private static Plan plan(int... lengths) {
-        int[] offsets = new int[lengths.length];
-        for (int i = 1; i < lengths.length; i++) {
-            offsets[i] = offsets[i - 1] + lengths[i - 1];
-        }
-        return Plan.of(offsets, lengths, true, THREADS, Plan.Grain.USUAL);
+    private static Plan plan(long... lengths) {
+        return Plan.of(lengths, Plan.Rounds.ONE, THREADS, Plan.Grain.USUAL);
     }
 
     private int layer(int element) {
@@ -55,7 +55,13 @@ class WakingTest {
                         CrewTest.woken(
                                 crew,
                                 THREADS,
-                                () -> pass.run(crew, ScalarKernels.INSTANCE, weights, gradients, read, 0)));
+                                () -> pass.run(
+                                        crew,
+                                        ScalarBlocks.of(THREADS, placeOfWeights, placeOfGradients),
+                                        placeOfWeights,
+                                        placeOfGradients,
+                                        read,
+                                        0)));
                 for (int layer = 0; layer < 3; layer++) {
                     if ((read[layer] & MeasurePass.WEIGHTS) != 0) {
                         assertEquals(4.0 * LENGTHS[layer], pass.weights(layer));
@@ -94,9 +100,9 @@ class WakingTest {
                                 THREADS,
                                 () -> pass.run(
                                         crew,
-                                        ScalarKernels.INSTANCE,
-                                        weights,
-                                        gradients,
+                                        ScalarBlocks.of(THREADS, placeOfWeights, placeOfGradients),
+                                        placeOfWeights,
+                                        placeOfGradients,
                                         null,
                                         update,
                                         new boolean[3],
@@ -108,7 +114,7 @@ class WakingTest {
                 assertArrayEquals(expected, weights);
                 for (int layer = 0; layer < 3; layer++) {
                     if (update[layer]) {
-                        double weight = expected[plan.from(layer, plan.firstBlock(layer))];
+                        double weight = expected[(int) OFFSETS[layer]];
                         assertEquals(weight * weight * LENGTHS[layer], pass.squares(layer));
                     }
                 }
@@ -122,14 +128,20 @@ class WakingTest {
         try (Crew crew = new Crew(THREADS)) {
             String[] woken = {"---", "1--", "12-", "123"};
             for (int shares = 1; shares <= 4; shares++) {
-                MeasurePass pass = new MeasurePass(plan(2 * BLOCK * shares));
+                MeasurePass pass = new MeasurePass(plan(2L * BLOCK * shares));
                 assertEquals(
                         woken[shares - 1],
                         CrewTest.woken(
                                 crew,
                                 THREADS,
-                                () -> pass.run(crew, ScalarKernels.INSTANCE, weights, gradients, all, 0)));
-                UpdatePass update = new UpdatePass(plan(2 * BLOCK * shares), new Coefficients(1));
+                                () -> pass.run(
+                                        crew,
+                                        ScalarBlocks.of(THREADS, placeOfWeights, placeOfGradients),
+                                        placeOfWeights,
+                                        placeOfGradients,
+                                        all,
+                                        0)));
+                UpdatePass update = new UpdatePass(plan(2L * BLOCK * shares), new Coefficients(1));
                 assertEquals(
                         woken[shares - 1],
                         CrewTest.woken(
@@ -137,9 +149,9 @@ class WakingTest {
                                 THREADS,
                                 () -> update.run(
                                         crew,
-                                        ScalarKernels.INSTANCE,
-                                        weights,
-                                        gradients,
+                                        ScalarBlocks.of(THREADS, placeOfWeights, placeOfGradients),
+                                        placeOfWeights,
+                                        placeOfGradients,
                                         null,
                                         new boolean[] {true},
                                         new boolean[1],

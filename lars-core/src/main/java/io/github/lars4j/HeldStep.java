@@ -1,0 +1,104 @@
+package io.github.lars4j;
+
+import io.github.lars4j.internal.memory.HoldOpen;
+import io.github.lars4j.internal.memory.Operand;
+
+/**
+ * Runs a {@link Step} while the memory of its tensors is held open, so that no arena is closed meanwhile. Tensors on the
+ * heap need none of that. Callers must check the arguments and must not call it concurrently.
+ */
+final class HeldStep implements Runnable {
+
+    private final HoldOpen holdOpen = new HoldOpen();
+
+    // The arguments and the result of the call in progress: a lambda that captures them would allocate memory.
+    private Step step;
+    private Tensors params;
+    private Gradients gradients;
+    private double loss;
+    private double rate;
+    private LayerSums given;
+    private Task task;
+    private int layer;
+    private Operand gradient;
+    private boolean entered;
+    private LayerSums sums;
+    private StepReport report;
+    private Outcome outcome;
+
+    private enum Task {
+        MEASURE,
+        TAKE,
+        LAYER
+    }
+
+    /** Runs {@link Step#measure}. */
+    LayerSums measure(Step step, Momentum momentum, Tensors params, Gradients gradients) {
+        this.task = Task.MEASURE;
+        run(step, momentum, params, gradients, gradients.tensors().operand(step.layers()));
+        return sums;
+    }
+
+    /** Runs {@link Step#take}. */
+    StepReport take(
+            Step step,
+            Momentum momentum,
+            Tensors params,
+            Gradients gradients,
+            double loss,
+            double rate,
+            LayerSums given) {
+        this.task = Task.TAKE;
+        this.loss = loss;
+        this.rate = rate;
+        this.given = given;
+        run(step, momentum, params, gradients, gradients.tensors().operand(step.layers()));
+        return report;
+    }
+
+    /** Runs {@link Step#takeLayer}. */
+    Outcome takeLayer(Step step, Momentum momentum, Tensors params, int layer, Object gradient) {
+        this.task = Task.LAYER;
+        this.layer = layer;
+        this.gradient = step.placeOf(layer, gradient);
+        run(step, momentum, params, null, this.gradient);
+        return outcome;
+    }
+
+    private void run(Step step, Momentum momentum, Tensors params, Gradients gradients, Operand place) {
+        this.step = step;
+        this.params = params;
+        this.gradients = gradients;
+        entered = false;
+        try {
+            Layers layers = step.layers();
+            holdOpen.add(params.operand(layers).ofEachArena());
+            holdOpen.add(place.ofEachArena());
+            if (momentum != null) {
+                holdOpen.add(momentum.tensors.operand(layers).ofEachArena());
+            }
+            holdOpen.run(this);
+        } finally {
+            this.step = null;
+            this.params = null;
+            this.gradients = null;
+            this.gradient = null;
+            this.given = null;
+        }
+    }
+
+    @Override
+    public void run() {
+        entered = true;
+        switch (task) {
+            case MEASURE -> sums = step.measure(params, gradients);
+            case TAKE -> report = step.take(params, gradients, loss, rate, given);
+            case LAYER -> outcome = step.takeLayer(layer, gradient);
+        }
+    }
+
+    /** Returns whether the last call has reached the step; if it has not, nothing has changed. */
+    boolean entered() {
+        return entered;
+    }
+}

@@ -1,0 +1,453 @@
+package io.github.lars4j;
+
+import io.github.lars4j.internal.memory.Operand;
+import java.lang.foreign.MemorySegment;
+import java.lang.ref.WeakReference;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.IdentityHashMap;
+import java.util.Objects;
+import java.util.stream.IntStream;
+
+/**
+ * Where the weights, the gradients or the momentum of all layers lie: in one array or one array a layer, on the heap or
+ * outside it. The elements are float32 in the machine's own byte order.
+ *
+ * <pre>{@code
+ * Tensors weights = Tensors.byLayer(fc1Weight, fc1Bias, fc2Weight, fc2Bias); // in the order of the layers
+ * Tensors gradients = Tensors.flat(segment);
+ * lars.step(weights, gradients);
+ * }</pre>
+ *
+ * <p>Nothing is copied. Create tensors once and use them in every step; a step then allocates no memory. A flat {@code
+ * float[]} needs no {@code Tensors}: {@link Lars} takes it as it is.
+ *
+ * <p>Weights, gradients and momentum may lie in different kinds of memory, with the same bits as the result. A step is
+ * fast if all of them lie in arrays or all outside the heap; otherwise it copies every block of 4096 elements to arrays and
+ * back. See {@link Lars.Builder#nativeMomentum}.
+ *
+ * <p><b>Memory outside the heap.</b> A step reaches it by address, which needs {@code --enable-native-access}. Without
+ * it, the JVM prints a warning or, if it denies access, steps copy blocks as above, and a log line says so once. During a
+ * step, the arenas of all segments are held open: a {@code close} by another thread is refused. (If native access is
+ * denied, nothing is held open: closing an arena then breaks the step off.) Saving and restoring do not hold them open:
+ * they fail if an arena is closed meanwhile. Tensors keep the memory of an {@linkplain java.lang.foreign.Arena#ofAuto
+ * automatic arena} alive. A segment on the heap is refused; pass its array instead.
+ *
+ * <p>Tensors are immutable and safe for use by several threads; the memory that they describe is not.
+ */
+public final class Tensors {
+
+    /** A thread that never runs; only confined segments are not accessible by it. */
+    private static final Thread NOBODY = Thread.ofPlatform()
+            .name("nobody")
+            .inheritInheritableThreadLocals(false) // nor the class loader of the thread that comes here first
+            .unstarted(() -> {});
+
+    /** An array or a segment: the only one, or that of each layer. */
+    private final Object[] parts;
+
+    private final boolean byLayer;
+
+    /** The place of the layers for which this was last used; {@code null} before that. */
+    private volatile Placed placed;
+
+    /** The last tensors that were seen to lie apart from these: those of weights and of momentum, as the case may be. */
+    private volatile Apart apart;
+
+    private volatile Apart apartBefore;
+
+    private Tensors(Object[] parts, boolean byLayer) {
+        this.parts = parts;
+        this.byLayer = byLayer;
+    }
+
+    /**
+     * Returns tensors in one array, each layer at its {@linkplain Layer#offset offset}.
+     *
+     * @param array at least {@link Layers#end} elements, which every call checks; not copied
+     */
+    public static Tensors flat(float[] array) {
+        return new Tensors(new Object[] {Objects.requireNonNull(array, "array")}, false);
+    }
+
+    /**
+     * Returns tensors with an array for each layer. The offsets of the layers have no meaning then.
+     *
+     * @param arrays the array of each layer, in the order of the layers; its length is that of the layer, which every
+     *     call checks. The list is copied, the arrays are not
+     * @throws NullPointerException if {@code arrays} or an array is {@code null}
+     * @throws IllegalArgumentException if one array with elements is given twice
+     */
+    public static Tensors byLayer(float[]... arrays) {
+        float[][] parts = copyOf("arrays", arrays);
+        IdentityHashMap<Object, Integer> first = new IdentityHashMap<>();
+        for (int i = 0; i < parts.length; i++) {
+            Integer before = parts[i].length == 0 ? null : first.putIfAbsent(parts[i], i);
+            if (before != null) {
+                throw new IllegalArgumentException(
+                        "arrays[" + i + "] is the same array as arrays[" + before + "]; each layer must have its own");
+            }
+        }
+        return new Tensors(parts, true);
+    }
+
+    /**
+     * Returns tensors in one segment outside the heap, each layer at its {@linkplain Layer#offset offset}, which counts
+     * elements.
+     *
+     * @param segment at least 4 times {@link Layers#end} bytes, which every call checks
+     * @throws NullPointerException if {@code segment} is {@code null}
+     * @throws IllegalArgumentException if {@code segment} is on the heap or not aligned to 4 bytes
+     */
+    public static Tensors flat(MemorySegment segment) {
+        Objects.requireNonNull(segment, "segment");
+        requireNative("segment", segment);
+        return new Tensors(new Object[] {segment}, false);
+    }
+
+    /**
+     * Returns tensors with a segment outside the heap for each layer. The offsets of the layers have no meaning then. The
+     * segments may belong to different arenas.
+     *
+     * @param segments the segment of each layer, in the order of the layers; its size is 4 bytes times the length of the
+     *     layer, which every call checks. The list is copied
+     * @throws NullPointerException if {@code segments} or a segment is {@code null}
+     * @throws IllegalArgumentException if a segment is on the heap or not aligned to 4 bytes, or if two of them overlap
+     */
+    public static Tensors byLayer(MemorySegment... segments) {
+        MemorySegment[] parts = copyOf("segments", segments);
+        for (int i = 0; i < parts.length; i++) {
+            requireNative("segments[" + i + "]", parts[i]);
+        }
+        Integer[] order = Extents.byAddress(parts);
+        for (int i = 1; i < order.length; i++) {
+            MemorySegment before = parts[order[i - 1]];
+            if (before.address() + before.byteSize() > parts[order[i]].address()) {
+                throw new IllegalArgumentException("segments[" + order[i] + "] overlaps segments[" + order[i - 1]
+                        + "]; each layer must have its own memory");
+            }
+        }
+        return new Tensors(parts, true);
+    }
+
+    private static <T> T[] copyOf(String name, T[] parts) {
+        Objects.requireNonNull(parts, name);
+        T[] copy = parts.clone();
+        for (int i = 0; i < copy.length; i++) {
+            Objects.requireNonNull(copy[i], name + "[" + i + "]");
+        }
+        return copy;
+    }
+
+    static void requireNative(String name, MemorySegment segment) {
+        if (!segment.isNative()) {
+            throw new IllegalArgumentException(
+                    name + " is on the heap; pass its array, or use a segment outside the heap");
+        }
+        if (segment.address() % Float.BYTES != 0) {
+            throw new IllegalArgumentException(
+                    name + " is at address " + segment.address() + "; it must be aligned to 4 bytes");
+        }
+    }
+
+    /** Returns whether the elements lie in arrays. */
+    boolean onHeap() {
+        return parts.length == 0 || parts[0] instanceof float[];
+    }
+
+    /** Returns the one array of all layers; {@code null} if they lie elsewhere. */
+    float[] array() {
+        return !byLayer && parts[0] instanceof float[] array ? array : null;
+    }
+
+    /** Replaces the one array of all layers, in tensors that only the optimizer knows. */
+    Tensors setArray(float[] array) {
+        parts[0] = array;
+        if (placed != null) {
+            placed.operand.setArray(array);
+        }
+        return this;
+    }
+
+    /** Returns where each layer lies. The tensors fit the layers; see {@link #require}. */
+    Operand operand(Layers layers) {
+        return placed(layers).operand;
+    }
+
+    private Placed placed(Layers layers) {
+        Placed now = placed;
+        if (now == null || !same(now.layers, layers)) {
+            now = new Placed(layers, this);
+            placed = now;
+        }
+        return now;
+    }
+
+    /** Returns the memory of a layer. The tensors fit the layers; see {@link #require}. */
+    MemorySegment segment(Layers layers, int index) {
+        return onHeap() ? newSegment(layers, index) : placed(layers).segments[index];
+    }
+
+    private MemorySegment newSegment(Layers layers, int index) {
+        Layer layer = layers.get(index);
+        Object part = parts[byLayer ? index : 0];
+        MemorySegment whole = part instanceof float[] array ? MemorySegment.ofArray(array) : (MemorySegment) part;
+        return byLayer ? whole : whole.asSlice(layer.offset() * Float.BYTES, layer.length() * Float.BYTES);
+    }
+
+    /** Sets all elements of a layer to 0. The tensors fit the layers; see {@link #require}. */
+    void clear(Layers layers, int index) {
+        if (!onHeap()) {
+            segment(layers, index).fill((byte) 0);
+        } else if (byLayer) {
+            Arrays.fill((float[]) parts[index], 0);
+        } else {
+            Layer layer = layers.get(index);
+            Arrays.fill((float[]) parts[0], (int) layer.offset(), (int) layer.end(), 0);
+        }
+    }
+
+    /**
+     * Checks that these tensors can be used in a call that begins now.
+     *
+     * @param name the name of these tensors in messages
+     * @param written whether the call writes them
+     * @param threads the number of threads that use them
+     * @throws IllegalArgumentException if they do not fit the layers, cannot be written, or are confined to a thread
+     * @throws IllegalStateException if an arena is closed
+     */
+    void require(String name, Layers layers, boolean written, int threads) {
+        requireSizes(name, layers);
+        if (onHeap()) {
+            return;
+        }
+        for (MemorySegment segment : placed(layers).operand.ofEachArena()) {
+            if (!isUsable(segment, threads)) {
+                requireUsable(name + part(layers, segment), segment, threads);
+            }
+        }
+        if (written) {
+            for (Object part : parts) {
+                if (((MemorySegment) part).isReadOnly()) {
+                    throw new IllegalArgumentException(
+                            name + part(layers, (MemorySegment) part) + " is read-only; it must be writable");
+                }
+            }
+        }
+    }
+
+    private static boolean isUsable(MemorySegment segment, int threads) {
+        return segment.scope().isAlive()
+                && segment.isAccessibleBy(Thread.currentThread())
+                && (threads == 1 || segment.isAccessibleBy(NOBODY));
+    }
+
+    /** Checks that so many threads, with the current one among them, can use a segment. */
+    static void requireUsable(String name, MemorySegment segment, int threads) {
+        if (!segment.scope().isAlive()) {
+            throw new IllegalStateException(name + " lies in an arena that is closed");
+        }
+        if (!segment.isAccessibleBy(Thread.currentThread())) {
+            throw new IllegalArgumentException(name + " lies in an arena that is confined to another thread");
+        }
+        if (threads > 1 && !segment.isAccessibleBy(NOBODY)) {
+            throw new IllegalArgumentException(
+                    name + " lies in an arena that is confined to one thread, and parallelism is " + threads
+                            + "; use a shared or automatic arena");
+        }
+    }
+
+    private void requireSizes(String name, Layers layers) {
+        Placed now = placed;
+        if (now != null && same(now.layers, layers) && array() == null) {
+            return;
+        }
+        if (!byLayer) {
+            if (elements(0) < layers.end()) {
+                throw new IllegalArgumentException(name + " has length " + elements(0) + "; it must be at least "
+                        + layers.end() + ", the end of the layers");
+            }
+            return;
+        }
+        if (parts.length != layers.size()) {
+            throw new IllegalArgumentException(
+                    name + " has " + parts.length + " tensors; it must have " + layers.size() + ", one for each layer");
+        }
+        for (int i = 0; i < parts.length; i++) {
+            Layer layer = layers.get(i);
+            long extra = parts[i] instanceof MemorySegment segment ? segment.byteSize() % Float.BYTES : 0;
+            if (elements(i) != layer.length() || extra != 0) {
+                throw new IllegalArgumentException(name + " has " + elements(i) + " elements"
+                        + (extra == 0 ? "" : " and " + extra + " bytes") + " for layer \"" + layer.name()
+                        + "\"; it must have " + layer.length());
+            }
+        }
+    }
+
+    private long elements(int part) {
+        return parts[part] instanceof float[] array
+                ? array.length
+                : ((MemorySegment) parts[part]).byteSize() / Float.BYTES;
+    }
+
+    /** Names the layer that lies in a segment, for a message; empty if all do. */
+    private String part(Layers layers, MemorySegment segment) {
+        for (int i = 0; byLayer && i < parts.length; i++) {
+            if (same(parts[i], segment)) {
+                return " of layer \"" + layers.get(i).name() + "\"";
+            }
+        }
+        return "";
+    }
+
+    /**
+     * Checks that these tensors share no memory with others. Both fit the layers.
+     *
+     * @throws IllegalArgumentException if they share memory
+     */
+    void requireApart(String name, Tensors other, String otherName, Layers layers) {
+        if (array() != null && other.array() != null) {
+            if (same(array(), other.array())) {
+                throw new IllegalArgumentException(
+                        name + " is the same array as " + otherName + "; they must be different arrays");
+            }
+        } else if (onHeap() == other.onHeap() && !isApart(other, layers)) {
+            for (int i = 0; i < layers.size(); i++) {
+                int shared = other.sharing(layers, onHeap() ? parts[byLayer ? i : 0] : segment(layers, i));
+                if (shared >= 0 && layers.get(i).length() > 0) {
+                    throw new IllegalArgumentException(part(name, layers, i) + " shares memory with "
+                            + other.part(otherName, layers, shared) + "; they must lie apart");
+                }
+            }
+            if (array() == null && other.array() == null) {
+                apartBefore = apart;
+                apart = new Apart(new WeakReference<>(other), layers);
+            }
+        }
+    }
+
+    /** Names the memory of a layer, for a message. */
+    private String part(String name, Layers layers, int layer) {
+        return array() != null
+                ? name
+                : name + " of layer \"" + layers.get(layer).name() + "\"";
+    }
+
+    private boolean isApart(Tensors other, Layers layers) {
+        return (apart != null && apart.is(other, layers)) || (apartBefore != null && apartBefore.is(other, layers));
+    }
+
+    /**
+     * Returns a layer that shares memory with an array or a segment; -1 if there is none. The tensors fit the layers; see
+     * {@link #require}. Allocates no memory, except the first time.
+     */
+    int sharing(Layers layers, Object part) {
+        if (part instanceof MemorySegment segment) {
+            return onHeap() ? -1 : placed(layers).extents().sharing(segment);
+        }
+        if (array() != null) {
+            return same(array(), part) ? 0 : -1;
+        }
+        return onHeap() ? placed(layers).arrays().getOrDefault(part, -1) : -1;
+    }
+
+    @SuppressWarnings("ReferenceEquality")
+    private static boolean same(Object array, Object other) {
+        return array == other;
+    }
+
+    /** Where the layers lie. */
+    private static final class Placed {
+
+        private final Layers layers;
+        private final Tensors tensors;
+        /** The memory of each layer outside the heap; {@code null} on the heap. */
+        private final MemorySegment[] segments;
+
+        private final Operand operand;
+        private volatile Extents extents;
+        private volatile IdentityHashMap<Object, Integer> arrays;
+
+        Placed(Layers layers, Tensors tensors) {
+            this.layers = layers;
+            this.tensors = tensors;
+            if (!tensors.onHeap()) {
+                segments = new MemorySegment[layers.size()];
+                Arrays.setAll(segments, i -> tensors.newSegment(layers, i));
+                operand = Operand.byLayer(segments);
+            } else {
+                segments = null;
+                Object[] parts = tensors.parts;
+                operand = tensors.byLayer
+                        ? Operand.byLayer(Arrays.copyOf(parts, parts.length, float[][].class))
+                        : Operand.flat((float[]) parts[0], layers.offsets());
+            }
+        }
+
+        Extents extents() {
+            if (extents == null) {
+                extents = new Extents(segments);
+            }
+            return extents;
+        }
+
+        /** Returns the layer of each array that has elements. */
+        IdentityHashMap<Object, Integer> arrays() {
+            if (arrays == null) {
+                IdentityHashMap<Object, Integer> index = new IdentityHashMap<>();
+                for (int i = 0; i < layers.size(); i++) {
+                    if (layers.get(i).length() > 0) {
+                        index.put(tensors.parts[i], i);
+                    }
+                }
+                arrays = index;
+            }
+            return arrays;
+        }
+    }
+
+    /** Tensors that share no memory with these, which do not keep them alive. */
+    private record Apart(WeakReference<Tensors> other, Layers layers) {
+        boolean is(Tensors tensors, Layers ofLayers) {
+            return other.refersTo(tensors) && same(layers, ofLayers);
+        }
+    }
+
+    /** The addresses of the layers, in ascending order, to find out what overlaps them. */
+    private static final class Extents {
+
+        private final long[] from;
+        private final long[] to;
+        private final int[] layer;
+
+        Extents(MemorySegment[] segments) {
+            Integer[] order = byAddress(segments);
+            from = new long[order.length];
+            to = new long[order.length];
+            layer = new int[order.length];
+            for (int i = 0; i < order.length; i++) {
+                MemorySegment segment = segments[order[i]];
+                from[i] = segment.address();
+                to[i] = segment.address() + segment.byteSize();
+                layer[i] = order[i];
+            }
+        }
+
+        /** Returns the indices of the segments that are not empty, in the order of their addresses. */
+        static Integer[] byAddress(MemorySegment[] segments) {
+            return IntStream.range(0, segments.length)
+                    .filter(i -> segments[i].byteSize() > 0)
+                    .boxed()
+                    .sorted(Comparator.comparingLong(i -> segments[i].address()))
+                    .toArray(Integer[]::new);
+        }
+
+        /** Returns a layer that overlaps a segment; -1 if there is none. */
+        int sharing(MemorySegment segment) {
+            int found = Arrays.binarySearch(from, segment.address() + segment.byteSize());
+            // The layer before the segment's end is the only one that can overlap it, unless several do.
+            int before = (found < 0 ? -found - 1 : found) - 1;
+            return segment.byteSize() > 0 && before >= 0 && to[before] > segment.address() ? layer[before] : -1;
+        }
+    }
+}

@@ -1,0 +1,321 @@
+package io.github.lars4j;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.sun.management.ThreadMXBean;
+import io.github.lars4j.rule.Dialects;
+import io.github.lars4j.rule.Rule;
+import io.github.lars4j.rule.Treatment;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+
+/** Steps that take one layer after the other. */
+class LayerByLayerTest {
+
+    private static final Layers LAYERS = Layers.builder()
+            .add("a", 9000)
+            .add("none", 0)
+            .at(9007)
+            .add("b", 5, Treatment.PLAIN)
+            .add("c", 4096)
+            .add("d", 20_000)
+            .build();
+
+    private static final int END = (int) LAYERS.end();
+    private static final int MOST = 20_000;
+
+    /** Where the weights lie. */
+    private enum Weights {
+        FLAT,
+        BY_LAYER,
+        NATIVE
+    }
+
+    private static Lars.Builder builder() {
+        return Lars.builder(LAYERS)
+                .learningRate(0.5)
+                .momentum(0.9)
+                .weightDecay(0.01)
+                .trustCoefficient(0.1)
+                .onBadGradient(OnBadGradient.SKIP_LAYER);
+    }
+
+    /** The bits are those of whole steps, in any order of the layers, wherever weights and gradients lie. */
+    @Test
+    void theBitsAreThoseOfWholeSteps() {
+        int layers = 0;
+        int seed = 0;
+        for (Weights kind : Weights.values()) {
+            for (boolean outside : new boolean[] {false, true}) {
+                for (int threads : new int[] {1, 3}) {
+                    for (boolean carry : new boolean[] {false, true}) {
+                        for (Rule rule : List.of(Dialects.PAPER, Dialects.SNIPPET, Dialects.MLPERF)) {
+                            layers += compare(seed++, kind, outside, threads, carry, rule);
+                        }
+                    }
+                }
+            }
+        }
+        System.out.println(layers + " layers taken one by one, with the bits of whole steps");
+        assertTrue(layers > 1000);
+    }
+
+    private static int compare(int seed, Weights kind, boolean outside, int threads, boolean carry, Rule rule) {
+        Random random = new Random(seed);
+        String name = kind + ", gradients " + (outside ? "outside" : "on") + " the heap, " + threads + " threads, seed "
+                + seed;
+        float[] expected = new float[END];
+        fill(random, expected, 1);
+        int taken = 0;
+        try (Arena arena = Arena.ofShared();
+                Lars whole = Inside.inSmallRounds(builder().rule(rule))
+                        .carrySums(carry)
+                        .build();
+                Lars single = Inside.inSmallRounds(builder().rule(rule))
+                        .carrySums(carry)
+                        .parallelism(threads)
+                        .nativeMomentum(kind == Weights.NATIVE)
+                        .build()) {
+            Tensors weights = place(kind, arena, expected);
+            float[] all = new float[END];
+            float[] buffer = new float[MOST];
+            MemorySegment segment = arena.allocate(4L * MOST + 8, 64).asSlice(4);
+            List<Integer> order = new ArrayList<>(List.of(0, 1, 2, 3, 4));
+            for (int step = 0; step < 6; step++) {
+                fill(random, all, 0.01);
+                Gradients gradients = Gradients.of(all).scale(step % 2 == 0 ? 1 : 0.25);
+                int missing = random.nextInt(8);
+                for (int i = 0; i < LAYERS.size(); i++) {
+                    gradients.missing(i, i == missing);
+                }
+                int bad = random.nextInt(8);
+                if (bad < LAYERS.size() && LAYERS.get(bad).length() > 0) {
+                    all[(int) LAYERS.get(bad).end() - 1] = Float.NaN;
+                }
+                StepReport report = whole.step(expected, gradients);
+                Collections.shuffle(order, random);
+                single.beginStep(weights, step % 2 == 0 ? 1 : 0.25);
+                for (int i : order) {
+                    if (i != missing) {
+                        Layer layer = LAYERS.get(i);
+                        Arrays.fill(buffer, Float.NaN); // behind the layer's gradient
+                        System.arraycopy(all, (int) layer.offset(), buffer, 0, (int) layer.length());
+                        MemorySegment.copy(buffer, 0, segment, ValueLayout.JAVA_FLOAT, 0, MOST);
+                        Outcome outcome = outside ? single.applyLayer(i, segment) : single.applyLayer(i, buffer);
+                        assertEquals(report.outcome(i), outcome, name);
+                        taken++;
+                    }
+                }
+                assertEquals(report.toString(), single.endStep().toString(), name);
+                assertEquals(whole.steps(), single.steps());
+                assertEquals(bits(expected), bits(read(weights)), name + ", step " + step);
+                assertEquals(bits(Inside.momentum(whole)), bits(Inside.momentum(single)), name + ", step " + step);
+            }
+        }
+        return taken;
+    }
+
+    private static void fill(Random random, float[] values, double size) {
+        for (Layer layer : LAYERS) {
+            for (int e = (int) layer.offset(); e < layer.end(); e++) {
+                values[e] = (float) (size * random.nextGaussian());
+            }
+        }
+    }
+
+    private static Tensors place(Weights kind, Arena arena, float[] values) {
+        return switch (kind) {
+            case FLAT -> Tensors.flat(values.clone());
+            case BY_LAYER -> {
+                float[][] arrays = new float[LAYERS.size()][];
+                for (int i = 0; i < arrays.length; i++) {
+                    arrays[i] = Arrays.copyOfRange(values, (int) LAYERS.get(i).offset(), (int)
+                            LAYERS.get(i).end());
+                }
+                yield Tensors.byLayer(arrays);
+            }
+            case NATIVE -> Tensors.flat(arena.allocateFrom(ValueLayout.JAVA_FLOAT, values));
+        };
+    }
+
+    private static float[] read(Tensors tensors) {
+        return Memory.toFlat(tensors, LAYERS);
+    }
+
+    private static List<Integer> bits(float[] values) {
+        List<Integer> bits = new ArrayList<>();
+        for (float value : values) {
+            bits.add(Float.floatToIntBits(value));
+        }
+        return bits;
+    }
+
+    @Test
+    void whatNeedsAllLayersFirstIsRefused() {
+        float[] weights = new float[END];
+        refusedToBegin(
+                "onBadGradient is THROW; it must be SKIP_LAYER", builder().onBadGradient(OnBadGradient.THROW));
+        refusedToBegin(
+                "onBadGradient is REFUSE; it must be SKIP_LAYER", builder().onBadGradient(OnBadGradient.REFUSE));
+        refusedToBegin("maxGradientNorm is 3.0; it must not be set", builder().maxGradientNorm(3));
+        refusedToBegin(
+                "a group has a maxGradientNorm", builder().group("g", Pattern.compile("a"), g -> g.maxGradientNorm(3)));
+        refusedToBegin(
+                "a rule has a trust ratio of one's own",
+                builder().rule(Rule.of("own", Rule.Entry.VELOCITY, false, (w, g, p, t, d, r, l, s) -> 1)));
+        assertEquals(0, weights[0]);
+    }
+
+    private static void refusedToBegin(String why, Lars.Builder builder) {
+        float[] weights = new float[END];
+        try (Lars lars = builder.build()) {
+            refused(IllegalStateException.class, why, () -> lars.beginStep(weights));
+            lars.step(weights, new float[END]);
+        }
+    }
+
+    @Test
+    void aStepLeftOpenIsAnErrorOfTheNextCall() {
+        float[] weights = new float[END];
+        Lars lars = builder().build();
+        Snapshot before = lars.snapshot();
+        refused(
+                IllegalStateException.class,
+                "applyLayer was called without beginStep",
+                () -> lars.applyLayer(0, new float[MOST]));
+        refused(IllegalStateException.class, "endStep was called without beginStep", lars::endStep);
+        lars.beginStep(weights);
+        lars.applyLayer(0, new float[MOST]);
+        for (Executable call : List.<Executable>of(
+                () -> lars.step(weights, new float[END]),
+                () -> lars.measure(weights, new float[END]),
+                () -> lars.beginStep(weights),
+                lars::snapshot,
+                lars::discard,
+                lars::weightsChanged,
+                () -> lars.learningRate(1),
+                () -> lars.change(s -> s.momentum(0.5)))) {
+            refused(IllegalStateException.class, "was called between beginStep and endStep; call endStep first", call);
+        }
+        assertEquals(0, lars.steps());
+        lars.endStep();
+        assertEquals(1, lars.steps());
+        refused(IllegalStateException.class, "endStep was called without beginStep", lars::endStep);
+        lars.measure(weights, new float[END]);
+        refused(
+                IllegalStateException.class,
+                "applyLayer was called without beginStep",
+                () -> lars.applyLayer(0, new float[MOST]));
+        lars.discard();
+        lars.beginStep(weights);
+        lars.restore(before);
+        assertEquals(0, lars.steps());
+        lars.step(weights, new float[END]);
+        lars.beginStep(weights);
+        lars.close();
+        refused(IllegalStateException.class, "endStep was called after close", lars::endStep);
+    }
+
+    @Test
+    void whatDoesNotFitIsRefusedAndTheStepGoesOn() throws InterruptedException {
+        float[] weights = new float[END];
+        Arrays.fill(weights, 1);
+        float[] momentum = new float[END];
+        float[] gradient = new float[MOST];
+        Arrays.fill(gradient, 1);
+        try (Lars lars = builder().momentumBuffer(momentum).build();
+                Arena arena = Arena.ofConfined()) {
+            lars.beginStep(weights);
+            String before = SampleRun.bits(lars, weights);
+            refused(
+                    IndexOutOfBoundsException.class,
+                    "layer is 5; it must be in [0, 5)",
+                    () -> lars.applyLayer(5, gradient));
+            refused(IndexOutOfBoundsException.class, "layer is -1", () -> lars.applyLayer(-1, gradient));
+            refused(NullPointerException.class, "gradient", () -> lars.applyLayer(0, (float[]) null));
+            refused(NullPointerException.class, "gradient", () -> lars.applyLayer(0, (MemorySegment) null));
+            refused(
+                    IllegalArgumentException.class,
+                    "gradient has 8999 elements; it must have at least 9000 for layer \"a\"",
+                    () -> lars.applyLayer(0, new float[8999]));
+            refused(
+                    IllegalArgumentException.class,
+                    "gradient shares memory with params",
+                    () -> lars.applyLayer(0, weights));
+            refused(
+                    IllegalArgumentException.class,
+                    "gradient shares memory with the momentum buffer",
+                    () -> lars.applyLayer(0, momentum));
+            refused(
+                    IllegalArgumentException.class,
+                    "gradient is on the heap",
+                    () -> lars.applyLayer(0, MemorySegment.ofArray(gradient)));
+            MemorySegment segment = arena.allocate(4L * MOST, 64);
+            refused(IllegalArgumentException.class, "aligned to 4", () -> lars.applyLayer(0, segment.asSlice(1)));
+            refused(
+                    IllegalArgumentException.class,
+                    "gradient has 19999 elements",
+                    () -> lars.applyLayer(4, segment.asSlice(4)));
+            MemorySegment closed;
+            try (Arena other = Arena.ofShared()) {
+                closed = other.allocate(4L * MOST, 64);
+            }
+            refused(
+                    IllegalStateException.class,
+                    "gradient lies in an arena that is closed",
+                    () -> lars.applyLayer(0, closed));
+            assertEquals(before, SampleRun.bits(lars, weights));
+            lars.applyLayer(2, gradient);
+            refused(
+                    IllegalArgumentException.class,
+                    "layer is 2, \"b\", which was applied before in this step",
+                    () -> lars.applyLayer(2, gradient));
+            assertEquals(Outcome.UPDATED, lars.applyLayer(0, gradient));
+            assertEquals(Outcome.NO_GRADIENT, lars.endStep().outcome(4));
+        }
+    }
+
+    private static void refused(Class<? extends Throwable> type, String message, Executable call) {
+        Throwable thrown = assertThrows(type, call);
+        assertTrue(thrown.getMessage().contains(message), thrown::getMessage);
+    }
+
+    /** As everywhere, the JVM itself may allocate now and then, but not in every window. */
+    @Test
+    @Tag("no-mutants")
+    void nothingIsAllocated() {
+        ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        float[] weights = new float[END];
+        Arrays.fill(weights, 1);
+        float[] gradient = new float[MOST];
+        Arrays.fill(gradient, 0.01f);
+        try (Lars lars = builder().build()) {
+            long least = Long.MAX_VALUE;
+            for (int window = 0; window < 200 && least > 0; window++) {
+                long before = threads.getCurrentThreadAllocatedBytes();
+                for (int step = 0; step < 20; step++) {
+                    lars.beginStep(weights);
+                    for (int layer = LAYERS.size() - 1; layer >= 0; layer--) {
+                        lars.applyLayer(layer, gradient);
+                    }
+                    lars.endStep();
+                }
+                least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
+            }
+            assertEquals(0, least, "bytes in 20 steps");
+        }
+    }
+}
