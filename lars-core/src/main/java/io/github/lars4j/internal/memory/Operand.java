@@ -14,21 +14,37 @@ public final class Operand {
 
     private static final MemorySegment[] NONE = {};
 
-    /** The base of all layers; unused if each has its own. */
+    /** The array of all layers on the heap; unused if each has its own. */
+    private float[] array;
+
+    private final float[][] arrays;
+    /** The base of all layers outside the heap; unused if each has its own. */
     private Object base;
 
-    private final Object[] bases;
+    private final MemorySegment[] bases;
     private final long[] starts;
     /** The binary logarithm of the distance between the positions of two elements. */
     private final int shift;
 
     private final MemorySegment[] ofEachArena;
 
-    private Operand(Object base, Object[] bases, long[] starts, int shift, MemorySegment[] ofEachArena) {
+    private Operand(float[] array, float[][] arrays, long[] starts) {
+        this.array = array;
+        this.arrays = arrays;
+        this.base = null;
+        this.bases = null;
+        this.starts = starts;
+        this.shift = 0;
+        this.ofEachArena = NONE;
+    }
+
+    private Operand(Object base, MemorySegment[] bases, long[] starts, MemorySegment[] ofEachArena) {
+        this.array = null;
+        this.arrays = null;
         this.base = base;
         this.bases = bases;
         this.starts = starts;
-        this.shift = shift;
+        this.shift = 2;
         this.ofEachArena = ofEachArena;
     }
 
@@ -39,12 +55,12 @@ public final class Operand {
      * @param offsets the index of each layer's first element; not copied
      */
     public static Operand flat(float[] array, long[] offsets) {
-        return new Operand(array, null, offsets, 0, NONE);
+        return new Operand(array, null, offsets);
     }
 
     /** Returns the place of layers that have an array each. */
     public static Operand byLayer(float[][] arrays) {
-        return new Operand(null, arrays, new long[arrays.length], 0, NONE);
+        return new Operand(null, arrays, new long[arrays.length]);
     }
 
     /**
@@ -56,10 +72,10 @@ public final class Operand {
         long[] starts = new long[segments.length];
         MemorySegment[] arenas = ofEachArena(segments);
         if (!NativeMemory.isAllowed()) {
-            return new Operand(null, segments, starts, 2, arenas);
+            return new Operand(null, segments, starts, arenas);
         }
         Arrays.setAll(starts, i -> segments[i].address());
-        return new Operand(NativeMemory.Access.ALL, null, starts, 2, arenas);
+        return new Operand(NativeMemory.Access.ALL, null, starts, arenas);
     }
 
     private static MemorySegment[] ofEachArena(MemorySegment[] segments) {
@@ -73,8 +89,8 @@ public final class Operand {
     /** Returns the place of one layer at a time, which {@link #setArray} and {@link #setSegment} set. */
     public static Operand ofOneLayer(int layers, boolean onHeap) {
         return onHeap
-                ? new Operand(null, null, new long[layers], 0, NONE)
-                : new Operand(NativeMemory.Access.ALL, null, new long[layers], 2, new MemorySegment[1]);
+                ? new Operand(null, null, new long[layers])
+                : new Operand(NativeMemory.Access.ALL, null, new long[layers], new MemorySegment[1]);
     }
 
     /** Sets where one layer lies, in a place of one layer at a time. */
@@ -94,7 +110,7 @@ public final class Operand {
 
     /** Replaces the one array of all layers. */
     public void setArray(float[] array) {
-        base = array;
+        this.array = array;
     }
 
     /** Returns a segment of each arena whose memory this is; none on the heap. */
@@ -105,22 +121,20 @@ public final class Operand {
     /** Returns whether the elements of each layer have the same indices in arrays here and there. */
     @SuppressWarnings("ReferenceEquality") // the offsets of one layout
     public boolean isAlongside(Operand other) {
-        return onHeap() && other.onHeap() && (starts == other.starts || (bases != null && other.bases != null));
+        return onHeap() && other.onHeap() && (starts == other.starts || (arrays != null && other.arrays != null));
     }
 
     /** Returns the array of a layer on the heap. */
     public float[] array(int layer) {
-        return (float[]) base(layer);
+        return arrays == null ? array : arrays[layer];
     }
 
     /** Returns the base of a layer. */
     public Object base(int layer) {
+        if (onHeap()) {
+            return array(layer);
+        }
         return bases == null ? base : bases[layer];
-    }
-
-    /** Returns the position of a layer's first element. */
-    public long start(int layer) {
-        return starts[layer];
     }
 
     /** Returns the position of an element of a layer. */

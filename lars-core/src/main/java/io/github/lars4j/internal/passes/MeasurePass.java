@@ -75,12 +75,13 @@ public final class MeasurePass implements Crew.Task {
         if (block == last) {
             return;
         }
+        Kernels arrays = kernels.arrays();
         PlacedKernels placed = kernels.placed(thread);
         for (int layer = plan.layer(block); block < last; layer++) {
             int end = Math.min(last, plan.firstBlock(layer + 1));
             if (reads[layer] != NOTHING) {
                 if (placed == null) {
-                    measure(layer, block, end, scratch[thread]);
+                    measure(arrays, layer, block, end, scratch[thread]);
                 } else {
                     measure(placed, layer, block, end, scratch[thread]);
                 }
@@ -93,23 +94,20 @@ public final class MeasurePass implements Crew.Task {
      * Measures blocks of a layer that is read, in arrays. The values that every block needs are in local variables, for
      * the reason that {@link UpdatePass} gives.
      */
-    private void measure(int layer, int block, int end, double[] stripes) {
-        Kernels kernels = this.kernels.arrays();
+    private void measure(Kernels kernels, int layer, int block, int end, double[] stripes) {
         float[] weights = this.weights.array(layer);
         float[] gradients = this.gradients.array(layer);
         BlockSums blocks = this.blocks;
         byte read = reads[layer];
-        int start = (int) this.weights.start(layer);
-        int from = start + (int) plan.from(layer, block);
-        int to = start + (int) plan.to(layer, end - 1);
+        int from = (int) this.weights.at(layer, plan.from(layer, block));
+        int left = (int) plan.elements(layer, block, end);
         int place = plan.place(block);
-        // Near the end of the longest arrays, the last sum overflows.
-        for (int at = from; to - at > 0; place++, at += Stripes.BLOCK) {
-            int length = Math.min(Stripes.BLOCK, to - at);
+        for (; left > 0; place++, from += Stripes.BLOCK, left -= Stripes.BLOCK) {
+            int length = Math.min(Stripes.BLOCK, left);
             switch (read) {
-                case BOTH -> kernels.measure(weights, gradients, at, length, stripes, blocks, place);
-                case WEIGHTS -> blocks.weights[place] = kernels.squares(weights, at, length, stripes);
-                default -> blocks.gradients[place] = kernels.squares(gradients, at, length, stripes);
+                case BOTH -> kernels.measure(weights, gradients, from, length, stripes, blocks, place);
+                case WEIGHTS -> blocks.weights[place] = kernels.squares(weights, from, length, stripes);
+                default -> blocks.gradients[place] = kernels.squares(gradients, from, length, stripes);
             }
         }
     }
@@ -121,10 +119,10 @@ public final class MeasurePass implements Crew.Task {
         Object weightsBase = weights.base(layer);
         Object gradientsBase = gradients.base(layer);
         long from = plan.from(layer, block);
-        long to = plan.to(layer, end - 1);
+        long left = plan.elements(layer, block, end);
         int place = plan.place(block);
-        for (; from < to; place++, from += Stripes.BLOCK) {
-            int length = (int) Math.min(Stripes.BLOCK, to - from);
+        for (; left > 0; place++, from += Stripes.BLOCK, left -= Stripes.BLOCK) {
+            int length = (int) Math.min(Stripes.BLOCK, left);
             long w = weights.at(layer, from);
             long g = gradients.at(layer, from);
             switch (read) {

@@ -194,9 +194,9 @@ public final class Plan {
         return (long) (block - firstBlock[layer]) * Stripes.BLOCK;
     }
 
-    /** Returns the index in its layer after the last element of a block. */
-    long to(int layer, int block) {
-        return Math.min(lengths[layer], from(layer, block) + Stripes.BLOCK);
+    /** Returns the number of elements of consecutive blocks of a layer. */
+    long elements(int layer, int block, int end) {
+        return Math.min(lengths[layer], from(layer, end)) - from(layer, block);
     }
 
     /** Returns the number of places, which is the length of an array of block sums. */

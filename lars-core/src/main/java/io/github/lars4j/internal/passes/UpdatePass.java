@@ -52,7 +52,7 @@ public final class UpdatePass implements Crew.Task {
         this.kernels = kernels;
         this.weights = weights;
         this.gradients = gradients;
-        this.momentum = momentum;
+        this.momentum = momentum == null ? weights : momentum;
         this.updates = updates;
         this.withMomentum = withMomentum;
         this.carry = carry;
@@ -60,6 +60,7 @@ public final class UpdatePass implements Crew.Task {
         crew.run(this);
         this.weights = null;
         this.gradients = null;
+        this.momentum = null;
     }
 
     @Override
@@ -83,12 +84,13 @@ public final class UpdatePass implements Crew.Task {
         if (block == last) {
             return;
         }
+        Kernels arrays = kernels.arrays();
         PlacedKernels placed = kernels.placed(thread);
         for (int layer = plan.layer(block); block < last; layer++) {
             int end = Math.min(last, plan.firstBlock(layer + 1));
             if (updates[layer]) {
                 if (placed == null) {
-                    update(layer, block, end, scratch[thread]);
+                    update(arrays, layer, block, end, scratch[thread]);
                 } else {
                     update(placed, layer, block, end, scratch[thread]);
                 }
@@ -102,35 +104,32 @@ public final class UpdatePass implements Crew.Task {
      * through the caches and the TLB, so any other data that a block reads must be fetched again (measured: 50 % slower
      * from memory).
      */
-    private void update(int layer, int block, int end, double[] stripes) {
-        Kernels kernels = this.kernels.arrays();
-        boolean withMomentum = this.withMomentum[layer];
+    private void update(Kernels kernels, int layer, int block, int end, double[] stripes) {
         float[] weights = this.weights.array(layer);
         float[] gradients = this.gradients.array(layer);
-        float[] momentum = withMomentum ? this.momentum.array(layer) : null;
+        float[] momentum = this.momentum.array(layer);
+        boolean withMomentum = this.withMomentum[layer];
         float a = coefficients.a[layer];
         float b = coefficients.b[layer];
         float m = coefficients.m[layer];
         float p = coefficients.p[layer];
         float v = coefficients.v[layer];
         boolean carry = this.carry;
-        int start = (int) this.weights.start(layer);
-        int from = start + (int) plan.from(layer, block);
-        int to = start + (int) plan.to(layer, end - 1);
+        int from = (int) this.weights.at(layer, plan.from(layer, block));
+        int left = (int) plan.elements(layer, block, end);
         int place = plan.place(block);
-        // Near the end of the longest arrays, the last sum overflows.
-        for (int at = from; to - at > 0; place++, at += Stripes.BLOCK) {
-            int length = Math.min(Stripes.BLOCK, to - at);
+        for (; left > 0; place++, from += Stripes.BLOCK, left -= Stripes.BLOCK) {
+            int length = Math.min(Stripes.BLOCK, left);
             if (!withMomentum) {
-                kernels.update(weights, gradients, at, length, a, b, p);
+                kernels.update(weights, gradients, from, length, a, b, p);
                 if (carry) {
-                    blockSquares[place] = kernels.squares(weights, at, length, stripes);
+                    blockSquares[place] = kernels.squares(weights, from, length, stripes);
                 }
             } else if (carry) {
                 blockSquares[place] =
-                        kernels.updateAndSquare(weights, gradients, momentum, at, length, a, b, m, p, v, stripes);
+                        kernels.updateAndSquare(weights, gradients, momentum, from, length, a, b, m, p, v, stripes);
             } else {
-                kernels.update(weights, gradients, momentum, at, length, a, b, m, p, v);
+                kernels.update(weights, gradients, momentum, from, length, a, b, m, p, v);
             }
         }
     }
@@ -143,7 +142,7 @@ public final class UpdatePass implements Crew.Task {
         Operand momentum = this.momentum;
         Object weightsBase = weights.base(layer);
         Object gradientsBase = gradients.base(layer);
-        Object momentumBase = withMomentum ? momentum.base(layer) : null;
+        Object momentumBase = momentum.base(layer);
         float a = coefficients.a[layer];
         float b = coefficients.b[layer];
         float m = coefficients.m[layer];
@@ -151,10 +150,10 @@ public final class UpdatePass implements Crew.Task {
         float v = coefficients.v[layer];
         boolean carry = this.carry;
         long from = plan.from(layer, block);
-        long to = plan.to(layer, end - 1);
+        long left = plan.elements(layer, block, end);
         int place = plan.place(block);
-        for (; from < to; place++, from += Stripes.BLOCK) {
-            int length = (int) Math.min(Stripes.BLOCK, to - from);
+        for (; left > 0; place++, from += Stripes.BLOCK, left -= Stripes.BLOCK) {
+            int length = (int) Math.min(Stripes.BLOCK, left);
             long w = weights.at(layer, from);
             long g = gradients.at(layer, from);
             if (!withMomentum) {

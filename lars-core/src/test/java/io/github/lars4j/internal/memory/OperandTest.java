@@ -24,8 +24,8 @@ class OperandTest {
         assertSame(array, operand.base(0));
         assertSame(array, operand.base(1));
         assertSame(array, operand.array(1));
-        assertEquals(3, operand.start(0));
-        assertEquals(40, operand.start(1));
+        assertEquals(3, operand.at(0, 0));
+        assertEquals(40, operand.at(1, 0));
         assertEquals(3, operand.at(0, 0));
         assertEquals(57, operand.at(1, 17));
         float[] other = new float[100];
@@ -44,7 +44,7 @@ class OperandTest {
         for (int layer = 0; layer < 3; layer++) {
             assertSame(arrays[layer], operand.base(layer));
             assertSame(arrays[layer], operand.array(layer));
-            assertEquals(0, operand.start(layer));
+            assertEquals(0, operand.at(layer, 0));
             assertEquals(4, operand.at(layer, 4));
         }
     }
@@ -59,7 +59,7 @@ class OperandTest {
             assertFalse(operand.onHeap());
             for (int layer = 0; layer < 3; layer++) {
                 assertSame(NativeMemory.Access.ALL, operand.base(layer));
-                assertEquals(segments[layer].address(), operand.start(layer));
+                assertEquals(segments[layer].address(), operand.at(layer, 0));
                 assertEquals(segments[layer].address() + 4, operand.at(layer, 1));
             }
             assertEquals(whole.address() + 12 + 36, operand.at(0, 9));

@@ -37,7 +37,7 @@ class PlanTest {
 
     private static long length(Plan plan, int block) {
         int layer = plan.layer(block);
-        return plan.to(layer, block) - plan.from(layer, block);
+        return plan.elements(layer, block, block + 1);
     }
 
     @Test
@@ -265,10 +265,12 @@ class PlanTest {
             int last = blocks; // of the first large layer
             assertEquals(1, plan.layer(last));
             assertEquals(length - 1, plan.from(1, last));
-            assertEquals(length, plan.to(1, last));
-            assertEquals(length - 1, plan.to(1, last - 1));
+            assertEquals(1, length(plan, last));
+            assertEquals(BLOCK, length(plan, last - 1));
+            assertEquals(BLOCK + 1, plan.elements(1, last - 1, last + 1));
+            assertEquals(length, plan.elements(1, 1, last + 1));
             assertEquals(length - 1 - BLOCK, plan.from(1, last - 1));
-            assertEquals(length - 1, plan.to(2, 2 * blocks - 1), "the other layer ends with a whole block");
+            assertEquals(BLOCK, length(plan, 2 * blocks - 1), "the other layer ends with a whole block");
             assertEquals(length - 1 - BLOCK, plan.from(2, 2 * blocks - 1));
             assertEquals(plan.blocks() + (which == ONE ? 2 : 4) * 16, plan.places());
         }
