@@ -13,7 +13,11 @@ import java.util.Locale;
  */
 public final class StepReport {
 
-    private final Outcome[] outcomes;
+    private static final Outcome[] OUTCOMES = Outcome.values();
+
+    /** The ordinal of each layer's outcome: the garbage collector adds several ns to the store of a reference. */
+    private final byte[] outcomes;
+
     private final double[] weightSquares;
     private final double[] gradientSquares;
     private final double[] trustRatios;
@@ -34,7 +38,7 @@ public final class StepReport {
         this.setup = setup;
         this.layers = setup.layers;
         this.groupClipScales = new double[setup.groups.size()];
-        this.outcomes = new Outcome[n];
+        this.outcomes = new byte[n];
         this.weightSquares = new double[n];
         this.gradientSquares = new double[n];
         this.trustRatios = new double[n];
@@ -52,13 +56,11 @@ public final class StepReport {
         this.clipScale = 1;
         Arrays.fill(groupClipScales, 1);
         this.refused = false;
-        for (int i = 0; i < outcomes.length; i++) {
-            outcomes[i] = Outcome.NO_GRADIENT;
-            weightSquares[i] = Double.NaN;
-            gradientSquares[i] = Double.NaN;
-            trustRatios[i] = Double.NaN;
-            learningRates[i] = Double.NaN;
-        }
+        Arrays.fill(outcomes, (byte) Outcome.NO_GRADIENT.ordinal());
+        Arrays.fill(weightSquares, Double.NaN);
+        Arrays.fill(gradientSquares, Double.NaN);
+        Arrays.fill(trustRatios, Double.NaN);
+        Arrays.fill(learningRates, Double.NaN);
     }
 
     /** Returns the number of groups that this report has room for. */
@@ -70,7 +72,7 @@ public final class StepReport {
     void measured(int layer, double ww, double gg) {
         weightSquares[layer] = ww;
         gradientSquares[layer] = gg;
-        outcomes[layer] = Outcome.HELD_BACK;
+        outcome(layer, Outcome.HELD_BACK);
     }
 
     void decided(int layer, double learningRate, double trustRatio) {
@@ -79,7 +81,7 @@ public final class StepReport {
     }
 
     void outcome(int layer, Outcome outcome) {
-        outcomes[layer] = outcome;
+        outcomes[layer] = (byte) outcome.ordinal();
     }
 
     /**
@@ -167,13 +169,13 @@ public final class StepReport {
 
     /** Returns what the step did with a layer. */
     public Outcome outcome(int layer) {
-        return outcomes[layers.checked("layer", layer)];
+        return OUTCOMES[outcomes[layers.checked("layer", layer)]];
     }
 
     /** Returns whether a gradient, weight or coefficient of any layer was not finite. */
     public boolean anyBad() {
-        for (Outcome outcome : outcomes) {
-            if (outcome.bad()) {
+        for (byte outcome : outcomes) {
+            if (OUTCOMES[outcome].bad()) {
                 return true;
             }
         }
@@ -257,7 +259,7 @@ public final class StepReport {
         for (int i = 0; i < outcomes.length; i++) {
             copy.measured(i, weightSquares[i], gradientSquares[i]);
             copy.decided(i, learningRates[i], trustRatios[i]);
-            copy.outcome(i, outcomes[i]);
+            copy.outcome(i, outcome(i));
         }
         return copy;
     }
@@ -298,7 +300,7 @@ public final class StepReport {
                     gradientNorm(i),
                     trustRatio(i),
                     effectiveRate(i),
-                    outcomes[i]));
+                    outcome(i)));
         }
         return text.toString();
     }

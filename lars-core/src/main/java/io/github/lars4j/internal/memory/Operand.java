@@ -137,6 +137,11 @@ public final class Operand {
         return bases == null ? base : bases[layer];
     }
 
+    /** Returns the position of a layer's first element. */
+    public long start(int layer) {
+        return starts[layer];
+    }
+
     /** Returns the position of an element of a layer. */
     public long at(int layer, long element) {
         return starts[layer] + (element << shift);

@@ -99,7 +99,7 @@ public final class MeasurePass implements Crew.Task {
         float[] gradients = this.gradients.array(layer);
         BlockSums blocks = this.blocks;
         byte read = reads[layer];
-        int from = (int) this.weights.at(layer, plan.from(layer, block));
+        int from = (int) (this.weights.start(layer) + plan.from(layer, block));
         int left = (int) plan.elements(layer, block, end);
         int place = plan.place(block);
         for (; left > 0; place++, from += Stripes.BLOCK, left -= Stripes.BLOCK) {

@@ -115,7 +115,7 @@ public final class UpdatePass implements Crew.Task {
         float p = coefficients.p[layer];
         float v = coefficients.v[layer];
         boolean carry = this.carry;
-        int from = (int) this.weights.at(layer, plan.from(layer, block));
+        int from = (int) (this.weights.start(layer) + plan.from(layer, block));
         int left = (int) plan.elements(layer, block, end);
         int place = plan.place(block);
         for (; left > 0; place++, from += Stripes.BLOCK, left -= Stripes.BLOCK) {
