@@ -237,7 +237,10 @@ public final class Lars implements AutoCloseable {
         return measureNow(plainParams.setArray(params), plain(gradients));
     }
 
-    /** As {@link #measure(float[], Gradients)}, with tensors wherever they lie; see {@link #step(Tensors, Tensors)}. */
+    /**
+     * As {@link #measure(float[], Gradients)}, with tensors wherever they lie; see {@link #step(Tensors, Tensors)}. The
+     * weights must be writable already here, because {@code update} writes them.
+     */
     public LayerSums measure(Tensors params, Gradients gradients) {
         Objects.requireNonNull(params, "params");
         Objects.requireNonNull(gradients, "gradients");

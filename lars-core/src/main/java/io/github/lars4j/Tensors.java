@@ -27,11 +27,13 @@ import java.util.stream.IntStream;
  * back. See {@link Lars.Builder#nativeMomentum}.
  *
  * <p><b>Memory outside the heap.</b> A step reaches it by address, which needs {@code --enable-native-access}. Without
- * it, the JVM prints a warning or, if it denies access, steps copy blocks as above, and a log line says so once. During a
- * step, the arenas of all segments are held open: a {@code close} by another thread is refused. (If native access is
- * denied, nothing is held open: closing an arena then breaks the step off.) Saving and restoring do not hold them open:
- * they fail if an arena is closed meanwhile. Tensors keep the memory of an {@linkplain java.lang.foreign.Arena#ofAuto
- * automatic arena} alive. A segment on the heap is refused; pass its array instead.
+ * it, the JVM prints a warning or, if it denies access, steps copy blocks as above, and a log line says so once.
+ * During a step, the arenas of all segments are held open: a {@code close} by another thread is refused. (If native
+ * access is denied, nothing is held open: closing an arena then breaks the step off.) Saving and restoring do not hold
+ * them open: they fail if an arena is closed meanwhile. Holding thousands of arenas open takes more stack than a
+ * thread usually has; the call then throws a {@link StackOverflowError} and changes nothing. Tensors keep the memory
+ * of an {@linkplain java.lang.foreign.Arena#ofAuto automatic arena} alive. A segment on the heap is refused; pass its
+ * array instead.
  *
  * <p>Tensors are immutable and safe for use by several threads; the memory that they describe is not.
  */

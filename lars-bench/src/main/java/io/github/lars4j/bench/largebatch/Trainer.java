@@ -142,6 +142,7 @@ final class Trainer implements AutoCloseable {
     private boolean step() {
         long start = System.nanoTime();
         try {
+            // Not layer by layer: a bad gradient ends the run, and must be seen before any layer is written.
             optimizer.step(weights, gradients);
         } catch (NonFiniteException e) {
             return false;

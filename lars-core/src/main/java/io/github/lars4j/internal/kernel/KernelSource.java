@@ -71,24 +71,24 @@ public final class KernelSource {
      * and another one for each other kind of memory for which kernels have been asked.
      */
     public String describe() {
-        StringBuilder lines = new StringBuilder(describe("", arrays.choice()));
+        StringBuilder lines = new StringBuilder(arrays.describe());
         if (offsets != null) {
-            lines.append(System.lineSeparator()).append(describe("arrays with an index each: ", offsets.choice()));
+            lines.append(System.lineSeparator()).append(offsets.describe());
         }
         if (outside != null) {
-            lines.append(System.lineSeparator()).append(describe("outside the heap: ", outside.choice()));
+            lines.append(System.lineSeparator()).append(outside.describe());
         }
         return lines.toString();
     }
 
-    private static String describe(String where, KernelChoice choice) {
-        return where
+    private static String describe(KernelKind kind, KernelChoice choice) {
+        return kind.prefix
                 + (choice.vector() ? "vector kernels, " + VectorKernels.bits() + " bits: " : "scalar kernels: ")
                 + choice.reason();
     }
 
-    private static synchronized void log(KernelWish wish, KernelChoice choice) {
-        String line = describe("", choice);
+    private static synchronized void log(KernelWish wish, KernelKind kind, KernelChoice choice) {
+        String line = describe(kind, choice);
         if (wish.kernels() != KernelWish.Wanted.SCALAR && !choice.vector() && !line.equals(lastLogged)) {
             lastLogged = line;
             LOGGER.log(Level.INFO, line);
@@ -122,7 +122,7 @@ public final class KernelSource {
             if (choice.waits()) {
                 startTrial(kind);
             } else {
-                log(wish, choice);
+                log(wish, KernelKind.ARRAYS, choice); // the reason is the same for all kinds
             }
         }
 
@@ -141,12 +141,16 @@ public final class KernelSource {
                         Trial verdict = KernelTrial.run(kind);
                         KernelChoice choice =
                                 KernelChoice.from(facts(AUTO, true, KernelTrial.linkError(kind)), verdict);
-                        log(AUTO, choice);
+                        log(AUTO, kind, choice);
                         TRIED.set(kind.ordinal(), choice);
                     },
                     "lars4j-kernel-trial");
             thread.setDaemon(true);
             thread.start();
+        }
+
+        String describe() {
+            return KernelSource.describe(kind, choice());
         }
 
         KernelChoice choice() {
