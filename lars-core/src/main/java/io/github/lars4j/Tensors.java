@@ -154,7 +154,7 @@ public final class Tensors {
 
     /** Returns whether the elements lie in arrays. */
     boolean onHeap() {
-        return parts.length == 0 || parts[0] instanceof float[];
+        return parts[0] instanceof float[]; // sizes are checked first, and there is at least one layer
     }
 
     /** Returns the one array of all layers; {@code null} if they lie elsewhere. */
@@ -294,12 +294,14 @@ public final class Tensors {
 
     /** Names the layer that lies in a segment, for a message; empty if all do. */
     private String part(Layers layers, MemorySegment segment) {
-        for (int i = 0; byLayer && i < parts.length; i++) {
-            if (same(parts[i], segment)) {
-                return " of layer \"" + layers.get(i).name() + "\"";
-            }
+        if (!byLayer) {
+            return "";
         }
-        return "";
+        int layer = 0;
+        while (!same(parts[layer], segment)) {
+            layer++;
+        }
+        return " of layer \"" + layers.get(layer).name() + "\"";
     }
 
     /**

@@ -1,6 +1,7 @@
 package io.github.lars4j;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -126,6 +127,82 @@ class LayerByLayerTest {
             }
         }
         return taken;
+    }
+
+    @Test
+    void theBitsAreThoseOfWholeStepsWithoutMomentum() {
+        float[] whole = new float[END];
+        fill(new Random(1), whole, 1);
+        float[] single = whole.clone();
+        float[] gradients = new float[END];
+        fill(new Random(2), gradients, 0.01);
+        try (Lars one = builder().momentum(0).build();
+                Lars other = builder().momentum(0).build()) {
+            one.step(whole, gradients);
+            other.beginStep(single);
+            for (int i = LAYERS.size() - 1; i >= 0; i--) {
+                other.applyLayer(i, gradientOf(i, gradients));
+            }
+            other.endStep();
+            assertEquals(bits(whole), bits(single));
+        }
+    }
+
+    private static float[] gradientOf(int layer, float[] gradients) {
+        return Arrays.copyOfRange(gradients, (int) LAYERS.get(layer).offset(), (int)
+                LAYERS.get(layer).end());
+    }
+
+    /** A failure before a layer is written leaves the step open; one after that must be followed by a restore. */
+    @Test
+    void aFailureOfALayer() {
+        float[] weights = new float[END];
+        fill(new Random(1), weights, 1);
+        float[] gradients = new float[END];
+        fill(new Random(2), gradients, 0.01);
+        try (Lars lars = builder().build()) {
+            lars.step(weights, gradients);
+            Snapshot snapshot = lars.snapshot();
+            float[] before = weights.clone();
+            lars.step(weights, gradients);
+            List<Integer> expected = bits(weights);
+
+            lars.restore(snapshot);
+            float[] again = before.clone();
+            lars.beginStep(again);
+            lars.applyLayer(0, gradientOf(0, gradients));
+            long[] offsets = lars.layers().offsets();
+            offsets[4] += END;
+            assertThrows(IndexOutOfBoundsException.class, () -> lars.applyLayer(4, gradientOf(4, gradients)));
+            offsets[4] -= END;
+            for (int i = 4; i > 0; i--) {
+                lars.applyLayer(i, gradientOf(i, gradients));
+            }
+            lars.endStep();
+            assertEquals(expected, bits(again));
+
+            lars.restore(snapshot);
+            float[] momentum = Inside.momentum(lars);
+            float[] third = before.clone();
+            lars.beginStep(third);
+            lars.applyLayer(0, gradientOf(0, gradients));
+            Inside.setMomentumOfSteps(lars, new float[(int) LAYERS.get(4).offset() + 4096]);
+            Throwable cause =
+                    assertThrows(IndexOutOfBoundsException.class, () -> lars.applyLayer(4, gradientOf(4, gradients)));
+            for (Executable call : List.<Executable>of(
+                    () -> lars.applyLayer(3, gradientOf(3, gradients)),
+                    lars::endStep,
+                    () -> lars.beginStep(third),
+                    () -> lars.step(third, gradients),
+                    lars::snapshot)) {
+                assertSame(
+                        cause, assertThrows(IllegalStateException.class, call).getCause());
+            }
+            Inside.setMomentumOfSteps(lars, momentum);
+            lars.restore(snapshot);
+            lars.step(before, gradients);
+            assertEquals(expected, bits(before));
+        }
     }
 
     private static void fill(Random random, float[] values, double size) {
