@@ -42,6 +42,11 @@ final class Inside {
         return snapshot.state().momentumOf(layer);
     }
 
+    /** Returns the offsets that steps go by; a test may change them to make a step fail. */
+    static long[] offsets(Lars lars) {
+        return lars.layers().offsets();
+    }
+
     static boolean[] begun(Lars lars) {
         return state(lars).begun;
     }

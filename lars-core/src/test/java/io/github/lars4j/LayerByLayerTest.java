@@ -171,7 +171,7 @@ class LayerByLayerTest {
             float[] again = before.clone();
             lars.beginStep(again);
             lars.applyLayer(0, gradientOf(0, gradients));
-            long[] offsets = lars.layers().offsets();
+            long[] offsets = Inside.offsets(lars);
             offsets[4] += END;
             assertThrows(IndexOutOfBoundsException.class, () -> lars.applyLayer(4, gradientOf(4, gradients)));
             offsets[4] -= END;
