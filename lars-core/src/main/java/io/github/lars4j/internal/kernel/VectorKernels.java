@@ -48,6 +48,12 @@ public final class VectorKernels implements Kernels {
      */
     private static final int STEP = 2 * STRIPES;
 
+    /**
+     * The same for {@link #squares}, whose body is smaller: with 32 elements, C2 unrolls it after some hundreds of calls
+     * (measured: 1.2 to 2.3 times as slow from memory).
+     */
+    private static final int SQUARES_STEP = 4 * STRIPES;
+
     private VectorKernels() {}
 
     /**
@@ -148,11 +154,13 @@ public final class VectorKernels implements Kernels {
 
     @Override
     public double squares(float[] values, int from, int length, double[] scratch) {
-        int whole = from + (length & -STEP);
+        int whole = from + (length & -SQUARES_STEP);
+        int end = from + (length & -STRIPES);
         for (int stripe = 0; stripe < STRIPES; stripe += GROUP) {
             DoubleVector sum0 = DoubleVector.zero(DOUBLES);
             DoubleVector sum1 = DoubleVector.zero(DOUBLES);
-            for (int i = from + stripe; i < whole; i += STEP) {
+            int i = from + stripe;
+            for (; i < whole; i += SQUARES_STEP) {
                 DoubleVector x0 =
                         (DoubleVector) FloatVector.fromArray(HALF, values, i).convertShape(F2D, DOUBLES, 0);
                 DoubleVector x1 = (DoubleVector)
@@ -161,15 +169,35 @@ public final class VectorKernels implements Kernels {
                         FloatVector.fromArray(HALF, values, i + STRIPES).convertShape(F2D, DOUBLES, 0);
                 DoubleVector x3 = (DoubleVector)
                         FloatVector.fromArray(HALF, values, i + STRIPES + LANES).convertShape(F2D, DOUBLES, 0);
+                DoubleVector x4 = (DoubleVector)
+                        FloatVector.fromArray(HALF, values, i + 2 * STRIPES).convertShape(F2D, DOUBLES, 0);
+                DoubleVector x5 = (DoubleVector) FloatVector.fromArray(HALF, values, i + 2 * STRIPES + LANES)
+                        .convertShape(F2D, DOUBLES, 0);
+                DoubleVector x6 = (DoubleVector)
+                        FloatVector.fromArray(HALF, values, i + 3 * STRIPES).convertShape(F2D, DOUBLES, 0);
+                DoubleVector x7 = (DoubleVector) FloatVector.fromArray(HALF, values, i + 3 * STRIPES + LANES)
+                        .convertShape(F2D, DOUBLES, 0);
                 sum0 = x0.fma(x0, sum0);
                 sum1 = x1.fma(x1, sum1);
                 sum0 = x2.fma(x2, sum0);
                 sum1 = x3.fma(x3, sum1);
+                sum0 = x4.fma(x4, sum0);
+                sum1 = x5.fma(x5, sum1);
+                sum0 = x6.fma(x6, sum0);
+                sum1 = x7.fma(x7, sum1);
+            }
+            for (; i < end; i += STRIPES) {
+                DoubleVector x0 =
+                        (DoubleVector) FloatVector.fromArray(HALF, values, i).convertShape(F2D, DOUBLES, 0);
+                DoubleVector x1 = (DoubleVector)
+                        FloatVector.fromArray(HALF, values, i + LANES).convertShape(F2D, DOUBLES, 0);
+                sum0 = x0.fma(x0, sum0);
+                sum1 = x1.fma(x1, sum1);
             }
             sum0.intoArray(scratch, stripe);
             sum1.intoArray(scratch, stripe + LANES);
         }
-        ScalarKernels.addTail(values, whole, from + length, scratch);
+        ScalarKernels.addTail(values, end, from + length, scratch);
         return Stripes.fold(scratch, 0);
     }
 
