@@ -401,6 +401,9 @@ public final class Lars implements AutoCloseable {
      * StepReport report = lars.endStep();
      * }</pre>
      *
+     * <p>Apply a layer only when backpropagation no longer needs its weights: the gradient of the layer's input is computed
+     * from the old ones. A layer that is not applied had no gradient in this step.
+     *
      * <p>The bits are those of {@link #step}. Such a step cannot be refused or clipped as a whole: it needs {@link
      * OnBadGradient#SKIP_LAYER}, no maximum norm of the gradient, and a built-in rule. Until {@link #endStep}, only {@link
      * #applyLayer}, {@code restore} and {@link #close} are allowed.

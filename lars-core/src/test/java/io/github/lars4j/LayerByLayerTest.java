@@ -205,6 +205,20 @@ class LayerByLayerTest {
         }
     }
 
+    @Test
+    void weightsMustBeOpenAtEveryLayer() {
+        try (Lars lars = builder().build()) {
+            try (Arena arena = Arena.ofShared()) {
+                lars.beginStep(Tensors.flat(arena.allocate(4L * END, 64)));
+                lars.applyLayer(0, new float[9000]);
+            }
+            IllegalStateException thrown =
+                    assertThrows(IllegalStateException.class, () -> lars.applyLayer(3, new float[4096]));
+            assertEquals("params lies in an arena that is closed", thrown.getMessage());
+            assertEquals(Outcome.NO_GRADIENT, lars.endStep().outcome(3));
+        }
+    }
+
     private static void fill(Random random, float[] values, double size) {
         for (Layer layer : LAYERS) {
             for (int e = (int) layer.offset(); e < layer.end(); e++) {

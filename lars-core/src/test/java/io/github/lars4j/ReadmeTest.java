@@ -123,9 +123,9 @@ class ReadmeTest {
             ARRAYS,
             NATIVE,
             new Frame(
-                    "try (Arena arena = Arena.ofShared()) {\n    Map<String",
-                    "Layers layers, Lars lars, Tensors gradients",
-                    ""),
+                    "Path model = ",
+                    "Layers layers, MemorySegment gradients, Tensors grads, long steps",
+                    "static void backward(MemorySegment[] weights, MemorySegment gradients) {}"),
             new Frame(
                     "lars.beginStep(weights);",
                     "Layers layers, Lars lars, float[] weights, float[] buffer",

@@ -105,8 +105,11 @@ public final class Checksum {
     private static void require(String what, int stored, CRC32 sum) throws SafeTensorsException {
         if (stored != (int) sum.getValue()) {
             throw new SafeTensorsException(String.format(
-                    Locale.ROOT, "%s is %08x, but its content has %08x: the file is damaged", what, stored, (int)
-                            sum.getValue()));
+                    Locale.ROOT,
+                    "%s is %08x, but its content has %08x: the file is damaged, or was changed after it had been saved",
+                    what,
+                    stored,
+                    (int) sum.getValue()));
         }
     }
 
