@@ -62,14 +62,14 @@ final class Arguments {
             throw new IllegalArgumentException("gradient has " + elements + " elements; it must have at least "
                     + layer.length() + " for layer \"" + layer.name() + "\"");
         }
-        requireNotIn(params, "params", gradient, layers);
+        requireNotIn(params, "params", gradient, layer, layers);
         if (state.momentum != null) {
-            requireNotIn(state.momentum.tensors, BUFFER, gradient, layers);
+            requireNotIn(state.momentum.tensors, BUFFER, gradient, layer, layers);
         }
     }
 
-    private static void requireNotIn(Tensors tensors, String name, Object gradient, Layers layers) {
-        int shared = tensors.sharing(layers, gradient);
+    private static void requireNotIn(Tensors tensors, String name, Object gradient, Layer layer, Layers layers) {
+        int shared = tensors.sharing(layers, gradient, layer.length());
         if (shared >= 0) {
             throw new IllegalArgumentException("gradient shares memory with " + name + " of layer \""
                     + layers.get(shared).name() + "\"; they must lie apart");

@@ -72,6 +72,7 @@ final class HeldStep implements Runnable {
         entered = false;
         try {
             Layers layers = step.layers();
+            holdOpen.begin();
             holdOpen.add(params.operand(layers).ofEachArena());
             holdOpen.add(place.ofEachArena());
             if (momentum != null) {

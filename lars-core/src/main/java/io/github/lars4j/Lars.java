@@ -511,15 +511,21 @@ public final class Lars implements AutoCloseable {
      */
     public StepReport endStep() {
         guard.enterOpen("endStep");
+        boolean ending = false;
         try {
+            Arguments.requireBuffer(state, threads);
+            ending = true;
             StepReport report = step.endLayers();
             guard.leave(CallGuard.Phase.IDLE);
+            forgetOpen();
             return report;
         } catch (Throwable t) {
-            guard.broken(t);
+            if (ending) {
+                guard.broken(t);
+            } else {
+                guard.leave(CallGuard.Phase.OPEN);
+            }
             throw t;
-        } finally {
-            forgetOpen();
         }
     }
 

@@ -124,7 +124,7 @@ public final class Tensors {
         Integer[] order = Extents.byAddress(parts);
         for (int i = 1; i < order.length; i++) {
             MemorySegment before = parts[order[i - 1]];
-            if (before.address() + before.byteSize() > parts[order[i]].address()) {
+            if (parts[order[i]].address() - before.address() < before.byteSize()) { // their sum may overflow
                 throw new IllegalArgumentException("segments[" + order[i] + "] overlaps segments[" + order[i - 1]
                         + "]; each layer must have its own memory");
             }
@@ -317,7 +317,8 @@ public final class Tensors {
             }
         } else if (onHeap() == other.onHeap() && !isApart(other, layers)) {
             for (int i = 0; i < layers.size(); i++) {
-                int shared = other.sharing(layers, onHeap() ? parts[byLayer ? i : 0] : segment(layers, i));
+                Object part = onHeap() ? parts[byLayer ? i : 0] : segment(layers, i);
+                int shared = other.sharing(layers, part, layers.get(i).length());
                 if (shared >= 0 && layers.get(i).length() > 0) {
                     throw new IllegalArgumentException(part(name, layers, i) + " shares memory with "
                             + other.part(otherName, layers, shared) + "; they must lie apart");
@@ -342,12 +343,12 @@ public final class Tensors {
     }
 
     /**
-     * Returns a layer that shares memory with an array or a segment; -1 if there is none. The tensors fit the layers; see
-     * {@link #require}. Allocates no memory, except the first time.
+     * Returns a layer that shares memory with the first elements of a segment, or with an array; -1 if there is none. The
+     * tensors fit the layers; see {@link #require}. Allocates no memory, except the first time.
      */
-    int sharing(Layers layers, Object part) {
+    int sharing(Layers layers, Object part, long elements) {
         if (part instanceof MemorySegment segment) {
-            return onHeap() ? -1 : placed(layers).extents().sharing(segment);
+            return onHeap() ? -1 : placed(layers).extents().sharing(segment.address(), elements * Float.BYTES);
         }
         if (array() != null) {
             return same(array(), part) ? 0 : -1;
@@ -446,12 +447,12 @@ public final class Tensors {
                     .toArray(Integer[]::new);
         }
 
-        /** Returns a layer that overlaps a segment; -1 if there is none. */
-        int sharing(MemorySegment segment) {
-            int found = Arrays.binarySearch(from, segment.address() + segment.byteSize());
-            // The layer before the segment's end is the only one that can overlap it, unless several do.
+        /** Returns a layer that overlaps so many bytes from an address on; -1 if there is none. */
+        int sharing(long address, long bytes) {
+            int found = Arrays.binarySearch(from, address + bytes);
+            // The layer before the end is the only one that can overlap them, unless several do.
             int before = (found < 0 ? -found - 1 : found) - 1;
-            return segment.byteSize() > 0 && before >= 0 && to[before] > segment.address() ? layer[before] : -1;
+            return bytes > 0 && before >= 0 && to[before] > address ? layer[before] : -1;
         }
     }
 }

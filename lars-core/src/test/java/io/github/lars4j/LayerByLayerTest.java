@@ -205,6 +205,51 @@ class LayerByLayerTest {
         }
     }
 
+    /** The segment may be longer than the layer, as that of a native pointer is; only the layer's elements count. */
+    @Test
+    @SuppressWarnings("restricted")
+    void onlyTheElementsOfTheLayerMustLieApart() {
+        try (Arena arena = Arena.ofShared();
+                Lars lars = builder().build()) {
+            MemorySegment all = arena.allocate(4L * (9000 + END), 64);
+            MemorySegment weights = all.asSlice(4L * 9000);
+            lars.beginStep(Tensors.flat(weights));
+            for (MemorySegment same : new MemorySegment[] {
+                weights, weights.reinterpret(Long.MAX_VALUE), all.asSlice(4).reinterpret(Long.MAX_VALUE - 8)
+            }) {
+                refused(
+                        IllegalArgumentException.class,
+                        "gradient shares memory with params of layer \"a\"",
+                        () -> lars.applyLayer(0, same));
+            }
+            assertEquals(Outcome.UPDATED, lars.applyLayer(0, all));
+            lars.endStep();
+            assertThrows(
+                    IllegalArgumentException.class,
+                    () -> Tensors.byLayer(weights.reinterpret(Long.MAX_VALUE), weights.asSlice(4)));
+        }
+    }
+
+    /** The end of a step may set momentum that was lost to 0, so it needs the buffer; without it, the step stays open. */
+    @Test
+    void theMomentumMustBeOpenAtTheEnd() {
+        Lars lars;
+        try (Arena arena = Arena.ofShared()) {
+            lars = builder()
+                    .momentum(step -> step == 1 ? 0 : 0.9)
+                    .momentumBuffer(Tensors.flat(arena.allocate(4L * END, 64)))
+                    .build();
+            float[] weights = new float[END];
+            lars.step(weights, new float[END]);
+            lars.beginStep(weights);
+            lars.applyLayer(0, new float[9000]);
+        }
+        for (int i = 0; i < 2; i++) {
+            refused(IllegalStateException.class, "the momentum buffer lies in an arena that is closed", lars::endStep);
+        }
+        lars.close();
+    }
+
     @Test
     void weightsMustBeOpenAtEveryLayer() {
         try (Lars lars = builder().build()) {

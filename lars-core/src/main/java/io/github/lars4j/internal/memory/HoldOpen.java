@@ -29,6 +29,11 @@ public final class HoldOpen {
     private Runnable code;
     private Throwable thrown;
 
+    /** Begins anew, without segments, even if an error has ended the last call before {@link #run}. */
+    public void begin() {
+        count = 0;
+    }
+
     /** Adds a segment of each arena to those that the next {@link #run} holds open. */
     public void add(MemorySegment[] ofEachArena) {
         int needed = Math.ceilDiv(count + ofEachArena.length, NativeMemory.ARGUMENTS) * NativeMemory.ARGUMENTS;
