@@ -32,12 +32,12 @@ final class Arguments {
 
     /** Checks the momentum buffer in use: a caller may have closed its arena. */
     static void requireBuffer(State state, int threads) {
-        if (state.momentum != null && !state.momentum.tensors.onHeap()) {
-            state.momentum.tensors.require(BUFFER, state.layers(), true, threads);
+        if (state.momentum != null) {
+            state.momentum.tensors.requireOpen(BUFFER, state.layers(), threads);
         }
     }
 
-    /** Checks the weights of a step that goes layer by layer; every call checks again that they are open. */
+    /** Checks the weights of a step that begins and goes layer by layer. */
     static void requireOpenStep(Tensors params, State state, int threads) {
         params.require("params", state.layers(), true, threads);
         requireBuffer(state, threads);
@@ -46,9 +46,14 @@ final class Arguments {
         }
     }
 
-    /** Checks the gradient of one layer, an array or a segment. */
+    /**
+     * Checks the gradient of one layer, an array or a segment, and that the memory of the step is still open. It must not
+     * visit all layers, because it is called for each of them.
+     */
     static void requireGradient(Object gradient, int index, Tensors params, State state, int threads) {
         Layers layers = state.layers();
+        params.requireOpen("params", layers, threads);
+        requireBuffer(state, threads);
         Layer layer = layers.get(index);
         long elements;
         if (gradient instanceof MemorySegment segment) {

@@ -485,7 +485,6 @@ public final class Lars implements AutoCloseable {
                         + state.layers().get(layer).name()
                         + "\", which was applied before in this step; each layer may come once");
             }
-            Arguments.requireOpenStep(openParams, state, threads);
             Arguments.requireGradient(gradient, layer, openParams, state, threads);
             stepping = true;
             Outcome outcome = held.takeLayer(step, state.momentum, openParams, layer, gradient);
@@ -1076,7 +1075,10 @@ public final class Lars implements AutoCloseable {
             return momentumBuffer(Tensors.flat(Objects.requireNonNull(buffer, "momentumBuffer")));
         }
 
-        /** Sets where the momentum lies; otherwise as {@link #momentumBuffer(float[])}. */
+        /**
+         * Sets where the momentum lies; otherwise as {@link #momentumBuffer(float[])}. {@link Lars#addLayers} needs a flat
+         * buffer with room for the new layers.
+         */
         public Builder momentumBuffer(Tensors buffer) {
             this.momentumBuffer = Objects.requireNonNull(buffer, "momentumBuffer");
             return this;

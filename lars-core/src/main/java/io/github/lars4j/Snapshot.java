@@ -13,6 +13,10 @@ import java.util.Objects;
  * <p>It contains momentum, step number, number of refused steps, which layers have taken a step, hyperparameters, groups
  * and treatments. It contains neither the weights, which belong to the trainer, nor schedules.
  *
+ * <p>Its momentum is a copy in the same kind of memory as the optimizer's. Outside the heap, it is freed after the garbage
+ * collector has found that the snapshot is unreachable, which may be long after: keep few snapshots of native momentum, or
+ * save a {@link Checkpoint} instead.
+ *
  * <p>Immutable and safe for use by several threads.
  */
 public final class Snapshot {

@@ -204,8 +204,6 @@ final class State {
         if (momentum != null || !other.mayHaveMomentum()) {
             return momentum;
         }
-        Momentum buffer = nativeMomentum ? Momentum.outsideHeap(other.layers) : Momentum.onHeap(other.layers);
-        buffer.tensors.operand(other.layers); // so that the next step allocates nothing
-        return buffer;
+        return nativeMomentum ? Momentum.outsideHeap(other.layers) : Momentum.onHeap(other.layers);
     }
 }

@@ -19,7 +19,7 @@ import java.util.stream.IntStream;
  * lars.step(weights, gradients);
  * }</pre>
  *
- * <p>Nothing is copied. Create tensors once and use them in every step; a step then allocates no memory. A flat {@code
+ * <p>Nothing is copied. Create tensors once and use them in every step of one optimizer; a step then allocates no memory. A flat {@code
  * float[]} needs no {@code Tensors}: {@link Lars} takes it as it is.
  *
  * <p>Weights, gradients and momentum may lie in different kinds of memory, with the same bits as the result. A step is
@@ -220,20 +220,28 @@ public final class Tensors {
      */
     void require(String name, Layers layers, boolean written, int threads) {
         requireSizes(name, layers);
+        requireOpen(name, layers, threads);
+        if (written && !onHeap()) {
+            for (Object part : parts) {
+                if (((MemorySegment) part).isReadOnly()) {
+                    throw new IllegalArgumentException(
+                            name + part(layers, (MemorySegment) part) + " is read-only; it must be writable");
+                }
+            }
+        }
+    }
+
+    /**
+     * Checks that tensors which {@link #require} has accepted can still be used: no arena has been closed, and none is
+     * confined to another thread.
+     */
+    void requireOpen(String name, Layers layers, int threads) {
         if (onHeap()) {
             return;
         }
         for (MemorySegment segment : placed(layers).operand.ofEachArena()) {
             if (!isUsable(segment, threads)) {
                 requireUsable(name + part(layers, segment), segment, threads);
-            }
-        }
-        if (written) {
-            for (Object part : parts) {
-                if (((MemorySegment) part).isReadOnly()) {
-                    throw new IllegalArgumentException(
-                            name + part(layers, (MemorySegment) part) + " is read-only; it must be writable");
-                }
             }
         }
     }

@@ -1,6 +1,7 @@
 package io.github.lars4j;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -8,7 +9,10 @@ import io.github.lars4j.internal.saving.UnforcedDisk;
 import io.github.lars4j.rule.Dialects;
 import io.github.lars4j.rule.Treatment;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
@@ -40,6 +44,42 @@ class ManyLayersTest {
     @Timeout(value = 5, unit = TimeUnit.MINUTES, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
     void asManyAsThereCanBe() throws IOException {
         buildSaveAndRestore(280_000);
+    }
+
+    /** No layer visits the others: with arrays and flat momentum, and outside the heap. */
+    @Test
+    @Timeout(value = 1, unit = TimeUnit.MINUTES, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+    void layerByLayer() {
+        int count = 200_000;
+        Layers.Builder builder = Layers.builder();
+        float[][] arrays = new float[count][1];
+        for (int i = 0; i < count; i++) {
+            builder.add("w" + i, 1);
+        }
+        Layers layers = builder.build();
+        try (Arena arena = Arena.ofShared()) {
+            MemorySegment all = arena.allocate(4L * count, 4);
+            MemorySegment[] segments = new MemorySegment[count];
+            Arrays.setAll(segments, i -> all.asSlice(4L * i, 4));
+            stepLayerByLayer(layers, Tensors.byLayer(arrays), false);
+            stepLayerByLayer(layers, Tensors.byLayer(segments), true);
+        }
+    }
+
+    private static void stepLayerByLayer(Layers layers, Tensors weights, boolean nativeMomentum) {
+        try (Lars lars = Lars.builder(layers)
+                .learningRate(0.1)
+                .momentum(0.9)
+                .onBadGradient(OnBadGradient.SKIP_LAYER)
+                .nativeMomentum(nativeMomentum)
+                .build()) {
+            lars.beginStep(weights);
+            for (int i = layers.size() - 1; i >= 0; i--) {
+                lars.applyLayer(i, new float[] {1});
+            }
+            lars.endStep();
+            assertEquals(1, lars.steps());
+        }
     }
 
     private static Layers layers(int count, String prefix) {
