@@ -6,7 +6,7 @@ import java.util.Arrays;
 /**
  * Runs code while segments cannot be closed: their arenas refuse {@code close} until the code has ended, on whatever
  * thread it is called. Each call passes the segments to a native function, which the JDK keeps open meanwhile, and the
- * function calls back. This takes about 0.4 µs and allocates nothing.
+ * function calls back. This takes about 0.35 µs for each eight segments and allocates nothing.
  *
  * <p>Not safe for use by several threads at the same time.
  */
