@@ -1,6 +1,5 @@
 package io.github.lars4j;
 
-import io.github.lars4j.internal.memory.NativeMemory;
 import java.lang.foreign.MemorySegment;
 
 /** Checks tensors and sums passed by a caller against the layers and the state. */
@@ -10,16 +9,29 @@ final class Arguments {
 
     private Arguments() {}
 
-    /** Checks the tensors that a step on so many threads reads and writes. */
-    static void require(Tensors params, Gradients gradients, State state, int threads) {
+    /**
+     * Checks the tensors that a step on so many threads reads and writes.
+     *
+     * @param halfWeights {@code null} if there are none
+     */
+    static void require(Tensors params, Gradients gradients, Tensors halfWeights, State state, int threads) {
         Layers layers = state.layers();
-        params.require("params", layers, true, threads);
+        requireParams(params, layers, true, threads);
         gradients.tensors().require("gradients", layers, false, threads);
         gradients.tensors().requireApart("gradients", params, "params", layers);
         if (state.momentum != null) {
             requireBuffer(state, threads);
             params.requireApart("params", state.momentum.tensors, BUFFER, layers);
             gradients.tensors().requireApart("gradients", state.momentum.tensors, BUFFER, layers);
+        }
+        if (halfWeights != null) {
+            halfWeights.requireFormat("halfWeights", Format.BFLOAT16);
+            halfWeights.require("halfWeights", layers, true, threads);
+            halfWeights.requireApart("halfWeights", params, "params", layers);
+            halfWeights.requireApart("halfWeights", gradients.tensors(), "gradients", layers);
+            if (state.momentum != null) {
+                halfWeights.requireApart("halfWeights", state.momentum.tensors, BUFFER, layers);
+            }
         }
         requireSquares(gradients.squares(), layers);
         requireTrustRatios(gradients.trustRatios(), layers);
@@ -28,6 +40,11 @@ final class Arguments {
             throw new IllegalArgumentException(
                     "missing has layer " + beyond + "; it must be in [0, " + layers.size() + ")");
         }
+    }
+
+    private static void requireParams(Tensors params, Layers layers, boolean written, int threads) {
+        params.requireFormat("params", Format.FLOAT32);
+        params.require("params", layers, written, threads);
     }
 
     /** Checks the momentum buffer in use: a caller may have closed its arena. */
@@ -39,7 +56,7 @@ final class Arguments {
 
     /** Checks the weights of a step that begins and goes layer by layer. */
     static void requireOpenStep(Tensors params, State state, int threads) {
-        params.require("params", state.layers(), true, threads);
+        requireParams(params, state.layers(), true, threads);
         requireBuffer(state, threads);
         if (state.momentum != null) {
             params.requireApart("params", state.momentum.tensors, BUFFER, state.layers());
@@ -50,31 +67,33 @@ final class Arguments {
      * Checks the gradient of one layer, an array or a segment, and that the memory of the step is still open. It must not
      * visit all layers, because it is called for each of them.
      */
-    static void requireGradient(Object gradient, int index, Tensors params, State state, int threads) {
+    static void requireGradient(
+            Object gradient, Format format, int index, Tensors params, State state, int threads) {
         Layers layers = state.layers();
         params.requireOpen("params", layers, threads);
         requireBuffer(state, threads);
         Layer layer = layers.get(index);
         long elements;
         if (gradient instanceof MemorySegment segment) {
-            Tensors.requireNative("gradient", segment);
+            Tensors.requireNative("gradient", segment, format);
             Tensors.requireUsable("gradient", segment, threads);
-            elements = segment.byteSize() / Float.BYTES;
+            elements = segment.byteSize() / format.bytes();
         } else {
-            elements = ((float[]) gradient).length;
+            elements = gradient instanceof float[] floats ? floats.length : ((short[]) gradient).length;
         }
         if (elements < layer.length()) {
             throw new IllegalArgumentException("gradient has " + elements + " elements; it must have at least "
                     + layer.length() + " for layer \"" + layer.name() + "\"");
         }
-        requireNotIn(params, "params", gradient, layer, layers);
+        long bytes = layer.length() * format.bytes();
+        requireNotIn(params, "params", gradient, bytes, layers);
         if (state.momentum != null) {
-            requireNotIn(state.momentum.tensors, BUFFER, gradient, layer, layers);
+            requireNotIn(state.momentum.tensors, BUFFER, gradient, bytes, layers);
         }
     }
 
-    private static void requireNotIn(Tensors tensors, String name, Object gradient, Layer layer, Layers layers) {
-        int shared = tensors.sharing(layers, gradient, layer.length());
+    private static void requireNotIn(Tensors tensors, String name, Object gradient, long bytes, Layers layers) {
+        int shared = tensors.sharing(layers, gradient, bytes);
         if (shared >= 0) {
             throw new IllegalArgumentException("gradient shares memory with " + name + " of layer \""
                     + layers.get(shared).name() + "\"; they must lie apart");
@@ -87,12 +106,13 @@ final class Arguments {
         if (!setup.mayHaveMomentum()) {
             throw new IllegalArgumentException("momentumBuffer is given with momentum 0; it needs momentum above 0");
         }
+        buffer.requireFormat("momentumBuffer", Format.FLOAT32, Format.BFLOAT16);
         buffer.require("momentumBuffer", layers, true, threads);
         for (int i = 0; i < layers.size(); i++) {
             Layer layer = layers.get(i);
             MemorySegment values = buffer.segment(layers, i);
             for (long e = 0; e < layer.length(); e++) {
-                float value = values.getAtIndex(NativeMemory.FLOAT, e);
+                float value = buffer.format().get(values, e);
                 if (!Float.isFinite(value)) {
                     throw new IllegalArgumentException("momentumBuffer is " + value + " at " + e + " of layer \""
                             + layer.name() + "\"; it must be finite");
@@ -104,7 +124,7 @@ final class Arguments {
     /** Checks the weights to save or restore; {@code null} means that there are none. */
     static void requireParams(Tensors params, boolean written, State state) {
         if (params != null) {
-            params.require("params", state.layers(), written, 1);
+            requireParams(params, state.layers(), written, 1);
             if (state.momentum != null) {
                 params.requireApart("params", state.momentum.tensors, BUFFER, state.layers());
             }

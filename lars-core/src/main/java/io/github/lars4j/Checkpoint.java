@@ -11,7 +11,6 @@ import io.github.lars4j.safetensors.SafeTensorsFile;
 import io.github.lars4j.safetensors.SafeTensorsWriter;
 import io.github.lars4j.safetensors.TensorInfo;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -80,7 +79,8 @@ import java.util.TreeMap;
  * by PyTorch, see {@link PyTorchState}):
  *
  * <ul>
- *   <li>if there is momentum, a tensor {@code <layer>.momentum_buffer} for each layer, F32, with the layer's shape,
+ *   <li>if there is momentum, a tensor {@code <layer>.momentum_buffer} for each layer, F32 or, for an optimizer whose
+ *       momentum has this format, BF16, with the layer's shape,
  *   <li>if weights were passed, a tensor {@code <layer>} for each layer, F32, with the layer's shape,
  *   <li>as the last tensor {@code lars4j.checksum}, U8, 8 bytes: two little-endian CRC-32, the first of all bytes of
  *       the file before the data section, the second of all bytes before this tensor,
@@ -90,7 +90,8 @@ import java.util.TreeMap;
  *   <li>for an optimizer with groups, with hyperparameters by schedule or with a rule that earlier versions did not have,
  *       as metadata in format 2: {@code group.<index>.name} and the values that the group gives, the trust coefficient
  *       of each layer's last step and the indices of its groups before its name, and which values are {@code schedules}.
- *       Every other optimizer is written in format 1. Both formats are read.
+ *       With a momentum in bfloat16, metadata in format 3, which also has {@code momentumFormat} and the seed of
+ *       stochastic rounding. Every other optimizer is written in format 1. All formats are read.
  * </ul>
  *
  * <p>A {@code Checkpoint} object is immutable, keeps no file open, and is safe for use by several threads.
@@ -179,24 +180,30 @@ public final class Checkpoint {
             Arguments.requireParams(params, false, state);
             SafeTensorsWriter writer = new SafeTensorsWriter();
             Manifest.write(state, params != null).forEach(writer::metadata);
-            long elements = 0;
+            long total = 0;
             for (int i = 0; i < state.layers().size(); i++) {
+                Layer layer = state.layers().get(i);
                 if (state.hasMomentum(i)) {
-                    elements += add(writer, state.layers().get(i), MOMENTUM_SUFFIX, state.momentumOf(i));
+                    Format format = state.momentum.tensors.format();
+                    writer.elements(layer.name() + MOMENTUM_SUFFIX, dtype(format), layer.shape(), state.momentumOf(i));
+                    total += layer.length() * format.bytes();
                 }
             }
-            for (int i = 0; params != null && i < state.layers().size(); i++) {
-                elements += add(writer, state.layers().get(i), "", params.segment(state.layers(), i));
+            if (params != null) {
+                for (int i = 0; i < state.layers().size(); i++) {
+                    Layer layer = state.layers().get(i);
+                    writer.floats(layer.name(), layer.shape(), params.segment(state.layers(), i));
+                    total += layer.length() * Float.BYTES;
+                }
             }
-            long bytes = elements * Float.BYTES;
+            long bytes = total;
             AtomicSave.save(disk, file, channel -> Checksum.write(writer, bytes, channel));
             return null;
         });
     }
 
-    private static long add(SafeTensorsWriter writer, Layer layer, String suffix, MemorySegment data) {
-        writer.floats(layer.name() + suffix, layer.shape(), data);
-        return layer.length();
+    private static Dtype dtype(Format format) {
+        return format == Format.FLOAT32 ? Dtype.F32 : Dtype.BF16;
     }
 
     /**
@@ -220,10 +227,10 @@ public final class Checkpoint {
         for (int i = 0; i < state.layers().size(); i++) {
             Layer layer = state.layers().get(i);
             if (state.hasMomentum(i)) {
-                requireTensor(expected, layer.name() + MOMENTUM_SUFFIX, layer);
+                requireTensor(expected, layer.name() + MOMENTUM_SUFFIX, dtype(state.storage.format()), layer);
             }
             if (weights) {
-                requireTensor(expected, layer.name(), layer);
+                requireTensor(expected, layer.name(), Dtype.F32, layer);
             }
         }
         for (String name : tensors.keySet()) {
@@ -234,11 +241,12 @@ public final class Checkpoint {
         }
     }
 
-    private void requireTensor(Set<String> expected, String name, Layer layer) throws SafeTensorsException {
+    private void requireTensor(Set<String> expected, String name, Dtype dtype, Layer layer)
+            throws SafeTensorsException {
         TensorInfo tensor = tensors.get(name);
-        if (tensor == null || tensor.dtype() != Dtype.F32 || !tensor.shape().equals(layer.shape())) {
+        if (tensor == null || tensor.dtype() != dtype || !tensor.shape().equals(layer.shape())) {
             throw new SafeTensorsException("tensor " + SafeTensorsException.quote(name) + " is "
-                    + (tensor == null ? "missing" : "not F32 with its layer's shape"));
+                    + (tensor == null ? "missing" : "not " + dtype + " with its layer's shape"));
         }
         if (!expected.add(name)) {
             throw new SafeTensorsException(
@@ -416,15 +424,20 @@ public final class Checkpoint {
             restored.requireUsable(state.setup, from);
         }
         List<String> notes = settings ? changes(before, restored, from) : unused(before, from);
+        addFormat(notes, before);
         try (SafeTensorsFile open = SafeTensorsFile.open(file)) {
             if (!open.metadata().equals(metadata) || !open.tensors().equals(tensors)) {
                 throw new SafeTensorsException(file + " has changed since it was loaded; load it again");
             }
             Checksum.verifyAll(file, open);
             Momentum momentum = before.momentumFor(restored);
+            requireRoundable(open, before, restored, from);
             State changed = live.change();
             changed.momentum = momentum;
             changed.setup = restored;
+            if (settings) {
+                changed.storage = changed.storage.withSeedOf(state.storage);
+            }
             changed.takeProgress(state, from);
             for (int i = 0; i < from.length; i++) {
                 if (from[i] >= 0) {
@@ -439,10 +452,42 @@ public final class Checkpoint {
             throws IOException {
         String name = state.layers().get(saved).name();
         if (changed.hasMomentum(layer) && state.hasMomentum(saved)) {
-            open.readFloats(name + MOMENTUM_SUFFIX, 0, changed.momentumOf(layer));
+            changed.momentum.readLayer(open, name + MOMENTUM_SUFFIX, changed.layers(), layer);
         }
         if (params != null) {
             open.readFloats(name, 0, params.segment(changed.layers(), layer));
+        }
+    }
+
+    /** Says so if the optimizer stores the momentum of this checkpoint in another way. */
+    private void addFormat(List<String> notes, State live) {
+        if (!state.hasMomentum() || !live.hasMomentum()) {
+            return;
+        }
+        MomentumStorage mine = live.storage;
+        if (mine.format() != state.storage.format()) {
+            notes.add("the momentum of the checkpoint is " + state.storage.inWords() + " and the optimizer's is "
+                    + mine.inWords()
+                    + (mine.format() == Format.FLOAT32 ? ": it was widened exactly" : ": it was rounded to nearest even"));
+        } else if (!mine.equals(mine.withSeedOf(state.storage))) {
+            notes.add("stochasticRounding has seed " + state.storage.seed() + ", had " + mine.seed());
+        }
+    }
+
+    /**
+     * Checks that no momentum becomes infinite by rounding.
+     *
+     * @throws IllegalArgumentException if one does
+     */
+    private void requireRoundable(SafeTensorsFile open, State live, Setup restored, int[] from) throws IOException {
+        if (live.storage.format() == state.storage.format()) {
+            return;
+        }
+        for (int i = 0; i < from.length; i++) {
+            if (from[i] >= 0 && restored.profileOf(i).mayHaveMomentum && state.hasMomentum(from[i])) {
+                Momentum.requireRoundable(
+                        open, state.layers().get(from[i]).name() + MOMENTUM_SUFFIX, live.storage.format());
+            }
         }
     }
 

@@ -15,6 +15,7 @@ final class HeldStep implements Runnable {
     private Step step;
     private Tensors params;
     private Gradients gradients;
+    private Tensors halfWeights;
     private double loss;
     private double rate;
     private LayerSums given;
@@ -45,10 +46,12 @@ final class HeldStep implements Runnable {
             Momentum momentum,
             Tensors params,
             Gradients gradients,
+            Tensors halfWeights,
             double loss,
             double rate,
             LayerSums given) {
         this.task = Task.TAKE;
+        this.halfWeights = halfWeights;
         this.loss = loss;
         this.rate = rate;
         this.given = given;
@@ -57,10 +60,10 @@ final class HeldStep implements Runnable {
     }
 
     /** Runs {@link Step#takeLayer}. */
-    Outcome takeLayer(Step step, Momentum momentum, Tensors params, int layer, Object gradient) {
+    Outcome takeLayer(Step step, Momentum momentum, Tensors params, int layer, Object gradient, Format format) {
         this.task = Task.LAYER;
         this.layer = layer;
-        this.gradient = step.placeOf(layer, gradient);
+        this.gradient = step.placeOf(layer, gradient, format);
         run(step, momentum, params, null, this.gradient);
         return outcome;
     }
@@ -78,11 +81,15 @@ final class HeldStep implements Runnable {
             if (momentum != null) {
                 holdOpen.add(momentum.tensors.operand(layers).ofEachArena());
             }
+            if (halfWeights != null) {
+                holdOpen.add(halfWeights.operand(layers).ofEachArena());
+            }
             holdOpen.run(this);
         } finally {
             this.step = null;
             this.params = null;
             this.gradients = null;
+            this.halfWeights = null;
             this.gradient = null;
             this.given = null;
         }
@@ -93,7 +100,7 @@ final class HeldStep implements Runnable {
         entered = true;
         switch (task) {
             case MEASURE -> sums = step.measure(params, gradients);
-            case TAKE -> report = step.take(params, gradients, loss, rate, given);
+            case TAKE -> report = step.take(params, gradients, halfWeights, loss, rate, given);
             case LAYER -> outcome = step.takeLayer(layer, gradient);
         }
     }

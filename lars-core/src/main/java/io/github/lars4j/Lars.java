@@ -99,7 +99,8 @@ public final class Lars implements AutoCloseable {
         this.schedule = builder.schedule;
         this.givenBuffer = builder.momentumBuffer != null;
         this.threads = builder.parallelism;
-        this.state = new State(setup, givenBuffer ? Momentum.of(builder.momentumBuffer) : null, builder.nativeMomentum);
+        this.state =
+                new State(setup, givenBuffer ? Momentum.of(builder.momentumBuffer) : null, builder.momentumStorage());
         state.momentum = state.momentumFor(setup);
         for (int i = 0; i < state.begun.length; i++) {
             state.begun[i] = givenBuffer && state.hasMomentum(i);
@@ -160,6 +161,37 @@ public final class Lars implements AutoCloseable {
     }
 
     /**
+     * Takes a step and also writes a bfloat16 copy of the weights, which the next forward pass reads in mixed-precision
+     * training; otherwise as {@link #step(Tensors, Gradients)}. The copy is written in pass 2, while the weights are in
+     * cache.
+     *
+     * <p>After the step, the copy of every layer holds its weights rounded to nearest even, whether or not the step has
+     * updated the layer. If the step is refused as a whole or throws an exception listed here, nothing is written.
+     *
+     * @param halfWeights where the copies go, tensors in {@link Format#BFLOAT16}; only written
+     * @throws NullPointerException if an argument is {@code null}
+     * @throws IllegalArgumentException if {@code halfWeights} is not in that format, or for the reasons that hold for
+     *     {@code params}; otherwise as {@link #step(Tensors, Tensors)}
+     * @throws IllegalStateException as {@link #step(Tensors, Tensors)}
+     */
+    public StepReport step(Tensors params, Gradients gradients, Tensors halfWeights) {
+        Objects.requireNonNull(params, "params");
+        Objects.requireNonNull(gradients, "gradients");
+        Objects.requireNonNull(halfWeights, "halfWeights");
+        guard.enter("step", false);
+        return take(params, gradients, halfWeights, Lars::noLoss, null);
+    }
+
+    /** As {@link #step(Tensors, Gradients, Tensors)}, for gradients about which nothing is known. */
+    public StepReport step(Tensors params, Tensors gradients, Tensors halfWeights) {
+        Objects.requireNonNull(params, "params");
+        Objects.requireNonNull(gradients, "gradients");
+        Objects.requireNonNull(halfWeights, "halfWeights");
+        guard.enter("step", false);
+        return take(params, plainGradients.tensors(gradients), halfWeights, Lars::noLoss, null);
+    }
+
+    /**
      * Computes the gradients and takes a step; otherwise as {@link #step(float[], float[])}.
      *
      * @param closure computes the gradients, stores them in {@code gradients} and returns the loss, which the report
@@ -170,7 +202,7 @@ public final class Lars implements AutoCloseable {
         Objects.requireNonNull(gradients, "gradients");
         Objects.requireNonNull(closure, "closure");
         guard.enter("step", false);
-        return take(plainParams.setArray(params), plain(gradients), closure, null);
+        return take(plainParams.setArray(params), plain(gradients), null, closure, null);
     }
 
     /**
@@ -182,7 +214,7 @@ public final class Lars implements AutoCloseable {
         Objects.requireNonNull(gradients, "gradients");
         Objects.requireNonNull(closure, "closure");
         guard.enter("step", false);
-        return take(plainParams.setArray(params), gradients, closure, null);
+        return take(plainParams.setArray(params), gradients, null, closure, null);
     }
 
     /**
@@ -194,7 +226,7 @@ public final class Lars implements AutoCloseable {
         Objects.requireNonNull(gradients, "gradients");
         Objects.requireNonNull(closure, "closure");
         guard.enter("step", false);
-        return take(params, plainGradients.tensors(gradients), closure, null);
+        return take(params, plainGradients.tensors(gradients), null, closure, null);
     }
 
     /**
@@ -206,7 +238,7 @@ public final class Lars implements AutoCloseable {
         Objects.requireNonNull(gradients, "gradients");
         Objects.requireNonNull(closure, "closure");
         guard.enter("step", false);
-        return take(params, gradients, closure, null);
+        return take(params, gradients, null, closure, null);
     }
 
     /**
@@ -258,7 +290,7 @@ public final class Lars implements AutoCloseable {
 
     private LayerSums measureNow(Tensors params, Gradients gradients) {
         try {
-            Arguments.require(params, gradients, state, threads);
+            Arguments.require(params, gradients, null, state, threads);
             LayerSums sums = held.measure(step, state.momentum, params, gradients);
             forgetPlain();
             guard.leave(CallGuard.Phase.MEASURED);
@@ -293,7 +325,7 @@ public final class Lars implements AutoCloseable {
         Objects.requireNonNull(params, "params");
         Objects.requireNonNull(gradients, "gradients");
         enterUpdate(sums);
-        return take(plainParams.setArray(params), gradients, Lars::noLoss, sums);
+        return take(plainParams.setArray(params), gradients, null, Lars::noLoss, sums);
     }
 
     /** As {@link #update(float[], Gradients, LayerSums)}, for a gradient array about which only the sums are known. */
@@ -301,7 +333,7 @@ public final class Lars implements AutoCloseable {
         Objects.requireNonNull(params, "params");
         Objects.requireNonNull(gradients, "gradients");
         enterUpdate(sums);
-        return take(plainParams.setArray(params), plain(gradients), Lars::noLoss, sums);
+        return take(plainParams.setArray(params), plain(gradients), null, Lars::noLoss, sums);
     }
 
     /**
@@ -312,7 +344,7 @@ public final class Lars implements AutoCloseable {
         Objects.requireNonNull(params, "params");
         Objects.requireNonNull(gradients, "gradients");
         enterUpdate(sums);
-        return take(params, gradients, Lars::noLoss, sums);
+        return take(params, gradients, null, Lars::noLoss, sums);
     }
 
     /** As {@link #update(Tensors, Gradients, LayerSums)}, for gradients about which only the sums are known. */
@@ -320,7 +352,7 @@ public final class Lars implements AutoCloseable {
         Objects.requireNonNull(params, "params");
         Objects.requireNonNull(gradients, "gradients");
         enterUpdate(sums);
-        return take(params, plainGradients.tensors(gradients), Lars::noLoss, sums);
+        return take(params, plainGradients.tensors(gradients), null, Lars::noLoss, sums);
     }
 
     private void enterUpdate(LayerSums sums) {
@@ -348,11 +380,12 @@ public final class Lars implements AutoCloseable {
         guard.leave(CallGuard.Phase.IDLE);
     }
 
-    private StepReport take(Tensors params, Gradients gradients, DoubleSupplier closure, LayerSums given) {
+    private StepReport take(
+            Tensors params, Gradients gradients, Tensors halfWeights, DoubleSupplier closure, LayerSums given) {
         boolean stepping = false;
         try {
             double loss = closure.getAsDouble();
-            Arguments.require(params, gradients, state, threads);
+            Arguments.require(params, gradients, halfWeights, state, threads);
             state.setup.setStep(state.step);
             if (given != null) {
                 Arguments.requireSums(given, gradients, state);
@@ -360,7 +393,7 @@ public final class Lars implements AutoCloseable {
             double rate = Profile.rate(schedule, state.step);
             state.setup.setLearningRates(state.step, rate);
             stepping = true;
-            StepReport report = held.take(step, state.momentum, params, gradients, loss, rate, given);
+            StepReport report = held.take(step, state.momentum, params, gradients, halfWeights, loss, rate, given);
             forgetPlain();
             guard.leave(CallGuard.Phase.IDLE);
             return report;
@@ -458,7 +491,22 @@ public final class Lars implements AutoCloseable {
     public Outcome applyLayer(int layer, float[] gradient) {
         Objects.requireNonNull(gradient, "gradient");
         guard.enterOpen("applyLayer");
-        return applyNow(layer, gradient);
+        return applyNow(layer, gradient, Format.FLOAT32);
+    }
+
+    /**
+     * As {@link #applyLayer(int, float[])}, with a gradient in a narrow format.
+     *
+     * @param format {@link Format#BFLOAT16} or {@link Format#FLOAT16}
+     * @throws NullPointerException if {@code format} or {@code gradient} is {@code null}
+     * @throws IllegalArgumentException if {@code format} is {@link Format#FLOAT32}; otherwise as {@link #applyLayer(int,
+     *     float[])}
+     */
+    public Outcome applyLayer(int layer, Format format, short[] gradient) {
+        Tensors.requireNarrow(format);
+        Objects.requireNonNull(gradient, "gradient");
+        guard.enterOpen("applyLayer");
+        return applyNow(layer, gradient, format);
     }
 
     /**
@@ -471,12 +519,24 @@ public final class Lars implements AutoCloseable {
      * @throws IllegalStateException if its arena is closed; otherwise as {@link #applyLayer(int, float[])}
      */
     public Outcome applyLayer(int layer, MemorySegment gradient) {
-        Objects.requireNonNull(gradient, "gradient");
-        guard.enterOpen("applyLayer");
-        return applyNow(layer, gradient);
+        return applyLayer(layer, Format.FLOAT32, gradient);
     }
 
-    private Outcome applyNow(int layer, Object gradient) {
+    /**
+     * As {@link #applyLayer(int, MemorySegment)}, with a gradient in any format.
+     *
+     * @throws NullPointerException if {@code format} or {@code gradient} is {@code null}
+     * @throws IllegalArgumentException if {@code gradient} is not aligned to the size of an element; otherwise as {@link
+     *     #applyLayer(int, MemorySegment)}
+     */
+    public Outcome applyLayer(int layer, Format format, MemorySegment gradient) {
+        Objects.requireNonNull(format, "format");
+        Objects.requireNonNull(gradient, "gradient");
+        guard.enterOpen("applyLayer");
+        return applyNow(layer, gradient, format);
+    }
+
+    private Outcome applyNow(int layer, Object gradient, Format format) {
         boolean stepping = false;
         try {
             state.layers().checked("layer", layer);
@@ -485,9 +545,9 @@ public final class Lars implements AutoCloseable {
                         + state.layers().get(layer).name()
                         + "\", which was applied before in this step; each layer may come once");
             }
-            Arguments.requireGradient(gradient, layer, openParams, state, threads);
+            Arguments.requireGradient(gradient, format, layer, openParams, state, threads);
             stepping = true;
-            Outcome outcome = held.takeLayer(step, state.momentum, openParams, layer, gradient);
+            Outcome outcome = held.takeLayer(step, state.momentum, openParams, layer, gradient, format);
             applied.set(layer);
             guard.leave(CallGuard.Phase.OPEN);
             return outcome;
@@ -725,7 +785,7 @@ public final class Lars implements AutoCloseable {
         }
         Momentum larger = buffer.zeros(more.layers);
         for (int i = 0; i < state.layers().size(); i++) {
-            larger.tensors.segment(more.layers, i).copyFrom(buffer.tensors.segment(state.layers(), i));
+            larger.copyLayer(i, more.layers, buffer, state.layers());
         }
         return larger;
     }
@@ -794,7 +854,9 @@ public final class Lars implements AutoCloseable {
     /**
      * Restores a state: momentum, number of steps and of refused steps, which layers have taken a step, hyperparameters,
      * groups and treatments. Groups are found by name; those that the snapshot does not have stay as they are. Schedules
-     * and maximum norms are kept. The weights are not part of a snapshot; the trainer restores them.
+     * and maximum norms are kept. The weights are not part of a snapshot; the trainer restores them. The optimizer keeps the
+     * format of its momentum: a float32 momentum of the snapshot is rounded to nearest even if it has bfloat16. If both round
+     * stochastically, it takes the seed of the snapshot.
      *
      * <p>This is allowed after a step or restore has failed halfway, and makes the optimizer usable again. If the
      * restore itself fails halfway, for lack of memory, the optimizer must be restored again.
@@ -813,6 +875,9 @@ public final class Lars implements AutoCloseable {
             State before = live.read();
             Setup restored = before.setup.restoredFrom(saved.setup, before.identity());
             Momentum momentum = before.momentumFor(restored);
+            if (saved.hasMomentum() && momentum != null) {
+                saved.momentum.requireRoundable(saved.layers(), before.storage.format());
+            }
             live.change().take(saved, restored, momentum);
             return null;
         });
@@ -903,6 +968,11 @@ public final class Lars implements AutoCloseable {
 
         private Tensors momentumBuffer;
         private boolean nativeMomentum;
+        /** {@code null} means the format of the momentum buffer, or float32. */
+        private Format momentumFormat;
+        /** {@code null} means rounding to nearest even. */
+        private Long roundingSeed;
+
         private int parallelism = 1;
         private Plan.Grain grain = Plan.Grain.USUAL;
 
@@ -1095,6 +1165,47 @@ public final class Lars implements AutoCloseable {
         }
 
         /**
+         * Sets the format in which the momentum is stored; that of the {@linkplain #momentumBuffer(Tensors) momentum
+         * buffer} or, without one, {@link Format#FLOAT32} by default. {@link Format#BFLOAT16} halves its memory. A step
+         * computes in float32 and updates the weights with the momentum before it is rounded; the rounded momentum is what
+         * the next step reads and what a checkpoint contains. If an element becomes infinite by rounding, the report of the
+         * step says {@link Outcome#OVERFLOWED} for its layer.
+         *
+         * @param format {@link Format#FLOAT32} or {@link Format#BFLOAT16}
+         * @throws IllegalArgumentException if {@code format} is {@link Format#FLOAT16}, which has too small a range
+         */
+        public Builder momentumFormat(Format format) {
+            if (Objects.requireNonNull(format, "momentumFormat") == Format.FLOAT16) {
+                throw new IllegalArgumentException("momentumFormat is FLOAT16; it must be FLOAT32 or BFLOAT16");
+            }
+            this.momentumFormat = format;
+            return this;
+        }
+
+        /**
+         * Rounds a bfloat16 momentum stochastically: up or down with a probability such that the expected value is the
+         * unrounded one. By default it is rounded to the nearest value, the even one of two, so that changes of less than a
+         * 512th of an element are lost.
+         *
+         * <p>The random bits are a hash of the seed, the step, the index of the layer and the index of the element in the
+         * layer. Results are thus the same on every machine and for every number of threads, and a run that is resumed goes
+         * on with the same bits: a checkpoint contains the seed, which replaces this one.
+         *
+         * @param seed any number
+         */
+        public Builder stochasticRounding(long seed) {
+            this.roundingSeed = seed;
+            return this;
+        }
+
+        private MomentumStorage momentumStorage() {
+            Format format = momentumFormat != null
+                    ? momentumFormat
+                    : momentumBuffer != null ? momentumBuffer.format() : Format.FLOAT32;
+            return new MomentumStorage(format, nativeMomentum, roundingSeed);
+        }
+
+        /**
          * Sets the number of threads that share the work of a step, including the calling thread: 1 to 1024; 1 by
          * default. Results are identical to the bit for every number of threads.
          */
@@ -1155,6 +1266,13 @@ public final class Lars implements AutoCloseable {
                             "nativeMomentum is true and momentumBuffer is given; only one of them is possible");
                 }
                 Arguments.requireMomentumBuffer(momentumBuffer, setup, parallelism);
+                if (momentumFormat != null) {
+                    momentumBuffer.requireFormat("momentumBuffer", momentumFormat);
+                }
+            }
+            if (roundingSeed != null && momentumStorage().format() == Format.FLOAT32) {
+                throw new IllegalArgumentException(
+                        "stochasticRounding is given, and momentumFormat is FLOAT32; it must be BFLOAT16");
             }
             return new Lars(this, setup);
         }

@@ -10,6 +10,7 @@ import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Objects;
@@ -32,6 +33,9 @@ import java.util.stream.IntStream;
  * indices of the layer's groups as {@code 0,2}, or {@code -}. The entries of group 2 begin with {@code group.2.}: its
  * name, and the values that it gives. Entry {@code schedules} lists the values that are schedules, whose entries have
  * the value of the next step.
+ *
+ * <p>Format 3 is format 2 with the entry {@code momentumFormat}, {@code bfloat16}, and, if the momentum is rounded
+ * stochastically, {@code momentumSeed}.
  */
 final class Manifest {
 
@@ -42,6 +46,11 @@ final class Manifest {
     /** The format of groups, of schedules of other values than the rate, and of rules that {@link RuleText} describes. */
     private static final String VERSION_TWO = "2";
 
+    /** Format 2 with a momentum in bfloat16. */
+    private static final String VERSION_THREE = "3";
+
+    private static final String MOMENTUM_FORMAT = "momentumFormat";
+    private static final String MOMENTUM_SEED = "momentumSeed";
     private static final String WEIGHTS = "weights";
     private static final String NESTEROV = "nesterov";
     private static final String GROUP = "group.";
@@ -56,9 +65,14 @@ final class Manifest {
 
     /** Returns the metadata of a state; {@code weights} says whether the file contains the weights. */
     static Map<String, String> write(State state, boolean weights) {
-        boolean formatTwo = needsFormatTwo(state);
+        boolean narrow = state.storage.format() != Format.FLOAT32 && state.hasMomentum();
+        boolean formatTwo = narrow || needsFormatTwo(state);
         Map<String, String> text = new TreeMap<>();
-        text.put(FORMAT, formatTwo ? VERSION_TWO : VERSION);
+        text.put(FORMAT, narrow ? VERSION_THREE : formatTwo ? VERSION_TWO : VERSION);
+        if (narrow) {
+            text.put(MOMENTUM_FORMAT, state.storage.format().name().toLowerCase(Locale.ROOT));
+            put(text, MOMENTUM_SEED, state.storage.seed());
+        }
         text.put(WEIGHTS, String.valueOf(weights));
         text.put("step", String.valueOf(state.step));
         text.put("refusals", String.valueOf(state.refusals));
@@ -169,7 +183,7 @@ final class Manifest {
         if (version.matches("[1-9][0-9]{0,8}") && !isKnown(version)) {
             throw new SafeTensorsException(path + ": metadata \"" + FORMAT + "\" is \"" + version
                     + "\": a newer version of lars4j has written this checkpoint, in format " + version
-                    + "; this version reads formats " + VERSION + " and " + VERSION_TWO);
+                    + "; this version reads formats " + VERSION + " to " + VERSION_THREE);
         }
     }
 
@@ -184,12 +198,12 @@ final class Manifest {
         String version = text.get(FORMAT);
         if (!isKnown(version)) {
             throw new SafeTensorsException("metadata \"" + FORMAT + "\" is "
-                    + inWords("missing", version) + "; it must be \"" + VERSION
-                    + "\" or \"" + VERSION_TWO + "\" in a checkpoint");
+                    + inWords("missing", version) + "; it must be \"" + VERSION + "\", \"" + VERSION_TWO + "\" or \""
+                    + VERSION_THREE + "\" in a checkpoint");
         }
         State state;
         try {
-            state = parse(text, VERSION_TWO.equals(version), ownRules);
+            state = parse(text, !VERSION.equals(version), ownRules);
         } catch (IllegalArgumentException e) {
             // Not as the cause: its message quotes the bad value in full, which could flood a log.
             throw new SafeTensorsException("the metadata is not that of a checkpoint: "
@@ -200,7 +214,7 @@ final class Manifest {
     }
 
     private static boolean isKnown(String version) {
-        return VERSION.equals(version) || VERSION_TWO.equals(version);
+        return VERSION.equals(version) || VERSION_TWO.equals(version) || VERSION_THREE.equals(version);
     }
 
     static boolean hasWeights(Map<String, String> text) {
@@ -230,7 +244,7 @@ final class Manifest {
         Settings settings = settings(text, ownRules).nesterov(Boolean.parseBoolean(text.get(NESTEROV)));
         settings.requireForOptimizer();
         List<Group> groups = formatTwo ? groups(text, layers, lines, ownRules) : List.of();
-        State state = new State(new Setup(layers, settings, groups), null, false);
+        State state = new State(new Setup(layers, settings, groups), null, storage(text));
         value(text, WEIGHTS);
         state.step = Checks.atLeast(0, "step", Long.parseLong(value(text, "step")));
         state.refusals = Checks.atLeast(0, "refusals", Long.parseLong(value(text, "refusals")));
@@ -244,6 +258,13 @@ final class Manifest {
                     : state.setup.profileOf(i).coefficientToCorrect(state.learningRates[i]);
         }
         return state;
+    }
+
+    private static MomentumStorage storage(Map<String, String> text) {
+        String seed = text.get(MOMENTUM_SEED);
+        return text.containsKey(MOMENTUM_FORMAT)
+                ? new MomentumStorage(Format.BFLOAT16, false, seed == null ? null : Long.valueOf(seed))
+                : MomentumStorage.FLOAT32;
     }
 
     private static Rule rule(Map<String, String> text, Function<String, Rule> ownRules) {

@@ -1,6 +1,5 @@
 package io.github.lars4j;
 
-import io.github.lars4j.internal.memory.NativeMemory;
 import io.github.lars4j.internal.saving.Checksum;
 import io.github.lars4j.safetensors.Dtype;
 import io.github.lars4j.safetensors.SafeTensorsException;
@@ -344,17 +343,18 @@ public final class PyTorchState {
             live.forget(i);
             if (live.hasMomentum(i) && open.tensors().containsKey(buffer)) {
                 live.begun[i] = true;
-                read(open, buffer, live.momentumOf(i));
+                read(open, buffer, live.momentumOf(i), live.momentum.tensors.format());
             }
             if (params != null) {
-                read(open, name, params.segment(live.layers(), i));
+                read(open, name, params.segment(live.layers(), i), Format.FLOAT32);
             }
         }
     }
 
-    private static void read(SafeTensorsFile open, String name, MemorySegment target) throws IOException {
+    private static void read(SafeTensorsFile open, String name, MemorySegment target, Format format)
+            throws IOException {
         TensorInfo tensor = open.tensors().get(name);
-        if (tensor.dtype() != Dtype.F64) {
+        if (tensor.dtype() != Dtype.F64 && format == Format.FLOAT32) {
             open.readFloats(name, 0, target);
             return;
         }
@@ -364,7 +364,9 @@ public final class PyTorchState {
         for (long first = 0; first < length; first += CHUNK) {
             int count = (int) Math.min(CHUNK, length - first);
             read(open, tensor, first, rounded, doubles, count);
-            MemorySegment.copy(rounded, 0, target, NativeMemory.FLOAT, first * Float.BYTES, count);
+            for (int i = 0; i < count; i++) {
+                format.set(target, first + i, rounded[i]);
+            }
         }
     }
 }

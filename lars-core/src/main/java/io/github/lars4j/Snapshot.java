@@ -1,6 +1,5 @@
 package io.github.lars4j;
 
-import io.github.lars4j.internal.memory.NativeMemory;
 import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.rule.Rule;
 import java.lang.foreign.MemorySegment;
@@ -91,14 +90,14 @@ public final class Snapshot {
                         + "), and the factor must be finite and more than 0");
             }
             MemorySegment momentum = converted.momentumOf(i);
+            Format format = converted.momentum.tensors.format();
             for (long e = 0; e < layer.length(); e++) {
-                float value = momentum.getAtIndex(NativeMemory.FLOAT, e);
-                float scaled = (float) (value * factor);
-                if (!Float.isFinite(scaled) && Float.isFinite(value)) {
+                float value = format.get(momentum, e);
+                format.set(momentum, e, (float) (value * factor));
+                if (!Float.isFinite(format.get(momentum, e)) && Float.isFinite(value)) {
                     throw new IllegalArgumentException("rule.entry is " + rule.entry() + "; the momentum of layer \""
-                            + layer.name() + "\", multiplied by " + factor + ", overflows a float");
+                            + layer.name() + "\", multiplied by " + factor + ", overflows a " + (format == Format.FLOAT32 ? "float" : "bfloat16"));
                 }
-                momentum.setAtIndex(NativeMemory.FLOAT, e, scaled);
             }
         }
         return new Snapshot(converted);

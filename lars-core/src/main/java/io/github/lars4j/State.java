@@ -11,8 +11,8 @@ final class State {
     Setup setup;
     /** The momentum buffer; {@code null} if none was needed so far. */
     Momentum momentum;
-    /** Whether a momentum buffer of the optimizer's own lies outside the heap. */
-    final boolean nativeMomentum;
+    /** How the momentum is stored. */
+    MomentumStorage storage;
     /** Which layers have taken a step. A layer's first step with momentum is not dampened. */
     final boolean[] begun;
     /** The learning rate of each layer's last step; 0 if there was none or it is unknown. */
@@ -28,9 +28,9 @@ final class State {
     long step;
     long refusals;
 
-    State(Setup setup, Momentum momentum, boolean nativeMomentum) {
+    State(Setup setup, Momentum momentum, MomentumStorage storage) {
         int layers = setup.layers.size();
-        this.nativeMomentum = nativeMomentum;
+        this.storage = storage;
         this.setup = setup;
         this.momentum = momentum;
         this.begun = new boolean[layers];
@@ -63,7 +63,7 @@ final class State {
 
     /** Returns a copy that shares no array with this state. */
     State copy() {
-        State copy = new State(setup, hasMomentum() ? momentum.zeros(layers()) : null, nativeMomentum);
+        State copy = new State(setup, hasMomentum() ? momentum.zeros(layers()) : null, storage);
         copy.takeStateOf(this);
         return copy;
     }
@@ -89,11 +89,12 @@ final class State {
 
     /** Copies progress and momentum as {@link #takeProgress} does; this state has the buffer that it needs. */
     private void takeStateOf(State other) {
+        storage = storage.withSeedOf(other.storage);
         takeProgress(other, identity());
         try {
             for (int i = 0; i < begun.length; i++) {
                 if (hasMomentum(i) && other.hasMomentum(i)) {
-                    momentumOf(i).copyFrom(other.momentumOf(i));
+                    momentum.copyLayer(i, layers(), other.momentum, other.layers());
                 }
             }
         } finally {
@@ -185,7 +186,7 @@ final class State {
      * @param buffer the momentum buffer, with the momentum of the present layers; {@code null} if none is needed
      */
     State withLayers(Setup more, Momentum buffer) {
-        State extended = new State(more, buffer, nativeMomentum);
+        State extended = new State(more, buffer, storage);
         int present = begun.length;
         System.arraycopy(begun, 0, extended.begun, 0, present);
         System.arraycopy(learningRates, 0, extended.learningRates, 0, present);
@@ -204,6 +205,6 @@ final class State {
         if (momentum != null || !other.mayHaveMomentum()) {
             return momentum;
         }
-        return nativeMomentum ? Momentum.outsideHeap(other.layers) : Momentum.onHeap(other.layers);
+        return Momentum.zeros(storage, other.layers);
     }
 }

@@ -2,6 +2,8 @@ package io.github.lars4j;
 
 import io.github.lars4j.internal.kernel.KernelSource;
 import io.github.lars4j.internal.kernel.KernelWish;
+import io.github.lars4j.internal.kernel.RandomBits;
+import io.github.lars4j.internal.memory.ElementType;
 import io.github.lars4j.internal.memory.Operand;
 import io.github.lars4j.internal.passes.BlockKernels;
 import io.github.lars4j.internal.passes.Crew;
@@ -40,9 +42,13 @@ final class Step implements AutoCloseable {
     /** The weights to which {@link #carried} belongs: an array, or tensors. */
     private Object carriedOf;
 
+    /** The key of each layer's random bits in this step; {@code null} until momentum is rounded stochastically. */
+    private long[] keys;
+
     private Operand weights;
     private Operand gradients;
     private Operand momentum;
+    private Operand halfWeights;
     private boolean wrote;
 
     /** The plan of a step, and the passes that follow it. */
@@ -114,7 +120,7 @@ final class Step implements AutoCloseable {
     LayerSums measure(Tensors params, Gradients gradients) {
         state.setup.setStep(state.step);
         try {
-            beginWith(params, gradients);
+            beginWith(params, gradients, null);
             decideReads(gradients);
             for (int round = 0; round < whole.plan.rounds(); round++) {
                 measure(whole, gradients, round);
@@ -130,11 +136,9 @@ final class Step implements AutoCloseable {
         weights = null;
         gradients = null;
         momentum = null;
+        halfWeights = null;
         if (layerByLayer != null) {
-            layerByLayer.array.setArray(null);
-            if (layerByLayer.segment != null) {
-                layerByLayer.segment.setSegment(0, MemorySegment.NULL);
-            }
+            layerByLayer.forget();
         }
     }
 
@@ -142,20 +146,23 @@ final class Step implements AutoCloseable {
      * Runs a whole step or, if sums are given, its second half. If the whole step can be refused or clipped, there is
      * only one round, so that all layers are decided before anything is written.
      *
+     * @param halfWeights where bfloat16 copies of the new weights go; {@code null} if there are none
      * @param loss the loss for the report
      * @param rate the learning rate of this step, without rate factors; the profiles have been set to the step
      * @param given the sums of every layer that has a gradient; {@code null} to measure them
      */
-    StepReport take(Tensors params, Gradients gradients, double loss, double rate, LayerSums given) {
+    StepReport take(
+            Tensors params, Gradients gradients, Tensors halfWeights, double loss, double rate, LayerSums given) {
         try {
-            return takeNow(params, gradients, loss, rate, given);
+            return takeNow(params, gradients, halfWeights, loss, rate, given);
         } finally {
             forgetOperands();
         }
     }
 
-    private StepReport takeNow(Tensors params, Gradients gradients, double loss, double rate, LayerSums given) {
-        beginWith(params, gradients);
+    private StepReport takeNow(
+            Tensors params, Gradients gradients, Tensors halfWeights, double loss, double rate, LayerSums given) {
+        beginWith(params, gradients, halfWeights);
         if (given == null) {
             decideReads(gradients);
         }
@@ -179,11 +186,39 @@ final class Step implements AutoCloseable {
     private final class LayerByLayer {
 
         private final Work work = work(Plan.Rounds.EACH_LAYER);
-        private final Operand array = Operand.ofOneLayer(state.layers().size(), true);
-        /** {@code null} until a gradient lies outside the heap, because it asks for native access. */
-        private Operand segment;
+        /** The place of the gradient in arrays and in segments of each format; {@code null} until it is needed. */
+        private final Operand[] arrays = new Operand[Format.values().length];
 
+        private final Operand[] segments = new Operand[Format.values().length];
         private final Gradients given = Gradients.of(new float[0]);
+
+        /** Returns the place of the gradient of a layer. */
+        Operand placeOf(int layer, Object gradient, Format format) {
+            boolean onHeap = !(gradient instanceof MemorySegment);
+            Operand[] places = onHeap ? arrays : segments;
+            Operand place = places[format.ordinal()];
+            if (place == null) {
+                place = Operand.ofOneLayer(format.type(), state.layers().size(), onHeap);
+                places[format.ordinal()] = place;
+            }
+            if (onHeap) {
+                place.setArray(gradient);
+            } else {
+                place.setSegment(layer, (MemorySegment) gradient);
+            }
+            return place;
+        }
+
+        void forget() {
+            for (int i = 0; i < arrays.length; i++) {
+                if (arrays[i] != null) {
+                    arrays[i].setArray(null);
+                }
+                if (segments[i] != null) {
+                    segments[i].setSegment(0, MemorySegment.NULL);
+                }
+            }
+        }
     }
 
     /**
@@ -196,23 +231,14 @@ final class Step implements AutoCloseable {
             layerByLayer = new LayerByLayer();
         }
         layerByLayer.given.scale(gradientScale);
-        locate(params);
+        locate(params, null);
         sums.begin(state.layers());
         report.begin(state.setup, state.step, Double.NaN, rate, gradientScale);
     }
 
     /** Returns the place of the gradient of a layer, an array or a segment outside the heap. */
-    Operand placeOf(int layer, Object gradient) {
-        LayerByLayer now = layerByLayer;
-        if (gradient instanceof MemorySegment segment) {
-            if (now.segment == null) {
-                now.segment = Operand.ofOneLayer(state.layers().size(), false);
-            }
-            now.segment.setSegment(layer, segment);
-            return now.segment;
-        }
-        now.array.setArray((float[]) gradient);
-        return now.array;
+    Operand placeOf(int layer, Object gradient, Format format) {
+        return layerByLayer.placeOf(layer, gradient, format);
     }
 
     /** Measures a layer, decides what happens to it, and writes it. */
@@ -220,6 +246,7 @@ final class Step implements AutoCloseable {
         LayerByLayer now = layerByLayer;
         wrote = false;
         gradients = gradient;
+        setFormats();
         decideRead(layer, now.given);
         measure(now.work, now.given, layer);
         decide(now.work, sums, now.given, layer);
@@ -241,19 +268,42 @@ final class Step implements AutoCloseable {
     }
 
     /** Begins a call: finds out where everything lies, and discards carried sums if they belong to other weights. */
-    private void beginWith(Tensors params, Gradients given) {
-        locate(params);
+    private void beginWith(Tensors params, Gradients given, Tensors halves) {
+        locate(params, halves);
         gradients = given.tensors().operand(state.layers());
+        setFormats();
     }
 
-    private void locate(Tensors params) {
+    private void setFormats() {
+        kernels.formats(
+                gradients.type(),
+                momentum == null ? ElementType.FLOAT32 : momentum.type(),
+                state.storage.seed() != null,
+                halfWeights != null);
+    }
+
+    private void locate(Tensors params, Tensors halves) {
         wrote = false;
+        halfWeights = halves == null ? null : halves.operand(state.layers());
         weights = params.operand(state.layers());
         momentum = state.momentum == null ? null : state.momentum.tensors.operand(state.layers());
+        setKeys();
         Object identity = params.array() == null ? params : params.array();
         if (!same(carriedOf, identity)) {
             forgetCarried();
             carriedOf = carrySums ? identity : null;
+        }
+    }
+
+    private void setKeys() {
+        if (state.storage.seed() == null) {
+            return;
+        }
+        if (keys == null) {
+            keys = new long[reads.length];
+        }
+        for (int i = 0; i < keys.length; i++) {
+            keys[i] = RandomBits.layerKey(state.storage.seed(), state.step, i);
         }
     }
 
@@ -280,7 +330,7 @@ final class Step implements AutoCloseable {
     private void measure(Work work, Gradients given, int round) {
         Plan plan = work.plan;
         MeasurePass measurePass = work.measure;
-        measurePass.run(crew, kernels.choose(weights, gradients, null), weights, gradients, reads, round);
+        measurePass.run(crew, kernels.toMeasure(weights, gradients), weights, gradients, reads, round);
         for (int i = plan.firstLayerOfRound(round); i < plan.firstLayerOfRound(round + 1); i++) {
             if (given.isMissing(i)) {
                 continue;
@@ -307,10 +357,12 @@ final class Step implements AutoCloseable {
         boolean[] updates = decision.updates();
         updatePass.run(
                 crew,
-                kernels.choose(weights, gradients, momentum),
+                kernels.toUpdate(weights, gradients, momentum, halfWeights),
                 weights,
                 gradients,
                 momentum,
+                halfWeights,
+                keys,
                 updates,
                 decision.withMomentum(),
                 carrySums,
@@ -322,7 +374,8 @@ final class Step implements AutoCloseable {
             if (carrySums) {
                 carried[i] = updatePass.squares(i);
             }
-            report.outcome(i, carrySums && !Double.isFinite(carried[i]) ? Outcome.OVERFLOWED : Outcome.UPDATED);
+            boolean overflowed = updatePass.takeOverflowed(i) || (carrySums && !Double.isFinite(carried[i]));
+            report.outcome(i, overflowed ? Outcome.OVERFLOWED : Outcome.UPDATED);
             state.begun[i] = true;
             state.learningRates[i] = report.layerRate(i);
             state.trustRatios[i] = report.trustRatio(i);

@@ -3,15 +3,18 @@ package io.github.lars4j;
 import io.github.lars4j.internal.memory.Operand;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.WeakReference;
+import java.lang.reflect.Array;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.IdentityHashMap;
+import java.util.List;
 import java.util.Objects;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /**
  * Where the weights, the gradients or the momentum of all layers lie: in one array or one array a layer, on the heap or
- * outside it. The elements are float32 in the machine's own byte order.
+ * outside it. The elements are float32, or of another {@link Format}, in the machine's own byte order.
  *
  * <pre>{@code
  * Tensors weights = Tensors.byLayer(fc1Weight, fc1Bias, fc2Weight, fc2Bias); // in the order of the layers
@@ -45,6 +48,8 @@ public final class Tensors {
             .inheritInheritableThreadLocals(false) // nor the class loader of the thread that comes here first
             .unstarted(() -> {});
 
+    private final Format format;
+
     /** An array or a segment: the only one, or that of each layer. */
     private final Object[] parts;
 
@@ -58,7 +63,8 @@ public final class Tensors {
 
     private volatile Apart apartBefore;
 
-    private Tensors(Object[] parts, boolean byLayer) {
+    private Tensors(Format format, Object[] parts, boolean byLayer) {
+        this.format = format;
         this.parts = parts;
         this.byLayer = byLayer;
     }
@@ -69,7 +75,20 @@ public final class Tensors {
      * @param array at least {@link Layers#end} elements, which every call checks; not copied
      */
     public static Tensors flat(float[] array) {
-        return new Tensors(new Object[] {Objects.requireNonNull(array, "array")}, false);
+        return new Tensors(Format.FLOAT32, new Object[] {Objects.requireNonNull(array, "array")}, false);
+    }
+
+    /**
+     * Returns tensors of a narrow format in one array, each layer at its {@linkplain Layer#offset offset}.
+     *
+     * @param format {@link Format#BFLOAT16} or {@link Format#FLOAT16}
+     * @param array the bits of at least {@link Layers#end} elements, which every call checks; not copied
+     * @throws NullPointerException if an argument is {@code null}
+     * @throws IllegalArgumentException if {@code format} is {@link Format#FLOAT32}
+     */
+    public static Tensors flat(Format format, short[] array) {
+        requireNarrow(format);
+        return new Tensors(format, new Object[] {Objects.requireNonNull(array, "array")}, false);
     }
 
     /**
@@ -81,16 +100,39 @@ public final class Tensors {
      * @throws IllegalArgumentException if one array with elements is given twice
      */
     public static Tensors byLayer(float[]... arrays) {
-        float[][] parts = copyOf("arrays", arrays);
+        return ofArrays(Format.FLOAT32, copyOf("arrays", arrays));
+    }
+
+    /**
+     * Returns tensors of a narrow format with an array for each layer; otherwise as {@link #byLayer(float[]...)}.
+     *
+     * @param format {@link Format#BFLOAT16} or {@link Format#FLOAT16}
+     * @throws NullPointerException if {@code format}, {@code arrays} or an array is {@code null}
+     * @throws IllegalArgumentException if {@code format} is {@link Format#FLOAT32}, or if one array with elements is given
+     *     twice
+     */
+    public static Tensors byLayer(Format format, short[]... arrays) {
+        requireNarrow(format);
+        return ofArrays(format, copyOf("arrays", arrays));
+    }
+
+    static void requireNarrow(Format format) {
+        if (Objects.requireNonNull(format, "format") == Format.FLOAT32) {
+            throw new IllegalArgumentException(
+                    "format is FLOAT32; it must be BFLOAT16 or FLOAT16, because the elements are short");
+        }
+    }
+
+    private static Tensors ofArrays(Format format, Object[] parts) {
         IdentityHashMap<Object, Integer> first = new IdentityHashMap<>();
         for (int i = 0; i < parts.length; i++) {
-            Integer before = parts[i].length == 0 ? null : first.putIfAbsent(parts[i], i);
+            Integer before = Array.getLength(parts[i]) == 0 ? null : first.putIfAbsent(parts[i], i);
             if (before != null) {
                 throw new IllegalArgumentException(
                         "arrays[" + i + "] is the same array as arrays[" + before + "]; each layer must have its own");
             }
         }
-        return new Tensors(parts, true);
+        return new Tensors(format, parts, true);
     }
 
     /**
@@ -102,9 +144,21 @@ public final class Tensors {
      * @throws IllegalArgumentException if {@code segment} is on the heap or not aligned to 4 bytes
      */
     public static Tensors flat(MemorySegment segment) {
+        return flat(Format.FLOAT32, segment);
+    }
+
+    /**
+     * Returns tensors of any format in one segment outside the heap; otherwise as {@link #flat(MemorySegment)}.
+     *
+     * @param segment at least {@link Layers#end} elements of the format's size
+     * @throws NullPointerException if an argument is {@code null}
+     * @throws IllegalArgumentException if {@code segment} is on the heap or not aligned to the size of an element
+     */
+    public static Tensors flat(Format format, MemorySegment segment) {
+        Objects.requireNonNull(format, "format");
         Objects.requireNonNull(segment, "segment");
-        requireNative("segment", segment);
-        return new Tensors(new Object[] {segment}, false);
+        requireNative("segment", segment, format);
+        return new Tensors(format, new Object[] {segment}, false);
     }
 
     /**
@@ -117,9 +171,23 @@ public final class Tensors {
      * @throws IllegalArgumentException if a segment is on the heap or not aligned to 4 bytes, or if two of them overlap
      */
     public static Tensors byLayer(MemorySegment... segments) {
+        return byLayer(Format.FLOAT32, segments);
+    }
+
+    /**
+     * Returns tensors of any format with a segment outside the heap for each layer; otherwise as {@link
+     * #byLayer(MemorySegment...)}.
+     *
+     * @param segments the segment of each layer; its size is that of the format's element times the length of the layer
+     * @throws NullPointerException if {@code format}, {@code segments} or a segment is {@code null}
+     * @throws IllegalArgumentException if a segment is on the heap or not aligned to the size of an element, or if two of
+     *     them overlap
+     */
+    public static Tensors byLayer(Format format, MemorySegment... segments) {
+        Objects.requireNonNull(format, "format");
         MemorySegment[] parts = copyOf("segments", segments);
         for (int i = 0; i < parts.length; i++) {
-            requireNative("segments[" + i + "]", parts[i]);
+            requireNative("segments[" + i + "]", parts[i], format);
         }
         Integer[] order = Extents.byAddress(parts);
         for (int i = 1; i < order.length; i++) {
@@ -129,7 +197,7 @@ public final class Tensors {
                         + "]; each layer must have its own memory");
             }
         }
-        return new Tensors(parts, true);
+        return new Tensors(format, parts, true);
     }
 
     private static <T> T[] copyOf(String name, T[] parts) {
@@ -141,25 +209,30 @@ public final class Tensors {
         return copy;
     }
 
-    static void requireNative(String name, MemorySegment segment) {
+    static void requireNative(String name, MemorySegment segment, Format format) {
         if (!segment.isNative()) {
             throw new IllegalArgumentException(
                     name + " is on the heap; pass its array, or use a segment outside the heap");
         }
-        if (segment.address() % Float.BYTES != 0) {
+        if (segment.address() % format.bytes() != 0) {
             throw new IllegalArgumentException(
-                    name + " is at address " + segment.address() + "; it must be aligned to 4 bytes");
+                    name + " is at address " + segment.address() + "; it must be aligned to " + format.bytes()
+                            + " bytes");
         }
+    }
+
+    Format format() {
+        return format;
     }
 
     /** Returns whether the elements lie in arrays. */
     boolean onHeap() {
-        return parts[0] instanceof float[]; // sizes are checked first, and there is at least one layer
+        return !(parts[0] instanceof MemorySegment); // sizes are checked first, and there is at least one layer
     }
 
     /** Returns the one array of all layers; {@code null} if they lie elsewhere. */
-    float[] array() {
-        return !byLayer && parts[0] instanceof float[] array ? array : null;
+    Object array() {
+        return !byLayer && onHeap() ? parts[0] : null;
     }
 
     /** Replaces the one array of all layers, in tensors that only the optimizer knows. */
@@ -185,6 +258,18 @@ public final class Tensors {
         return now;
     }
 
+    /**
+     * Checks that the elements have one of these formats.
+     *
+     * @throws IllegalArgumentException if they have another
+     */
+    void requireFormat(String name, Format... formats) {
+        if (!List.of(formats).contains(format)) {
+            throw new IllegalArgumentException(name + " is " + format + "; it must be "
+                    + Arrays.stream(formats).map(Format::name).collect(Collectors.joining(" or ")));
+        }
+    }
+
     /** Returns the memory of a layer. The tensors fit the layers; see {@link #require}. */
     MemorySegment segment(Layers layers, int index) {
         return onHeap() ? newSegment(layers, index) : placed(layers).segments[index];
@@ -193,19 +278,29 @@ public final class Tensors {
     private MemorySegment newSegment(Layers layers, int index) {
         Layer layer = layers.get(index);
         Object part = parts[byLayer ? index : 0];
-        MemorySegment whole = part instanceof float[] array ? MemorySegment.ofArray(array) : (MemorySegment) part;
-        return byLayer ? whole : whole.asSlice(layer.offset() * Float.BYTES, layer.length() * Float.BYTES);
+        MemorySegment whole =
+                switch (part) {
+                    case float[] array -> MemorySegment.ofArray(array);
+                    case short[] array -> MemorySegment.ofArray(array);
+                    default -> (MemorySegment) part;
+                };
+        return byLayer ? whole : whole.asSlice(layer.offset() * format.bytes(), layer.length() * format.bytes());
     }
 
     /** Sets all elements of a layer to 0. The tensors fit the layers; see {@link #require}. */
     void clear(Layers layers, int index) {
         if (!onHeap()) {
             segment(layers, index).fill((byte) 0);
-        } else if (byLayer) {
-            Arrays.fill((float[]) parts[index], 0);
+            return;
+        }
+        Object array = parts[byLayer ? index : 0];
+        Layer layer = layers.get(index);
+        int from = byLayer ? 0 : (int) layer.offset();
+        int to = from + (int) layer.length();
+        if (array instanceof float[] floats) {
+            Arrays.fill(floats, from, to, 0);
         } else {
-            Layer layer = layers.get(index);
-            Arrays.fill((float[]) parts[0], (int) layer.offset(), (int) layer.end(), 0);
+            Arrays.fill((short[]) array, from, to, (short) 0);
         }
     }
 
@@ -285,7 +380,7 @@ public final class Tensors {
         }
         for (int i = 0; i < parts.length; i++) {
             Layer layer = layers.get(i);
-            long extra = parts[i] instanceof MemorySegment segment ? segment.byteSize() % Float.BYTES : 0;
+            long extra = parts[i] instanceof MemorySegment segment ? segment.byteSize() % format.bytes() : 0;
             if (elements(i) != layer.length() || extra != 0) {
                 throw new IllegalArgumentException(name + " has " + elements(i) + " elements"
                         + (extra == 0 ? "" : " and " + extra + " bytes") + " for layer \"" + layer.name()
@@ -295,9 +390,9 @@ public final class Tensors {
     }
 
     private long elements(int part) {
-        return parts[part] instanceof float[] array
-                ? array.length
-                : ((MemorySegment) parts[part]).byteSize() / Float.BYTES;
+        return parts[part] instanceof MemorySegment segment
+                ? segment.byteSize() / format.bytes()
+                : Array.getLength(parts[part]);
     }
 
     /** Names the layer that lies in a segment, for a message; empty if all do. */
@@ -326,7 +421,7 @@ public final class Tensors {
         } else if (onHeap() == other.onHeap() && !isApart(other, layers)) {
             for (int i = 0; i < layers.size(); i++) {
                 Object part = onHeap() ? parts[byLayer ? i : 0] : segment(layers, i);
-                int shared = other.sharing(layers, part, layers.get(i).length());
+                int shared = other.sharing(layers, part, layers.get(i).length() * format.bytes());
                 if (shared >= 0 && layers.get(i).length() > 0) {
                     throw new IllegalArgumentException(part(name, layers, i) + " shares memory with "
                             + other.part(otherName, layers, shared) + "; they must lie apart");
@@ -351,12 +446,12 @@ public final class Tensors {
     }
 
     /**
-     * Returns a layer that shares memory with the first elements of a segment, or with an array; -1 if there is none. The
+     * Returns a layer that shares memory with the first bytes of a segment, or with an array; -1 if there is none. The
      * tensors fit the layers; see {@link #require}. Allocates no memory, except the first time.
      */
-    int sharing(Layers layers, Object part, long elements) {
+    int sharing(Layers layers, Object part, long bytes) {
         if (part instanceof MemorySegment segment) {
-            return onHeap() ? -1 : placed(layers).extents().sharing(segment.address(), elements * Float.BYTES);
+            return onHeap() ? -1 : placed(layers).extents().sharing(segment.address(), bytes);
         }
         if (array() != null) {
             return same(array(), part) ? 0 : -1;
@@ -387,13 +482,12 @@ public final class Tensors {
             if (!tensors.onHeap()) {
                 segments = new MemorySegment[layers.size()];
                 Arrays.setAll(segments, i -> tensors.newSegment(layers, i));
-                operand = Operand.byLayer(segments);
+                operand = Operand.byLayer(tensors.format.type(), segments);
             } else {
                 segments = null;
-                Object[] parts = tensors.parts;
                 operand = tensors.byLayer
-                        ? Operand.byLayer(Arrays.copyOf(parts, parts.length, float[][].class))
-                        : Operand.flat((float[]) parts[0], layers.offsets());
+                        ? Operand.byLayer(tensors.format.type(), tensors.parts)
+                        : Operand.flat(tensors.format.type(), tensors.parts[0], layers.offsets());
             }
         }
 

@@ -103,13 +103,32 @@ public final class SafeTensorsWriter {
      * @throws IllegalStateException if the arena of {@code data} is closed
      */
     public SafeTensorsWriter floats(String name, List<Long> shape, MemorySegment data) {
-        TensorInfo tensor = checked(name, Dtype.F32, shape);
+        return elements(name, Dtype.F32, shape, data);
+    }
+
+    /**
+     * Adds a tensor of dtype F32, F16 or BF16 from a memory segment; otherwise as {@link #floats(String, List,
+     * MemorySegment)}.
+     *
+     * @param dtype the elements' type, F32, F16 or BF16
+     * @throws IllegalArgumentException if {@code dtype} is another one; otherwise as {@link #floats(String, List,
+     *     MemorySegment)}
+     */
+    public SafeTensorsWriter elements(String name, Dtype dtype, List<Long> shape, MemorySegment data) {
+        TensorInfo tensor = checked(name, dtype, shape);
+        ValueLayout unit =
+                switch (dtype) {
+                    case F32 -> ValueLayout.JAVA_INT_UNALIGNED;
+                    case F16, BF16 -> ValueLayout.JAVA_SHORT_UNALIGNED;
+                    default ->
+                        throw new IllegalArgumentException("dtype is " + dtype + "; it must be F32, F16 or BF16");
+                };
         Checks.accessible("data", data);
         if (data.byteSize() < tensor.byteLength()) {
             throw new IllegalArgumentException("data.byteSize() is " + data.byteSize() + "; it must be "
                     + tensor.byteLength() + " or more for tensor " + SafeTensorsException.quote(name));
         }
-        return add(tensor, ValueLayout.JAVA_INT_UNALIGNED, data);
+        return add(tensor, unit, data);
     }
 
     /**

@@ -1,27 +1,83 @@
 package io.github.lars4j.internal.kernel;
 
-/** The kinds of memory that have vector kernels of their own. */
-enum KernelKind {
-    /** Arrays with one index for all, with {@link Kernels}. */
-    ARRAYS(""),
-    /** Arrays with an index each, with {@link PlacedKernels}. */
-    OFFSETS("arrays with an index each: "),
-    /** Memory outside the heap that is reached by address, with {@link PlacedKernels}. */
-    OUTSIDE("outside the heap: ");
+import io.github.lars4j.internal.memory.ElementType;
+import java.util.Locale;
 
-    /** What a line about kernels of this kind begins with. */
-    final String prefix;
+/**
+ * A kind of kernels: those for operands at a place, in their formats. Weights are always float32.
+ *
+ * @param place where the operands lie
+ * @param gradients the type of the gradient
+ * @param momentum the type of the momentum, {@link ElementType#FLOAT32} or {@link ElementType#BFLOAT16}
+ * @param stochastic whether a bfloat16 momentum is rounded stochastically, else to nearest even
+ * @param halves whether bfloat16 copies of the weights are written, too
+ */
+public record KernelKind(
+        Place place, ElementType gradients, ElementType momentum, boolean stochastic, boolean halves) {
 
-    KernelKind(String prefix) {
-        this.prefix = prefix;
+    /** Where operands lie. */
+    public enum Place {
+        /** Arrays with one index for all, with {@link Kernels}. */
+        ARRAYS(""),
+        /** Arrays with an index each, with {@link PlacedKernels}. */
+        OFFSETS("arrays with an index each"),
+        /** Memory outside the heap that is reached by address, with {@link PlacedKernels}. */
+        OUTSIDE("outside the heap");
+
+        private final String words;
+
+        Place(String words) {
+            this.words = words;
+        }
+    }
+
+    /** Arrays of float32 with one index for all. */
+    static final KernelKind ARRAYS = float32(Place.ARRAYS);
+
+    static KernelKind float32(Place place) {
+        return new KernelKind(place, ElementType.FLOAT32, ElementType.FLOAT32, false, false);
+    }
+
+    /** Returns whether a kind has these formats. */
+    public boolean hasFormats(
+            ElementType ofGradients, ElementType ofMomentum, boolean isStochastic, boolean hasHalves) {
+        return gradients == ofGradients
+                && momentum == ofMomentum
+                && stochastic == isStochastic
+                && halves == hasHalves;
+    }
+
+    /** Returns whether gradient and momentum are float32. */
+    public boolean isFloat32() {
+        return gradients == ElementType.FLOAT32 && momentum == ElementType.FLOAT32;
+    }
+
+    /** Returns what a line about kernels of this kind begins with. */
+    String prefix() {
+        StringBuilder words = new StringBuilder(place.words);
+        add(words, gradients, " gradient");
+        add(words, momentum, stochastic ? " momentum, stochastic rounding" : " momentum");
+        add(words, halves ? ElementType.BFLOAT16 : ElementType.FLOAT32, " copies of the weights");
+        return words.isEmpty() ? "" : words + ": ";
+    }
+
+    private static void add(StringBuilder words, ElementType type, String of) {
+        if (type != ElementType.FLOAT32) {
+            words.append(words.isEmpty() ? "" : ", ").append(type.name().toLowerCase(Locale.ROOT)).append(of);
+        }
+    }
+
+    /** Returns the kernels of this kind, if it is not {@link #ARRAYS}. */
+    PlacedKernels placed(boolean vector) {
+        return GeneratedKernels.of(vector, place + " " + gradients + " " + (stochastic ? "STOCHASTIC" : momentum));
     }
 
     /** Returns scratch memory of this kind, for the trial. */
     KernelTrial.Here scratch() {
-        return switch (this) {
+        return switch (place) {
             case ARRAYS -> new KernelTrial.Arrays();
-            case OFFSETS -> new KernelTrial.Offsets();
-            case OUTSIDE -> new KernelTrial.Outside();
+            case OFFSETS -> KernelTrial.Placed.offsets(this);
+            case OUTSIDE -> KernelTrial.Placed.outside(this);
         };
     }
 }

@@ -4,11 +4,16 @@ import io.github.lars4j.internal.kernel.KernelChoice.Facts;
 import io.github.lars4j.internal.kernel.KernelChoice.Trial;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
-import java.util.concurrent.atomic.AtomicReferenceArray;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * The source of an optimizer's kernels: it gathers the facts of this JVM and lets {@link KernelChoice} choose. If the
- * choice depends on the {@link KernelTrial}, the trial runs once per JVM and kind of memory in a daemon thread, when
+ * choice depends on the {@link KernelTrial}, the trial runs once per JVM and kind of kernels in a daemon thread, when
  * kernels of that kind are first asked for; until it has ended, steps use the scalar kernels.
  */
 public final class KernelSource {
@@ -22,10 +27,8 @@ public final class KernelSource {
 
     private final KernelWish wish;
     private final OfKind arrays;
-    /** {@code null} until such kernels are asked for, as the next one. */
-    private OfKind offsets;
-
-    private OfKind outside;
+    /** The other kinds for which kernels have been asked. */
+    private final List<OfKind> placed = new ArrayList<>();
 
     private KernelSource(KernelWish wish) {
         this.wish = wish;
@@ -50,39 +53,35 @@ public final class KernelSource {
         return arrays.choice().vector() ? VectorKernels.INSTANCE : ScalarKernels.INSTANCE;
     }
 
-    /** Returns the kernels for arrays with an index each in a step that begins now. */
-    public PlacedKernels offsets() {
-        if (offsets == null) {
-            offsets = new OfKind(KernelKind.OFFSETS, wish);
+    /**
+     * Returns the kernels of a kind other than {@link KernelKind#ARRAYS} in a step that begins now; {@code null} for the
+     * scalar kernels of narrow formats, which are {@link CopyKernels}. Outside the heap, native access must be allowed.
+     */
+    public PlacedKernels placed(KernelKind kind) {
+        for (int i = 0; i < placed.size(); i++) {
+            if (placed.get(i).kind.equals(kind)) {
+                return placed.get(i).kernels();
+            }
         }
-        return offsets.choice().vector() ? OffsetVectorKernels.INSTANCE : OffsetScalarKernels.INSTANCE;
-    }
-
-    /** Returns the kernels for memory outside the heap in a step that begins now. Native access must be allowed. */
-    public PlacedKernels outside() {
-        if (outside == null) {
-            outside = new OfKind(KernelKind.OUTSIDE, wish);
-        }
-        return outside.choice().vector() ? NativeVectorKernels.INSTANCE : NativeScalarKernels.INSTANCE;
+        OfKind added = new OfKind(kind, wish);
+        placed.add(added);
+        return added.kernels();
     }
 
     /**
      * Returns one line with the kernels for a step that begins now, their vector width, and the reason for the choice;
-     * and another one for each other kind of memory for which kernels have been asked.
+     * and another one for each other kind for which kernels have been asked.
      */
     public String describe() {
         StringBuilder lines = new StringBuilder(arrays.describe());
-        if (offsets != null) {
-            lines.append(System.lineSeparator()).append(offsets.describe());
-        }
-        if (outside != null) {
-            lines.append(System.lineSeparator()).append(outside.describe());
+        for (OfKind kind : placed) {
+            lines.append(System.lineSeparator()).append(kind.describe());
         }
         return lines.toString();
     }
 
     private static String describe(KernelKind kind, KernelChoice choice) {
-        return kind.prefix
+        return kind.prefix()
                 + (choice.vector() ? "vector kernels, " + VectorKernels.bits() + " bits: " : "scalar kernels: ")
                 + choice.reason();
     }
@@ -95,17 +94,20 @@ public final class KernelSource {
         }
     }
 
-    /** The choice of kernels for one kind of memory. */
+    /** The choice of kernels of one kind. */
     private static final class OfKind {
 
-        private static final boolean[] TRIAL_STARTED = new boolean[KernelKind.values().length];
+        private static final Set<KernelKind> TRIAL_STARTED = new HashSet<>();
 
-        /** For each kind, the choice after its trial; {@code null} until the trial has ended. */
-        private static final AtomicReferenceArray<KernelChoice> TRIED =
-                new AtomicReferenceArray<>(KernelKind.values().length);
+        /** The choice after the trial of each kind whose trial has ended. */
+        private static final Map<KernelKind, KernelChoice> TRIED = new ConcurrentHashMap<>();
 
         private final KernelKind kind;
         private volatile KernelChoice choice;
+        /** The kernels that were chosen last, unless for {@link KernelKind#ARRAYS}. */
+        private PlacedKernels kernels;
+
+        private boolean kernelsAreVector;
 
         OfKind(KernelKind kind, KernelWish wish) {
             this.kind = kind;
@@ -132,17 +134,16 @@ public final class KernelSource {
         }
 
         private static synchronized void startTrial(KernelKind kind) {
-            if (TRIAL_STARTED[kind.ordinal()]) {
+            if (!TRIAL_STARTED.add(kind)) {
                 return;
             }
-            TRIAL_STARTED[kind.ordinal()] = true;
             Thread thread = new Thread(
                     () -> {
                         Trial verdict = KernelTrial.run(kind);
                         KernelChoice choice =
                                 KernelChoice.from(facts(AUTO, true, KernelTrial.linkError(kind)), verdict);
                         log(AUTO, kind, choice);
-                        TRIED.set(kind.ordinal(), choice);
+                        TRIED.put(kind, choice);
                     },
                     "lars4j-kernel-trial");
             thread.setDaemon(true);
@@ -154,10 +155,19 @@ public final class KernelSource {
         }
 
         KernelChoice choice() {
-            if (choice.waits() && TRIED.get(kind.ordinal()) != null) {
-                choice = TRIED.get(kind.ordinal());
+            if (choice.waits()) {
+                choice = TRIED.getOrDefault(kind, choice);
             }
             return choice;
+        }
+
+        PlacedKernels kernels() {
+            boolean vector = choice().vector();
+            if (kernels == null || kernelsAreVector != vector) {
+                kernels = vector || kind.isFloat32() ? kind.placed(vector) : null;
+                kernelsAreVector = vector;
+            }
+            return kernels;
         }
     }
 }

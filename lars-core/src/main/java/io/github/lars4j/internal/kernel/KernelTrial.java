@@ -1,13 +1,17 @@
 package io.github.lars4j.internal.kernel;
 
 import io.github.lars4j.internal.kernel.KernelChoice.Trial;
+import io.github.lars4j.internal.memory.ElementType;
 import io.github.lars4j.internal.memory.NativeMemory;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * Times the vector kernels against the scalar kernels, for one kind of memory, on scratch memory. The vector kernels are far slower than the
+ * Times the vector kernels of one kind against the scalar kernels, on scratch memory. The vector kernels are far slower than the
  * scalar kernels until C2 has compiled them, and on some machines they stay slower. Since both give the same bits,
  * steps start on the scalar kernels and switch once the trial has found the vector kernels to be faster.
  */
@@ -18,9 +22,6 @@ final class KernelTrial {
      * never been taken, so the first step to take one would fall back to the interpreter.
      */
     private static final int[] LENGTHS = {Stripes.BLOCK - 5, Stripes.STRIPES};
-
-    /** The number of kernels in {@link Kernels}. */
-    private static final int KERNELS = 5;
 
     /** The number of runs of which the fastest counts; a single run is too noisy on a busy machine. */
     private static final int RUNS = 5;
@@ -46,8 +47,14 @@ final class KernelTrial {
     /** The minimum work between two rests, in nanoseconds. */
     private static final long SLICE = 2_000_000;
 
+    /** The results of linking: a class that failed to initialize gives its reason only the first time. */
+    private static final Map<KernelKind, Optional<String>> LINK_ERRORS = new ConcurrentHashMap<>();
+
     /** The operations that the trial needs from a machine. */
     interface Machine {
+        /** Returns the number of kernels. */
+        int kernels();
+
         /** Runs the vector or the scalar version of a kernel once and returns the time it took, in nanoseconds. */
         long time(boolean vector, int kernel);
 
@@ -78,38 +85,19 @@ final class KernelTrial {
      * must be present.
      */
     static String linkError(KernelKind kind) {
-        return switch (kind) {
-            case ARRAYS -> Linkage.ERROR;
-            case OFFSETS -> LinkageOffsets.ERROR;
-            case OUTSIDE -> LinkageOutside.ERROR;
-        };
-    }
-
-    /** Holds the result of linking once: a class that failed to initialize gives its reason only the first time. */
-    private static final class Linkage {
-        static final String ERROR = tryToLink(KernelKind.ARRAYS);
-    }
-
-    /** As {@link Linkage}, for kernels that are loaded only if they are used. */
-    private static final class LinkageOffsets {
-        static final String ERROR = tryToLink(KernelKind.OFFSETS);
-    }
-
-    /** As {@link LinkageOffsets}. */
-    private static final class LinkageOutside {
-        static final String ERROR = tryToLink(KernelKind.OUTSIDE);
+        return LINK_ERRORS.computeIfAbsent(kind, KernelTrial::tryToLink).orElse(null);
     }
 
     /** Runs every kernel, because the JVM links a call when it is first executed. */
-    private static String tryToLink(KernelKind kind) {
+    private static Optional<String> tryToLink(KernelKind kind) {
         Here once = kind.scratch();
         try {
-            for (int kernel = 0; kernel < KERNELS; kernel++) {
+            for (int kernel = 0; kernel < once.kernels(); kernel++) {
                 once.run(true, kernel);
             }
-            return null;
+            return Optional.empty();
         } catch (LinkageError e) {
-            return e.toString();
+            return Optional.of(e.toString());
         }
     }
 
@@ -143,7 +131,7 @@ final class KernelTrial {
         long scalarTotal = 0;
         long vectorTotal = 0;
         boolean eachCloseEnough = true;
-        for (int kernel = 0; kernel < KERNELS; kernel++) {
+        for (int kernel = 0; kernel < machine.kernels(); kernel++) {
             long scalar = fastest(machine, false, kernel);
             long vector = fastest(machine, true, kernel);
             scalarTotal += scalar;
@@ -218,6 +206,11 @@ final class KernelTrial {
         }
 
         @Override
+        public int kernels() {
+            return 5;
+        }
+
+        @Override
         void run(boolean vector, int kernel, int length) {
             Kernels kernels = vector ? VectorKernels.INSTANCE : ScalarKernels.INSTANCE;
             switch (kernel) {
@@ -234,61 +227,92 @@ final class KernelTrial {
     }
 
     /** Scratch memory at a place of its own for each tensor. */
-    abstract static class Placed extends Here {
+    static final class Placed extends Here {
 
-        abstract PlacedKernels kernels(boolean vector);
+        private static final int WEIGHTS = 0;
+        private static final int GRADIENTS = 1;
+        private static final int MOMENTUM = 2;
+        private static final int HALVES = 3;
 
-        /** Runs one kernel on these places. */
-        final void run(
-                boolean vector, int kernel, int length, Object w, long wAt, Object g, long gAt, Object v, long vAt) {
-            PlacedKernels kernels = kernels(vector);
+        final KernelKind kind;
+        final PlacedKernels scalar;
+        final Object[] bases;
+        final long[] at;
+        private final MomentumRounding rounding = new MomentumRounding();
+
+        private Placed(KernelKind kind, Object[] bases, long[] at) {
+            this.kind = kind;
+            this.bases = bases;
+            this.at = at;
+            this.scalar = kind.isFloat32() ? kind.placed(false) : new CopyKernels().with(ScalarKernels.INSTANCE, kind);
+        }
+
+        /** Returns scratch arrays, with a different index in each. */
+        static Placed offsets(KernelKind kind) {
+            return new Placed(
+                    kind,
+                    new Object[] {
+                        Arrays.ones(), array(kind.gradients(), 1), array(kind.momentum(), 0), new short[Stripes.BLOCK]
+                    },
+                    new long[] {2, 1, 0, 3});
+        }
+
+        private static Object array(ElementType type, float value) {
+            if (type == ElementType.FLOAT32) {
+                float[] values = new float[Stripes.BLOCK];
+                java.util.Arrays.fill(values, value);
+                return values;
+            }
+            short[] values = new short[Stripes.BLOCK];
+            java.util.Arrays.fill(values, type.toShort(value));
+            return values;
+        }
+
+        /** Returns scratch memory outside the heap. */
+        static Placed outside(KernelKind kind) {
+            Object[] arrays = offsets(kind).bases;
+            MemorySegment[] segments = new MemorySegment[arrays.length];
+            long[] at = new long[arrays.length];
+            for (int i = 0; i < segments.length; i++) {
+                MemorySegment values = arrays[i] instanceof float[] floats
+                        ? MemorySegment.ofArray(floats)
+                        : MemorySegment.ofArray((short[]) arrays[i]);
+                segments[i] = Arena.ofAuto().allocate(values.byteSize(), Float.BYTES).copyFrom(values);
+                at[i] = segments[i].address();
+            }
+            return new Placed(kind, segments, at);
+        }
+
+        private Object base(int tensor) {
+            return kind.place() == KernelKind.Place.OUTSIDE ? NativeMemory.Access.ALL : bases[tensor];
+        }
+
+        @Override
+        public int kernels() {
+            return kind.halves() ? 7 : 6;
+        }
+
+        @Override
+        void run(boolean vector, int kernel, int length) {
+            PlacedKernels kernels = vector ? kind.placed(true) : scalar;
+            Object w = base(WEIGHTS);
+            Object g = base(GRADIENTS);
+            Object m = base(MOMENTUM);
+            long wAt = at[WEIGHTS];
+            long gAt = at[GRADIENTS];
+            long mAt = at[MOMENTUM];
             switch (kernel) {
                 case 0 -> kernels.measure(w, wAt, g, gAt, length, scratch, sums, 0);
                 case 1 -> sums.weights[0] = kernels.squares(w, wAt, length, scratch);
-                case 2 -> kernels.update(w, wAt, g, gAt, v, vAt, length, 1, 0, 0.5f, 0, 0);
+                case 2 -> kernels.update(w, wAt, g, gAt, m, mAt, length, 1, 0, 0.5f, 0, 0, rounding);
                 case 3 -> kernels.update(w, wAt, g, gAt, length, 1, 0, 0);
                 case 4 ->
-                    sums.weights[0] =
-                            kernels.updateAndSquare(w, wAt, g, gAt, v, vAt, length, 1, 0, 0.5f, 0, 0, scratch);
+                    sums.weights[0] = kernels.updateAndSquare(
+                            w, wAt, g, gAt, m, mAt, length, 1, 0, 0.5f, 0, 0, rounding, scratch);
+                case 5 -> sums.gradients[0] = kernels.gradientSquares(g, gAt, length, scratch);
+                case 6 -> kernels.round(w, wAt, base(HALVES), at[HALVES], length);
                 default -> throw new AssertionError(kernel);
             }
-        }
-    }
-
-    /** Scratch arrays, with a different index in each. */
-    static final class Offsets extends Placed {
-
-        final float[] weights = Arrays.ones();
-        final float[] gradients = Arrays.ones();
-        final float[] momentum = new float[Stripes.BLOCK];
-
-        @Override
-        PlacedKernels kernels(boolean vector) {
-            return vector ? OffsetVectorKernels.INSTANCE : OffsetScalarKernels.INSTANCE;
-        }
-
-        @Override
-        void run(boolean vector, int kernel, int length) {
-            run(vector, kernel, length, weights, 2, gradients, 1, momentum, 0);
-        }
-    }
-
-    /** Scratch memory outside the heap. */
-    static final class Outside extends Placed {
-
-        final MemorySegment weights = Arena.ofAuto().allocateFrom(NativeMemory.FLOAT, Arrays.ones());
-        final MemorySegment gradients = Arena.ofAuto().allocateFrom(NativeMemory.FLOAT, Arrays.ones());
-        final MemorySegment momentum = Arena.ofAuto().allocate(NativeMemory.FLOAT, Stripes.BLOCK);
-
-        @Override
-        PlacedKernels kernels(boolean vector) {
-            return vector ? NativeVectorKernels.INSTANCE : NativeScalarKernels.INSTANCE;
-        }
-
-        @Override
-        void run(boolean vector, int kernel, int length) {
-            Object all = NativeMemory.Access.ALL;
-            run(vector, kernel, length, all, weights.address(), all, gradients.address(), all, momentum.address());
         }
     }
 }

@@ -96,4 +96,12 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
      * @param gradients read at the same place
      */
     void update(float[] weights, float[] gradients, int from, int length, float a, float b, float p);
+
+    /**
+     * Rounds weights to the nearest bfloat16, the even one of two that are equally near; NaN becomes NaN.
+     *
+     * @param weights read at {@code [from, from + length)}
+     * @param halves written at the same place
+     */
+    void round(float[] weights, short[] halves, int from, int length);
 }

@@ -2,22 +2,23 @@ package io.github.lars4j.internal.kernel;
 
 /**
  * {@link Kernels} for a block whose weights, gradient and momentum each lie at a place of their own. Two arguments give a
- * place: a base and a position. If the base is a {@code float[]}, the position is an index. If it is a {@link
- * java.lang.foreign.MemorySegment}, the position is an offset in bytes.
+ * place: a base and a position. If the base is a {@code float[]}, or a {@code short[]} of a narrow format, the position is
+ * an index. If it is a {@link java.lang.foreign.MemorySegment}, the position is an offset in bytes.
  *
  * <ul>
- *   <li>{@code OffsetScalarKernels} and {@code OffsetVectorKernels} work on arrays.
- *   <li>{@code NativeScalarKernels} and {@code NativeVectorKernels} reach memory outside the heap by address: the base is
- *       all memory, and the position an address. The build generates these four from {@link ScalarKernels} and {@link
- *       VectorKernels}; only loads and stores differ.
- *   <li>{@link CopyKernels} copies blocks to arrays and back, from and to places of any kind.
+ *   <li>{@code OffsetScalarKernels…} and {@code OffsetVectorKernels…} work on arrays.
+ *   <li>{@code NativeScalarKernels…} and {@code NativeVectorKernels…} reach memory outside the heap by address: the base
+ *       is all memory, and the position an address.
+ *   <li>{@link CopyKernels} copies blocks to arrays and back, from and to places of any kind and format.
  * </ul>
  *
- * <p>The bits are those of {@link Kernels}. The methods do not check their arguments: the caller makes sure that the
+ * <p>The build generates the former from {@link ScalarKernels} and {@link VectorKernels}, for each place, format of the
+ * gradient and format of the momentum; only loads and stores differ. Weights are always float32.
+ *
+ * <p>Narrow elements are widened exactly, so that the bits are those of {@link Kernels} for the widened values. The methods do not check their arguments: the caller makes sure that the
  * places do not overlap and that memory outside the heap stays allocated.
  */
-public sealed interface PlacedKernels
-        permits OffsetScalarKernels, OffsetVectorKernels, NativeScalarKernels, NativeVectorKernels, CopyKernels {
+public interface PlacedKernels {
 
     /** As {@link Kernels#measure}. */
     void measure(
@@ -30,10 +31,21 @@ public sealed interface PlacedKernels
             BlockSums sums,
             int block);
 
-    /** As {@link Kernels#squares}. */
+    /** As {@link Kernels#squares}, of weights. */
     double squares(Object valuesBase, long valuesAt, int length, double[] scratch);
 
-    /** As {@link Kernels#update(float[], float[], float[], int, int, float, float, float, float, float)}. */
+    /** As {@link Kernels#squares}, of a gradient. */
+    default double gradientSquares(Object gradientsBase, long gradientsAt, int length, double[] scratch) {
+        return squares(gradientsBase, gradientsAt, length, scratch);
+    }
+
+    /**
+     * As {@link Kernels#update(float[], float[], float[], int, int, float, float, float, float, float)}. A bfloat16
+     * momentum is rounded when it is stored; the weight is updated with the momentum before that.
+     *
+     * @param rounding rounds the momentum, and takes note if an element is not finite after that; not used if the
+     *     momentum is float32
+     */
     void update(
             Object weightsBase,
             long weightsAt,
@@ -46,7 +58,8 @@ public sealed interface PlacedKernels
             float b,
             float m,
             float p,
-            float v);
+            float v,
+            MomentumRounding rounding);
 
     /** As {@link Kernels#updateAndSquare}. */
     default double updateAndSquare(
@@ -62,8 +75,22 @@ public sealed interface PlacedKernels
             float m,
             float p,
             float v,
+            MomentumRounding rounding,
             double[] scratch) {
-        update(weightsBase, weightsAt, gradientsBase, gradientsAt, momentumBase, momentumAt, length, a, b, m, p, v);
+        update(
+                weightsBase,
+                weightsAt,
+                gradientsBase,
+                gradientsAt,
+                momentumBase,
+                momentumAt,
+                length,
+                a,
+                b,
+                m,
+                p,
+                v,
+                rounding);
         return squares(weightsBase, weightsAt, length, scratch);
     }
 
@@ -77,4 +104,7 @@ public sealed interface PlacedKernels
             float a,
             float b,
             float p);
+
+    /** As {@link Kernels#round}. */
+    void round(Object weightsBase, long weightsAt, Object halvesBase, long halvesAt, int length);
 }

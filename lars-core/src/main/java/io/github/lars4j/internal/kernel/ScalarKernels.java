@@ -2,6 +2,8 @@ package io.github.lars4j.internal.kernel;
 
 import static io.github.lars4j.internal.kernel.Stripes.STRIPES;
 
+import io.github.lars4j.internal.memory.Bfloat16;
+
 /**
  * {@link Kernels} in plain Java: the reference for the sums and the updates. The JIT vectorises the updates, but never
  * the sums.
@@ -72,6 +74,12 @@ public final class ScalarKernels implements Kernels {
         updateTail(weights, gradients, first, from + length, a, b, p);
     }
 
+    @Override
+    public void round(float[] weights, short[] halves, int from, int length) {
+        int first = from;
+        roundTail(weights, halves, first, from + length);
+    }
+
     /** Adds the last elements of a block to the stripes of its three sums; element {@code first} goes to stripe 0. */
     static void addTail(float[] weights, float[] gradients, int first, int end, double[] stripes) {
         for (int i = first; i < end; i++) {
@@ -118,6 +126,13 @@ public final class ScalarKernels implements Kernels {
         for (int i = first; i < end; i++) {
             float w = weights[i];
             weights[i] = w - p * (a * gradients[i] + b * w);
+        }
+    }
+
+    /** Rounds the weights from {@code first} to before {@code end}. */
+    static void roundTail(float[] weights, short[] halves, int first, int end) {
+        for (int i = first; i < end; i++) {
+            halves[i] = Bfloat16.of(weights[i]);
         }
     }
 }

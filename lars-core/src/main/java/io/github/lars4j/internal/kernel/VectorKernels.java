@@ -2,9 +2,14 @@ package io.github.lars4j.internal.kernel;
 
 import static io.github.lars4j.internal.kernel.Stripes.STRIPES;
 import static jdk.incubator.vector.VectorOperators.F2D;
+import static jdk.incubator.vector.VectorOperators.I2S;
+import static jdk.incubator.vector.VectorOperators.LSHR;
+import static jdk.incubator.vector.VectorOperators.NE;
 
 import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
@@ -34,6 +39,12 @@ public final class VectorKernels implements Kernels {
      */
     private static final VectorSpecies<Float> HALF =
             VectorSpecies.of(float.class, VectorShape.forBitSize(DOUBLES.vectorBitSize() / 2));
+
+    /** The bits of {@link #FLOATS}, and as many elements of half the size. */
+    private static final VectorSpecies<Integer> INTS = VectorSpecies.of(int.class, DOUBLES.vectorShape());
+
+    private static final VectorSpecies<Short> SHORTS =
+            VectorSpecies.of(short.class, VectorShape.forBitSize(DOUBLES.vectorBitSize() / 2));
 
     private static final int LANES = DOUBLES.length();
     /**
@@ -332,6 +343,29 @@ public final class VectorKernels implements Kernels {
         }
         if (whole < from + length) {
             ScalarKernels.updateTail(weights, gradients, whole, from + length, a, b, p);
+        }
+    }
+
+    @Override
+    public void round(float[] weights, short[] halves, int from, int length) {
+        int lanes = FLOATS.length();
+        int whole = from + (length & -(2 * lanes));
+        for (int i = from; i < whole; i += 2 * lanes) {
+            FloatVector w0 = FloatVector.fromArray(FLOATS, weights, i);
+            FloatVector w1 = FloatVector.fromArray(FLOATS, weights, i + lanes);
+            IntVector bits0 = w0.reinterpretAsInts();
+            IntVector bits1 = w1.reinterpretAsInts();
+            IntVector near0 = bits0.add(bits0.lanewise(LSHR, 16).and(1)).add(0x7fff);
+            IntVector near1 = bits1.add(bits1.lanewise(LSHR, 16).and(1)).add(0x7fff);
+            IntVector half0 =
+                    near0.blend(0x7fc00000, w0.compare(NE, w0).cast(INTS)).lanewise(LSHR, 16);
+            IntVector half1 =
+                    near1.blend(0x7fc00000, w1.compare(NE, w1).cast(INTS)).lanewise(LSHR, 16);
+            ((ShortVector) half0.convertShape(I2S, SHORTS, 0)).intoArray(halves, i);
+            ((ShortVector) half1.convertShape(I2S, SHORTS, 0)).intoArray(halves, i + lanes);
+        }
+        if (whole < from + length) {
+            ScalarKernels.roundTail(weights, halves, whole, from + length);
         }
     }
 }

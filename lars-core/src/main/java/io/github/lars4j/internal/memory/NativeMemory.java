@@ -14,8 +14,10 @@ import java.util.Arrays;
 /** How memory outside the heap is reached, if native access is allowed. */
 public final class NativeMemory {
 
-    /** The layout and the byte order of an element. */
+    /** The layouts and the byte order of an element. */
     public static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+
+    public static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
 
     public static final ByteOrder ORDER = ByteOrder.nativeOrder();
 

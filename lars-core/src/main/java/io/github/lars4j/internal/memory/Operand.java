@@ -14,10 +14,11 @@ public final class Operand {
 
     private static final MemorySegment[] NONE = {};
 
-    /** The array of all layers on the heap; unused if each has its own. */
-    private float[] array;
+    private final ElementType type;
+    /** The array of all layers on the heap, of the type's elements; unused if each has its own. */
+    private Object array;
 
-    private final float[][] arrays;
+    private final Object[] arrays;
     /** The base of all layers outside the heap; unused if each has its own. */
     private Object base;
 
@@ -28,7 +29,8 @@ public final class Operand {
 
     private final MemorySegment[] ofEachArena;
 
-    private Operand(float[] array, float[][] arrays, long[] starts) {
+    private Operand(ElementType type, Object array, Object[] arrays, long[] starts) {
+        this.type = type;
         this.array = array;
         this.arrays = arrays;
         this.base = null;
@@ -38,29 +40,31 @@ public final class Operand {
         this.ofEachArena = NONE;
     }
 
-    private Operand(Object base, MemorySegment[] bases, long[] starts, MemorySegment[] ofEachArena) {
+    private Operand(
+            ElementType type, Object base, MemorySegment[] bases, long[] starts, MemorySegment[] ofEachArena) {
+        this.type = type;
         this.array = null;
         this.arrays = null;
         this.base = base;
         this.bases = bases;
         this.starts = starts;
-        this.shift = 2;
+        this.shift = type.shift();
         this.ofEachArena = ofEachArena;
     }
 
     /**
      * Returns the place of layers in one array.
      *
-     * @param array the array
+     * @param array the array, a {@code float[]}, or {@code short[]} of a narrow type
      * @param offsets the index of each layer's first element; not copied
      */
-    public static Operand flat(float[] array, long[] offsets) {
-        return new Operand(array, null, offsets);
+    public static Operand flat(ElementType type, Object array, long[] offsets) {
+        return new Operand(type, array, null, offsets);
     }
 
     /** Returns the place of layers that have an array each. */
-    public static Operand byLayer(float[][] arrays) {
-        return new Operand(null, arrays, new long[arrays.length]);
+    public static Operand byLayer(ElementType type, Object[] arrays) {
+        return new Operand(type, null, arrays, new long[arrays.length]);
     }
 
     /**
@@ -68,14 +72,14 @@ public final class Operand {
      *
      * @param segments the segment of each layer
      */
-    public static Operand byLayer(MemorySegment[] segments) {
+    public static Operand byLayer(ElementType type, MemorySegment[] segments) {
         long[] starts = new long[segments.length];
         MemorySegment[] arenas = ofEachArena(segments);
         if (!NativeMemory.isAllowed()) {
-            return new Operand(null, segments, starts, arenas);
+            return new Operand(type, null, segments, starts, arenas);
         }
         Arrays.setAll(starts, i -> segments[i].address());
-        return new Operand(NativeMemory.Access.ALL, null, starts, arenas);
+        return new Operand(type, NativeMemory.Access.ALL, null, starts, arenas);
     }
 
     private static MemorySegment[] ofEachArena(MemorySegment[] segments) {
@@ -87,10 +91,10 @@ public final class Operand {
     }
 
     /** Returns the place of one layer at a time, which {@link #setArray} and {@link #setSegment} set. */
-    public static Operand ofOneLayer(int layers, boolean onHeap) {
+    public static Operand ofOneLayer(ElementType type, int layers, boolean onHeap) {
         return onHeap
-                ? new Operand(null, null, new long[layers])
-                : new Operand(NativeMemory.Access.ALL, null, new long[layers], new MemorySegment[1]);
+                ? new Operand(type, null, null, new long[layers])
+                : new Operand(type, NativeMemory.Access.ALL, null, new long[layers], new MemorySegment[1]);
     }
 
     /** Sets where one layer lies, in a place of one layer at a time. */
@@ -103,13 +107,18 @@ public final class Operand {
         }
     }
 
+    /** Returns the type of the elements. */
+    public ElementType type() {
+        return type;
+    }
+
     /** Returns whether all layers lie in arrays on the heap. */
     public boolean onHeap() {
         return shift == 0;
     }
 
     /** Replaces the one array of all layers. */
-    public void setArray(float[] array) {
+    public void setArray(Object array) {
         this.array = array;
     }
 
@@ -124,15 +133,15 @@ public final class Operand {
         return onHeap() && other.onHeap() && (starts == other.starts || (arrays != null && other.arrays != null));
     }
 
-    /** Returns the array of a layer on the heap. */
+    /** Returns the array of a layer on the heap, if its elements are float32. */
     public float[] array(int layer) {
-        return arrays == null ? array : arrays[layer];
+        return (float[]) (arrays == null ? array : arrays[layer]);
     }
 
     /** Returns the base of a layer. */
     public Object base(int layer) {
         if (onHeap()) {
-            return array(layer);
+            return arrays == null ? array : arrays[layer];
         }
         return bases == null ? base : bases[layer];
     }

@@ -1,15 +1,19 @@
 package io.github.lars4j.internal.passes;
 
 import io.github.lars4j.internal.kernel.CopyKernels;
+import io.github.lars4j.internal.kernel.KernelKind;
 import io.github.lars4j.internal.kernel.KernelSource;
 import io.github.lars4j.internal.kernel.Kernels;
 import io.github.lars4j.internal.kernel.PlacedKernels;
+import io.github.lars4j.internal.kernel.ScalarKernels;
+import io.github.lars4j.internal.memory.ElementType;
 import io.github.lars4j.internal.memory.NativeMemory;
 import io.github.lars4j.internal.memory.Operand;
 
 /**
- * The kernels of a pass, chosen by where its operands lie: those for arrays if all operands lie in arrays, with or without
- * the same index; those for memory outside the heap if all operands lie there; and otherwise copying ones.
+ * The kernels of a pass, chosen by where its operands lie and by their formats: those for arrays if all operands lie in
+ * arrays, with or without the same index; those for memory outside the heap if all operands lie there; and otherwise copying
+ * ones, which are also the scalar kernels of narrow formats.
  */
 public final class BlockKernels {
 
@@ -17,6 +21,11 @@ public final class BlockKernels {
     private final int threads;
     /** For each thread; {@code null} until they are needed. */
     private CopyKernels[] copying;
+
+    /** The kinds of kernels of this step, on the heap and outside it. */
+    private KernelKind offsets;
+
+    private KernelKind outside;
 
     private Kernels arrays;
     /** The kernels for places; unused if {@link #arrays} or {@link #copying} are in use. */
@@ -37,25 +46,59 @@ public final class BlockKernels {
     }
 
     /**
-     * Chooses the kernels of a pass that begins now.
+     * Sets the formats of a step that begins now. Both passes use kernels of the same kind, so that one trial suffices.
      *
-     * @param momentum {@code null} if the pass has none
-     * @return this
+     * @param momentum the type of the momentum, {@link ElementType#FLOAT32} if there is none
+     * @param stochastic whether a bfloat16 momentum is rounded stochastically
+     * @param halves whether the step writes bfloat16 copies of the weights
      */
-    public BlockKernels choose(Operand weights, Operand gradients, Operand momentum) {
+    public void formats(ElementType gradients, ElementType momentum, boolean stochastic, boolean halves) {
+        if (offsets == null || !offsets.hasFormats(gradients, momentum, stochastic, halves)) {
+            offsets = new KernelKind(KernelKind.Place.OFFSETS, gradients, momentum, stochastic, halves);
+            outside = new KernelKind(KernelKind.Place.OUTSIDE, gradients, momentum, stochastic, halves);
+        }
+    }
+
+    /** Chooses the kernels of pass 1. */
+    public BlockKernels toMeasure(Operand weights, Operand gradients) {
+        return choose(
+                gradients.type() == ElementType.FLOAT32 && weights.isAlongside(gradients),
+                weights.onHeap(),
+                weights.onHeap() == gradients.onHeap());
+    }
+
+    /**
+     * Chooses the kernels of pass 2.
+     *
+     * @param momentum {@code null} if there is none
+     * @param halves where bfloat16 copies of the weights go; {@code null} if there are none
+     */
+    public BlockKernels toUpdate(Operand weights, Operand gradients, Operand momentum, Operand halves) {
         Operand third = momentum == null ? weights : momentum;
-        if (weights.isAlongside(gradients) && weights.isAlongside(third)) {
+        Operand fourth = halves == null ? weights : halves;
+        boolean onHeap = weights.onHeap();
+        return choose(
+                offsets.isFloat32() && halves == null && weights.isAlongside(gradients) && weights.isAlongside(third),
+                onHeap,
+                onHeap == gradients.onHeap() && onHeap == third.onHeap() && onHeap == fourth.onHeap());
+    }
+
+    private BlockKernels choose(boolean inArrays, boolean onHeap, boolean together) {
+        placed = null;
+        if (inArrays) {
             use = Use.ARRAYS;
             arrays = source.arrays();
-        } else if (weights.onHeap() && gradients.onHeap() && third.onHeap()) {
+            return this;
+        }
+        boolean reachable = together && (onHeap || NativeMemory.isAllowed());
+        if (reachable) {
+            placed = source.placed(onHeap ? offsets : outside);
+        }
+        if (placed != null) {
             use = Use.PLACED;
-            placed = source.offsets();
-        } else if (NativeMemory.isAllowed() && !weights.onHeap() && !gradients.onHeap() && !third.onHeap()) {
-            use = Use.PLACED;
-            placed = source.outside();
         } else {
             use = Use.COPYING;
-            copyWith(source.arrays());
+            copyWith(reachable ? ScalarKernels.INSTANCE : source.arrays());
         }
         return this;
     }
@@ -68,7 +111,7 @@ public final class BlockKernels {
             }
         }
         for (CopyKernels copies : copying) {
-            copies.with(kernels);
+            copies.with(kernels, offsets);
         }
     }
 

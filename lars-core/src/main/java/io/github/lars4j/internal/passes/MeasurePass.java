@@ -128,7 +128,7 @@ public final class MeasurePass implements Crew.Task {
             switch (read) {
                 case BOTH -> kernels.measure(weightsBase, w, gradientsBase, g, length, stripes, blocks, place);
                 case WEIGHTS -> blocks.weights[place] = kernels.squares(weightsBase, w, length, stripes);
-                default -> blocks.gradients[place] = kernels.squares(gradientsBase, g, length, stripes);
+                default -> blocks.gradients[place] = kernels.gradientSquares(gradientsBase, g, length, stripes);
             }
         }
     }

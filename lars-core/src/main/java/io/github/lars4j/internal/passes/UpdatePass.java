@@ -1,22 +1,32 @@
 package io.github.lars4j.internal.passes;
 
 import io.github.lars4j.internal.kernel.Kernels;
+import io.github.lars4j.internal.kernel.MomentumRounding;
 import io.github.lars4j.internal.kernel.PlacedKernels;
+import io.github.lars4j.internal.kernel.RandomBits;
 import io.github.lars4j.internal.kernel.Stripes;
 import io.github.lars4j.internal.memory.Operand;
 
-/** Pass 2: updates the layers. It reads weights, gradients and momentum once, and writes weights and momentum once. */
+/**
+ * Pass 2: updates the layers. It reads weights, gradients and momentum once, and writes weights and momentum once, and
+ * bfloat16 copies of the weights if asked.
+ */
 public final class UpdatePass implements Crew.Task {
 
     private final Plan plan;
     private final Coefficients coefficients;
     private final double[] blockSquares;
     private final double[][] scratch;
+    private final MomentumRounding[] rounding;
+    /** Whether an element of a layer's momentum was not finite after rounding. */
+    private final boolean[] overflowed;
 
     private BlockKernels kernels;
     private Operand weights;
     private Operand gradients;
     private Operand momentum;
+    private Operand halves;
+    private long[] keys;
     private boolean[] updates;
     private boolean[] withMomentum;
     private boolean carry;
@@ -27,6 +37,11 @@ public final class UpdatePass implements Crew.Task {
         this.coefficients = coefficients;
         this.blockSquares = new double[plan.places()];
         this.scratch = plan.scratch();
+        this.rounding = new MomentumRounding[scratch.length];
+        for (int thread = 0; thread < rounding.length; thread++) {
+            rounding[thread] = new MomentumRounding();
+        }
+        this.overflowed = new boolean[coefficients.a.length];
     }
 
     /**
@@ -34,6 +49,8 @@ public final class UpdatePass implements Crew.Task {
      *
      * @param crew the threads, as many as the plan has
      * @param momentum the momentum; may be {@code null} if no layer has momentum
+     * @param halves where bfloat16 copies of the weights of every layer go, updated or not; {@code null} if there are none
+     * @param keys for each layer the key of the random bits of its momentum's rounding; {@code null} if there are none
      * @param updates whether to update each layer
      * @param withMomentum whether each layer has momentum
      * @param carry whether to compute Σw² of the new weights, block by block while they are in cache
@@ -45,6 +62,8 @@ public final class UpdatePass implements Crew.Task {
             Operand weights,
             Operand gradients,
             Operand momentum,
+            Operand halves,
+            long[] keys,
             boolean[] updates,
             boolean[] withMomentum,
             boolean carry,
@@ -53,6 +72,8 @@ public final class UpdatePass implements Crew.Task {
         this.weights = weights;
         this.gradients = gradients;
         this.momentum = momentum == null ? weights : momentum;
+        this.halves = halves;
+        this.keys = keys;
         this.updates = updates;
         this.withMomentum = withMomentum;
         this.carry = carry;
@@ -61,6 +82,7 @@ public final class UpdatePass implements Crew.Task {
         this.weights = null;
         this.gradients = null;
         this.momentum = null;
+        this.halves = null;
     }
 
     @Override
@@ -74,7 +96,7 @@ public final class UpdatePass implements Crew.Task {
         while (plan.firstBlock(layer + 1) < last && !updates[layer]) {
             layer++;
         }
-        return updates[layer];
+        return updates[layer] || halves != null;
     }
 
     @Override
@@ -92,8 +114,10 @@ public final class UpdatePass implements Crew.Task {
                 if (placed == null) {
                     update(arrays, layer, block, end, scratch[thread]);
                 } else {
-                    update(placed, layer, block, end, scratch[thread]);
+                    update(placed, layer, block, end, rounding[thread], scratch[thread]);
                 }
+            } else if (halves != null) {
+                round(placed, layer, block, end);
             }
             block = end;
         }
@@ -134,8 +158,9 @@ public final class UpdatePass implements Crew.Task {
         }
     }
 
-    /** Updates blocks of one layer, wherever it lies. */
-    private void update(PlacedKernels kernels, int layer, int block, int end, double[] stripes) {
+    /** Updates blocks of one layer, wherever it lies and in whatever format, and writes copies of its weights. */
+    private void update(
+            PlacedKernels kernels, int layer, int block, int end, MomentumRounding rounding, double[] stripes) {
         boolean withMomentum = this.withMomentum[layer];
         Operand weights = this.weights;
         Operand gradients = this.gradients;
@@ -149,6 +174,7 @@ public final class UpdatePass implements Crew.Task {
         float p = coefficients.p[layer];
         float v = coefficients.v[layer];
         boolean carry = this.carry;
+        boolean random = keys != null && withMomentum;
         long from = plan.from(layer, block);
         long left = plan.elements(layer, block, end);
         int place = plan.place(block);
@@ -156,6 +182,9 @@ public final class UpdatePass implements Crew.Task {
             int length = (int) Math.min(Stripes.BLOCK, left);
             long w = weights.at(layer, from);
             long g = gradients.at(layer, from);
+            if (random) {
+                rounding.setKey(RandomBits.blockKey(keys[layer], from / Stripes.BLOCK));
+            }
             if (!withMomentum) {
                 kernels.update(weightsBase, w, gradientsBase, g, length, a, b, p);
                 if (carry) {
@@ -175,6 +204,7 @@ public final class UpdatePass implements Crew.Task {
                         m,
                         p,
                         v,
+                        rounding,
                         stripes);
             } else {
                 kernels.update(
@@ -189,9 +219,34 @@ public final class UpdatePass implements Crew.Task {
                         b,
                         m,
                         p,
-                        v);
+                        v,
+                        rounding);
+            }
+            if (halves != null) {
+                kernels.round(weightsBase, w, halves.base(layer), halves.at(layer, from), length);
             }
         }
+        if (rounding.takeOverflowed()) {
+            overflowed[layer] = true;
+        }
+    }
+
+    /** Writes copies of the weights of a layer that is not updated. */
+    private void round(PlacedKernels kernels, int layer, int block, int end) {
+        long from = plan.from(layer, block);
+        long left = plan.elements(layer, block, end);
+        for (; left > 0; from += Stripes.BLOCK, left -= Stripes.BLOCK) {
+            int length = (int) Math.min(Stripes.BLOCK, left);
+            kernels.round(
+                    weights.base(layer), weights.at(layer, from), halves.base(layer), halves.at(layer, from), length);
+        }
+    }
+
+    /** Returns whether an element of a layer's momentum was not finite after rounding, since the last call of this. */
+    public boolean takeOverflowed(int layer) {
+        boolean taken = overflowed[layer];
+        overflowed[layer] = false;
+        return taken;
     }
 
     /**

@@ -1,0 +1,49 @@
+package io.github.lars4j.internal.kernel;
+
+import io.github.lars4j.internal.memory.Bfloat16;
+
+/**
+ * What rounds the momentum of a block to bfloat16, and whether an element became infinite by that. Each thread has its
+ * own. Kernels of a float32 momentum do not use it.
+ */
+public final class MomentumRounding {
+
+    private long key;
+    private boolean overflowed;
+
+    /** Sets the key of the random bits of the block that comes next; see {@link RandomBits#blockKey}. */
+    public void setKey(long key) {
+        this.key = key;
+    }
+
+    /** Returns whether an element was not finite after rounding since the last call of this. */
+    public boolean takeOverflowed() {
+        boolean taken = overflowed;
+        overflowed = false;
+        return taken;
+    }
+
+    long key() {
+        return key;
+    }
+
+    short nearest(float value) {
+        return noted(Bfloat16.nearest(value));
+    }
+
+    short stochastic(float value, int index) {
+        return noted(Bfloat16.stochastic(value, RandomBits.of(key, index)));
+    }
+
+    private short noted(short rounded) {
+        noteLargest(rounded);
+        return rounded;
+    }
+
+    /** Takes note of a magnitude that was stored. */
+    void noteLargest(short largest) {
+        if (!Bfloat16.isFinite(largest)) {
+            overflowed = true;
+        }
+    }
+}

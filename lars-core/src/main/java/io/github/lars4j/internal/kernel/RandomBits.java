@@ -1,0 +1,44 @@
+package io.github.lars4j.internal.kernel;
+
+/**
+ * The random bits of stochastic rounding: a hash of seed, step, layer and index in the layer, which needs no state and
+ * gives the same bits to every machine, vector width and number of threads.
+ *
+ * <p>A block has a key of 64 bits. The bits of an element in it come from 32-bit operations, of which vectors have as
+ * many as of floats: a Weyl sequence that begins at one half of the key, mixed once with the other half.
+ */
+public final class RandomBits {
+
+    /** 2³² divided by the golden ratio, which spreads successive indices; as in {@link java.util.SplittableRandom}. */
+    static final int INCREMENT = 0x9e3779b9;
+
+    /** An odd factor with well-distributed bits, from the finalizer of MurmurHash3. */
+    static final int FACTOR = 0x85ebca6b;
+
+    private static final long LONG_INCREMENT = 0x9e3779b97f4a7c15L;
+
+    private RandomBits() {}
+
+    /** Returns the key of a layer in a step. */
+    public static long layerKey(long seed, long step, int layer) {
+        return mix(mix(mix(seed + LONG_INCREMENT) + step) + layer);
+    }
+
+    /** Returns the key of a block of a layer. */
+    public static long blockKey(long layerKey, long block) {
+        return mix(layerKey + LONG_INCREMENT * (block + 1));
+    }
+
+    /** Returns the 16 random bits of an element of a block. */
+    static int of(long blockKey, int index) {
+        int x = (int) blockKey + index * INCREMENT;
+        return ((x ^ (x >>> 15) ^ (int) (blockKey >>> 32)) * FACTOR) >>> 16;
+    }
+
+    /** The finalizer of SplitMix64 (variant 13 of Stafford), a bijection whose every output bit depends on all bits. */
+    private static long mix(long z) {
+        long x = (z ^ (z >>> 30)) * 0xbf58476d1ce4e5b9L;
+        x = (x ^ (x >>> 27)) * 0x94d049bb133111ebL;
+        return x ^ (x >>> 31);
+    }
+}
