@@ -67,8 +67,7 @@ final class Arguments {
      * Checks the gradient of one layer, an array or a segment, and that the memory of the step is still open. It must not
      * visit all layers, because it is called for each of them.
      */
-    static void requireGradient(
-            Object gradient, Format format, int index, Tensors params, State state, int threads) {
+    static void requireGradient(Object gradient, Format format, int index, Tensors params, State state, int threads) {
         Layers layers = state.layers();
         params.requireOpen("params", layers, threads);
         requireBuffer(state, threads);
@@ -106,7 +105,9 @@ final class Arguments {
         if (!setup.mayHaveMomentum()) {
             throw new IllegalArgumentException("momentumBuffer is given with momentum 0; it needs momentum above 0");
         }
-        buffer.requireFormat("momentumBuffer", Format.FLOAT32, Format.BFLOAT16);
+        if (buffer.format() == Format.FLOAT16) {
+            throw new IllegalArgumentException("momentumBuffer is FLOAT16; it must be FLOAT32 or BFLOAT16");
+        }
         buffer.require("momentumBuffer", layers, true, threads);
         for (int i = 0; i < layers.size(); i++) {
             Layer layer = layers.get(i);

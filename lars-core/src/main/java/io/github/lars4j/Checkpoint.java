@@ -468,7 +468,9 @@ public final class Checkpoint {
         if (mine.format() != state.storage.format()) {
             notes.add("the momentum of the checkpoint is " + state.storage.inWords() + " and the optimizer's is "
                     + mine.inWords()
-                    + (mine.format() == Format.FLOAT32 ? ": it was widened exactly" : ": it was rounded to nearest even"));
+                    + (mine.format() == Format.FLOAT32
+                            ? ": it was widened exactly"
+                            : ": it was rounded to nearest even"));
         } else if (!mine.equals(mine.withSeedOf(state.storage))) {
             notes.add("stochasticRounding has seed " + state.storage.seed() + ", had " + mine.seed());
         }

@@ -355,6 +355,20 @@ public final class Lars implements AutoCloseable {
         return take(params, plainGradients.tensors(gradients), null, Lars::noLoss, sums);
     }
 
+    /**
+     * Updates weights and momentum and also writes a bfloat16 copy of the weights; otherwise as {@link #update(Tensors,
+     * Gradients, LayerSums)}.
+     *
+     * @param halfWeights where the copies go; as for {@link #step(Tensors, Gradients, Tensors)}
+     */
+    public StepReport update(Tensors params, Gradients gradients, LayerSums sums, Tensors halfWeights) {
+        Objects.requireNonNull(params, "params");
+        Objects.requireNonNull(gradients, "gradients");
+        Objects.requireNonNull(halfWeights, "halfWeights");
+        enterUpdate(sums);
+        return take(params, gradients, halfWeights, Lars::noLoss, sums);
+    }
+
     private void enterUpdate(LayerSums sums) {
         Objects.requireNonNull(sums, "sums");
         CallGuard.Phase before = guard.enter("update", true);

@@ -1,5 +1,6 @@
 package io.github.lars4j;
 
+import io.github.lars4j.internal.memory.Bfloat16;
 import io.github.lars4j.internal.saving.Checksum;
 import io.github.lars4j.safetensors.Dtype;
 import io.github.lars4j.safetensors.SafeTensorsException;
@@ -170,14 +171,14 @@ public final class PyTorchState {
             String name = prefix + layer.name();
             String buffer = name + Checkpoint.MOMENTUM_SUFFIX;
             if (live.hasMomentum(i) && open.tensors().containsKey(buffer)) {
-                differences.append(difference(open, buffer, layer, true, rounded));
+                differences.append(difference(open, buffer, layer, live.storage.format(), rounded));
                 leftInFile.remove(buffer);
                 taken.add(layer.name());
             } else if (live.hasMomentum(i) || !live.hasMomentum()) {
                 leftWithout.add(layer.name());
             }
             if (weights) {
-                differences.append(difference(open, name, layer, false, rounded));
+                differences.append(difference(open, name, layer, null, rounded));
                 leftInFile.remove(name);
             }
         }
@@ -195,6 +196,9 @@ public final class PyTorchState {
         }
         if (!rounded.isEmpty()) {
             notes.add("rounded from F64 to float: " + Prefixes.some(rounded));
+        }
+        if (live.hasMomentum() && live.storage.format() != Format.FLOAT32 && !taken.isEmpty()) {
+            notes.add("the momentum was rounded to " + live.storage.format() + ", to nearest even");
         }
         return new Restored(taken, leftInFile, leftWithout, notes);
     }
@@ -274,10 +278,11 @@ public final class PyTorchState {
      * Says why a tensor cannot be read, as a line of a message; empty if it can be read. Momentum must be finite,
      * because it would make the weights non-finite. Weights need not be, because the next step reports them.
      *
-     * @param rounded receives the tensor's name if its values must be rounded
+     * @param momentum the format of the optimizer's momentum; {@code null} if the tensor contains weights
+     * @param rounded receives the tensor's name if its values must be rounded to a float
      */
     private static String difference(
-            SafeTensorsFile open, String name, Layer layer, boolean momentum, List<String> rounded) throws IOException {
+            SafeTensorsFile open, String name, Layer layer, Format momentum, List<String> rounded) throws IOException {
         TensorInfo tensor = open.tensors().get(name);
         if (tensor == null) {
             return Checkpoint.differences(name, "the file has no such tensor");
@@ -293,11 +298,11 @@ public final class PyTorchState {
         if (tensor.dtype() == Dtype.F64) {
             rounded.add(name);
         }
-        return momentum || tensor.dtype() == Dtype.F64 ? bad(open, tensor, momentum) : "";
+        return momentum != null || tensor.dtype() == Dtype.F64 ? bad(open, tensor, momentum) : "";
     }
 
     /** Describes the first value that is not allowed, as a line of a message; empty if there is none. */
-    private static String bad(SafeTensorsFile open, TensorInfo tensor, boolean momentum) throws IOException {
+    private static String bad(SafeTensorsFile open, TensorInfo tensor, Format momentum) throws IOException {
         long length = tensor.elementCount();
         float[] floats = new float[(int) Math.min(CHUNK, length)];
         double[] doubles = new double[tensor.dtype() == Dtype.F64 ? floats.length : 0];
@@ -306,13 +311,19 @@ public final class PyTorchState {
             read(open, tensor, first, floats, doubles, count);
             for (int i = 0; i < count; i++) {
                 boolean tooLarge = doubles.length > 0 && Double.isFinite(doubles[i]);
-                if (!Float.isFinite(floats[i]) && (momentum || tooLarge)) {
+                if (!Float.isFinite(floats[i]) && (momentum != null || tooLarge)) {
                     return Checkpoint.differences(
                             tensor.name(),
                             tooLarge
                                     ? "it is " + doubles[i] + " at " + (first + i) + "; a float is at most "
                                             + Float.MAX_VALUE
                                     : "it is " + floats[i] + " at " + (first + i) + "; it must be finite");
+                }
+                if (momentum == Format.BFLOAT16 && !Bfloat16.isFinite(Bfloat16.of(floats[i]))) {
+                    return Checkpoint.differences(
+                            tensor.name(),
+                            "it is " + floats[i] + " at " + (first + i)
+                                    + "; it must not become infinite when it is rounded to BFLOAT16");
                 }
             }
         }

@@ -96,7 +96,8 @@ public final class Snapshot {
                 format.set(momentum, e, (float) (value * factor));
                 if (!Float.isFinite(format.get(momentum, e)) && Float.isFinite(value)) {
                     throw new IllegalArgumentException("rule.entry is " + rule.entry() + "; the momentum of layer \""
-                            + layer.name() + "\", multiplied by " + factor + ", overflows a " + (format == Format.FLOAT32 ? "float" : "bfloat16"));
+                            + layer.name() + "\", multiplied by " + factor + ", overflows a "
+                            + (format == Format.FLOAT32 ? "float" : "bfloat16"));
                 }
             }
         }

@@ -7,9 +7,7 @@ import java.lang.reflect.Array;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.IdentityHashMap;
-import java.util.List;
 import java.util.Objects;
-import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /**
@@ -215,9 +213,8 @@ public final class Tensors {
                     name + " is on the heap; pass its array, or use a segment outside the heap");
         }
         if (segment.address() % format.bytes() != 0) {
-            throw new IllegalArgumentException(
-                    name + " is at address " + segment.address() + "; it must be aligned to " + format.bytes()
-                            + " bytes");
+            throw new IllegalArgumentException(name + " is at address " + segment.address() + "; it must be aligned to "
+                    + format.bytes() + " bytes");
         }
     }
 
@@ -259,14 +256,13 @@ public final class Tensors {
     }
 
     /**
-     * Checks that the elements have one of these formats.
+     * Checks that the elements have a format.
      *
      * @throws IllegalArgumentException if they have another
      */
-    void requireFormat(String name, Format... formats) {
-        if (!List.of(formats).contains(format)) {
-            throw new IllegalArgumentException(name + " is " + format + "; it must be "
-                    + Arrays.stream(formats).map(Format::name).collect(Collectors.joining(" or ")));
+    void requireFormat(String name, Format expected) {
+        if (format != expected) {
+            throw new IllegalArgumentException(name + " is " + format + "; it must be " + expected);
         }
     }
 
@@ -278,12 +274,11 @@ public final class Tensors {
     private MemorySegment newSegment(Layers layers, int index) {
         Layer layer = layers.get(index);
         Object part = parts[byLayer ? index : 0];
-        MemorySegment whole =
-                switch (part) {
-                    case float[] array -> MemorySegment.ofArray(array);
-                    case short[] array -> MemorySegment.ofArray(array);
-                    default -> (MemorySegment) part;
-                };
+        MemorySegment whole = switch (part) {
+            case float[] array -> MemorySegment.ofArray(array);
+            case short[] array -> MemorySegment.ofArray(array);
+            default -> (MemorySegment) part;
+        };
         return byLayer ? whole : whole.asSlice(layer.offset() * format.bytes(), layer.length() * format.bytes());
     }
 

@@ -139,7 +139,7 @@ final class Inside {
             return null;
         }
         if (state.momentum.tensors.array() != null) {
-            return state.momentum.tensors.array();
+            return (float[]) state.momentum.tensors.array();
         }
         float[] flat = new float[(int) state.layers().end()];
         for (int i = 0; i < state.layers().size(); i++) {

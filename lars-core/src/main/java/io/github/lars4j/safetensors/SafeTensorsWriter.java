@@ -116,13 +116,11 @@ public final class SafeTensorsWriter {
      */
     public SafeTensorsWriter elements(String name, Dtype dtype, List<Long> shape, MemorySegment data) {
         TensorInfo tensor = checked(name, dtype, shape);
-        ValueLayout unit =
-                switch (dtype) {
-                    case F32 -> ValueLayout.JAVA_INT_UNALIGNED;
-                    case F16, BF16 -> ValueLayout.JAVA_SHORT_UNALIGNED;
-                    default ->
-                        throw new IllegalArgumentException("dtype is " + dtype + "; it must be F32, F16 or BF16");
-                };
+        ValueLayout unit = switch (dtype) {
+            case F32 -> ValueLayout.JAVA_INT_UNALIGNED;
+            case F16, BF16 -> ValueLayout.JAVA_SHORT_UNALIGNED;
+            default -> throw new IllegalArgumentException("dtype is " + dtype + "; it must be F32, F16 or BF16");
+        };
         Checks.accessible("data", data);
         if (data.byteSize() < tensor.byteLength()) {
             throw new IllegalArgumentException("data.byteSize() is " + data.byteSize() + "; it must be "

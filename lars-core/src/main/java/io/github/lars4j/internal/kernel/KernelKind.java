@@ -12,8 +12,7 @@ import java.util.Locale;
  * @param stochastic whether a bfloat16 momentum is rounded stochastically, else to nearest even
  * @param halves whether bfloat16 copies of the weights are written, too
  */
-public record KernelKind(
-        Place place, ElementType gradients, ElementType momentum, boolean stochastic, boolean halves) {
+public record KernelKind(Place place, ElementType gradients, ElementType momentum, boolean stochastic, boolean halves) {
 
     /** Where operands lie. */
     public enum Place {
@@ -34,17 +33,15 @@ public record KernelKind(
     /** Arrays of float32 with one index for all. */
     static final KernelKind ARRAYS = float32(Place.ARRAYS);
 
-    static KernelKind float32(Place place) {
+    /** Returns the kind at a place whose gradient and momentum are float32. */
+    public static KernelKind float32(Place place) {
         return new KernelKind(place, ElementType.FLOAT32, ElementType.FLOAT32, false, false);
     }
 
     /** Returns whether a kind has these formats. */
     public boolean hasFormats(
             ElementType ofGradients, ElementType ofMomentum, boolean isStochastic, boolean hasHalves) {
-        return gradients == ofGradients
-                && momentum == ofMomentum
-                && stochastic == isStochastic
-                && halves == hasHalves;
+        return gradients == ofGradients && momentum == ofMomentum && stochastic == isStochastic && halves == hasHalves;
     }
 
     /** Returns whether gradient and momentum are float32. */
@@ -63,7 +60,9 @@ public record KernelKind(
 
     private static void add(StringBuilder words, ElementType type, String of) {
         if (type != ElementType.FLOAT32) {
-            words.append(words.isEmpty() ? "" : ", ").append(type.name().toLowerCase(Locale.ROOT)).append(of);
+            words.append(words.isEmpty() ? "" : ", ")
+                    .append(type.name().toLowerCase(Locale.ROOT))
+                    .append(of);
         }
     }
 

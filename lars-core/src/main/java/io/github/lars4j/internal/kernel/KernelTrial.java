@@ -277,7 +277,8 @@ final class KernelTrial {
                 MemorySegment values = arrays[i] instanceof float[] floats
                         ? MemorySegment.ofArray(floats)
                         : MemorySegment.ofArray((short[]) arrays[i]);
-                segments[i] = Arena.ofAuto().allocate(values.byteSize(), Float.BYTES).copyFrom(values);
+                segments[i] =
+                        Arena.ofAuto().allocate(values.byteSize(), Float.BYTES).copyFrom(values);
                 at[i] = segments[i].address();
             }
             return new Placed(kind, segments, at);

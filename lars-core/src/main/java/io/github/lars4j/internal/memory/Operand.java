@@ -40,8 +40,7 @@ public final class Operand {
         this.ofEachArena = NONE;
     }
 
-    private Operand(
-            ElementType type, Object base, MemorySegment[] bases, long[] starts, MemorySegment[] ofEachArena) {
+    private Operand(ElementType type, Object base, MemorySegment[] bases, long[] starts, MemorySegment[] ofEachArena) {
         this.type = type;
         this.array = null;
         this.arrays = null;

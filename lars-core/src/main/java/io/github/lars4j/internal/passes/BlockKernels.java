@@ -23,9 +23,9 @@ public final class BlockKernels {
     private CopyKernels[] copying;
 
     /** The kinds of kernels of this step, on the heap and outside it. */
-    private KernelKind offsets;
+    private KernelKind offsets = KernelKind.float32(KernelKind.Place.OFFSETS);
 
-    private KernelKind outside;
+    private KernelKind outside = KernelKind.float32(KernelKind.Place.OUTSIDE);
 
     private Kernels arrays;
     /** The kernels for places; unused if {@link #arrays} or {@link #copying} are in use. */
@@ -53,7 +53,7 @@ public final class BlockKernels {
      * @param halves whether the step writes bfloat16 copies of the weights
      */
     public void formats(ElementType gradients, ElementType momentum, boolean stochastic, boolean halves) {
-        if (offsets == null || !offsets.hasFormats(gradients, momentum, stochastic, halves)) {
+        if (!offsets.hasFormats(gradients, momentum, stochastic, halves)) {
             offsets = new KernelKind(KernelKind.Place.OFFSETS, gradients, momentum, stochastic, halves);
             outside = new KernelKind(KernelKind.Place.OUTSIDE, gradients, momentum, stochastic, halves);
         }

@@ -52,7 +52,7 @@ final class AnyKernels {
             float p,
             float q) {
         if (placed != null) {
-            placed.update(w, wAt, g, gAt, v, vAt, length, a, b, m, p, q);
+            placed.update(w, wAt, g, gAt, v, vAt, length, a, b, m, p, q, new MomentumRounding());
         } else {
             int from = same(same(wAt, gAt), vAt);
             arrays.update((float[]) w, (float[]) g, (float[]) v, from, length, a, b, m, p, q);
@@ -74,7 +74,8 @@ final class AnyKernels {
             float q,
             double[] scratch) {
         if (placed != null) {
-            return placed.updateAndSquare(w, wAt, g, gAt, v, vAt, length, a, b, m, p, q, scratch);
+            return placed.updateAndSquare(
+                    w, wAt, g, gAt, v, vAt, length, a, b, m, p, q, new MomentumRounding(), scratch);
         }
         int from = same(same(wAt, gAt), vAt);
         return arrays.updateAndSquare((float[]) w, (float[]) g, (float[]) v, from, length, a, b, m, p, q, scratch);

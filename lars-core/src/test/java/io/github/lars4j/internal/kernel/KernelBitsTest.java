@@ -106,7 +106,8 @@ class KernelBitsTest {
             for (Where gradients : Where.values()) {
                 for (Where momentum : Where.values()) {
                     for (Kernels arrays : new Kernels[] {ScalarKernels.INSTANCE, VectorKernels.INSTANCE}) {
-                        AnyKernels copying = AnyKernels.of(new CopyKernels().with(arrays));
+                        AnyKernels copying = AnyKernels.of(
+                                new CopyKernels().with(arrays, KernelKind.float32(KernelKind.Place.OFFSETS)));
                         COPYING.add(new Combination(copying, weights, gradients, momentum));
                     }
                 }

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.fail;
 import io.github.lars4j.Kernel;
 import java.lang.reflect.Field;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Function;
 import org.junit.jupiter.api.Test;
 
@@ -24,12 +25,12 @@ class KernelSourceTest {
         KernelSource scalar = open("scalar");
         assertSame(ScalarKernels.INSTANCE, scalar.arrays());
         assertEquals("scalar kernels: asked for by -Dlars4j.kernels=scalar", scalar.describe());
-        assertSame(NativeScalarKernels.INSTANCE, scalar.outside());
+        assertSame(NativeScalarKernels.INSTANCE, outside(scalar));
         assertEquals(
                 "scalar kernels: asked for by -Dlars4j.kernels=scalar" + System.lineSeparator()
                         + "outside the heap: scalar kernels: asked for by -Dlars4j.kernels=scalar",
                 scalar.describe());
-        assertSame(OffsetScalarKernels.INSTANCE, scalar.offsets());
+        assertSame(OffsetScalarKernels.INSTANCE, offsets(scalar));
         assertEquals(
                 List.of(
                         "scalar kernels: asked for by -Dlars4j.kernels=scalar",
@@ -40,9 +41,9 @@ class KernelSourceTest {
         assertSame(VectorKernels.INSTANCE, vector.arrays());
         String asked = "vector kernels, (128|256|512) bits: asked for by -Dlars4j.kernels=vector";
         assertTrue(vector.describe().matches(asked), vector::describe);
-        assertSame(NativeVectorKernels.INSTANCE, vector.outside());
+        assertSame(NativeVectorKernels.INSTANCE, outside(vector));
         assertTrue(vector.describe().matches(asked + "\\R" + "outside the heap: " + asked), vector::describe);
-        assertSame(OffsetVectorKernels.INSTANCE, vector.offsets());
+        assertSame(OffsetVectorKernels.INSTANCE, offsets(vector));
     }
 
     @Test
@@ -55,8 +56,8 @@ class KernelSourceTest {
     void soDoesAutomaticOutsideTheHeap() {
         goesOver(
                 "outside the heap: ",
-                KernelKind.OUTSIDE,
-                KernelSource::outside,
+                KernelKind.float32(KernelKind.Place.OUTSIDE),
+                KernelSourceTest::outside,
                 NativeScalarKernels.INSTANCE,
                 NativeVectorKernels.INSTANCE);
     }
@@ -65,10 +66,18 @@ class KernelSourceTest {
     void soDoesAutomaticForArraysWithAnIndexEach() {
         goesOver(
                 "arrays with an index each: ",
-                KernelKind.OFFSETS,
-                KernelSource::offsets,
+                KernelKind.float32(KernelKind.Place.OFFSETS),
+                KernelSourceTest::offsets,
                 OffsetScalarKernels.INSTANCE,
                 OffsetVectorKernels.INSTANCE);
+    }
+
+    private static PlacedKernels offsets(KernelSource source) {
+        return source.placed(KernelKind.float32(KernelKind.Place.OFFSETS));
+    }
+
+    private static PlacedKernels outside(KernelSource source) {
+        return source.placed(KernelKind.float32(KernelKind.Place.OUTSIDE));
     }
 
     private static <K> void goesOver(
@@ -109,7 +118,7 @@ class KernelSourceTest {
             Field started =
                     Class.forName(KernelSource.class.getName() + "$OfKind").getDeclaredField("TRIAL_STARTED");
             started.setAccessible(true);
-            return ((boolean[]) started.get(null))[kind.ordinal()];
+            return ((Set<?>) started.get(null)).contains(kind);
         } catch (ReflectiveOperationException e) {
             throw new LinkageError(e.getMessage(), e);
         }

@@ -10,6 +10,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** How the trial decides, on machines with simulated time. */
@@ -17,6 +18,9 @@ class KernelTrialTest {
 
     private static final int KERNELS = 5;
     private static final int RUNS = 5;
+    private static final List<KernelKind> KINDS =
+            Stream.of(KernelKind.Place.values()).map(KernelKind::float32).toList();
+
     /** The number of runs in one round, over all kernels, scalar and vector. */
     private static final int ROUND = KERNELS * RUNS * 2;
 
@@ -32,6 +36,11 @@ class KernelTrialTest {
 
         /** Returns the time of run number {@link #runs}, in nanoseconds. */
         abstract long cost(boolean vector, int kernel);
+
+        @Override
+        public int kernels() {
+            return KERNELS;
+        }
 
         @Override
         public long time(boolean vector, int kernel) {
@@ -173,14 +182,9 @@ class KernelTrialTest {
 
     @Test
     void thisMachineTimesRunsAndRests() {
-        for (KernelKind kind : KernelKind.values()) {
+        for (KernelKind kind : KINDS) {
             KernelTrial.Here here = kind.scratch();
-            Object momentumOf = switch (here) {
-                case KernelTrial.Arrays arrays -> arrays.momentum;
-                case KernelTrial.Offsets offsets -> offsets.momentum;
-                case KernelTrial.Outside outside -> outside.momentum;
-                default -> throw new AssertionError(here);
-            };
+            Object momentumOf = tensor(here, 2);
             long before = System.nanoTime();
             long during = here.nanoTime();
             assertTrue(during - before >= 0 && System.nanoTime() - during >= 0);
@@ -218,21 +222,11 @@ class KernelTrialTest {
     /** The update without momentum changes no weight, unless a gradient is NaN. */
     @Test
     void theUpdateWithoutMomentumRunsToo() {
-        for (KernelKind kind : KernelKind.values()) {
+        for (KernelKind kind : KINDS) {
             for (boolean vector : new boolean[] {false, true}) {
                 KernelTrial.Here here = kind.scratch();
-                Object weights = switch (here) {
-                    case KernelTrial.Arrays arrays -> arrays.weights;
-                    case KernelTrial.Offsets offsets -> offsets.weights;
-                    case KernelTrial.Outside outside -> outside.weights;
-                    default -> throw new AssertionError(here);
-                };
-                Object gradients = switch (here) {
-                    case KernelTrial.Arrays arrays -> arrays.gradients;
-                    case KernelTrial.Offsets offsets -> offsets.gradients;
-                    case KernelTrial.Outside outside -> outside.gradients;
-                    default -> throw new AssertionError(here);
-                };
+                Object weights = tensor(here, 0);
+                Object gradients = tensor(here, 1);
                 float[] bad = new float[Stripes.BLOCK];
                 Arrays.fill(bad, Float.NaN);
                 set(gradients, bad);
@@ -244,6 +238,13 @@ class KernelTrialTest {
                 assertEquals(Stripes.BLOCK - 5, changed, "of " + kind);
             }
         }
+    }
+
+    /** Returns the scratch memory of weights, gradient or momentum. */
+    private static Object tensor(KernelTrial.Here here, int tensor) {
+        return here instanceof KernelTrial.Arrays arrays
+                ? List.of(arrays.weights, arrays.gradients, arrays.momentum).get(tensor)
+                : ((KernelTrial.Placed) here).bases[tensor];
     }
 
     private static void set(Object block, float[] values) {
@@ -260,7 +261,7 @@ class KernelTrialTest {
 
     @Test
     void vectorKernelsLinkHere() {
-        for (KernelKind kind : KernelKind.values()) {
+        for (KernelKind kind : KINDS) {
             assertEquals(null, KernelTrial.linkError(kind));
         }
     }

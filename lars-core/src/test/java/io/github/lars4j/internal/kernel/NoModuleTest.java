@@ -38,7 +38,7 @@ class NoModuleTest {
     void stepsOutsideTheHeapOnTheScalarKernels() {
         assertEquals(ShortRun.EXPECTED, ShortRun.hash(true));
         KernelSource source = KernelSource.open(KernelWish.ofProperty());
-        assertSame(NativeScalarKernels.INSTANCE, source.outside());
+        assertSame(NativeScalarKernels.INSTANCE, source.placed(KernelKind.float32(KernelKind.Place.OUTSIDE)));
         String reason = "scalar kernels: module jdk.incubator.vector is missing;"
                 + " add --add-modules jdk.incubator.vector to the java command";
         assertEquals(reason + System.lineSeparator() + "outside the heap: " + reason, source.describe());

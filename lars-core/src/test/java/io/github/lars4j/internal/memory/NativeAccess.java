@@ -15,21 +15,20 @@ final class NativeAccess {
     public static void main(String[] args) {
         if (args.length > 0) {
             new BlockKernels(KernelSource.open(new KernelWish(KernelWish.Wanted.SCALAR, "a test")), 1)
-                    .choose(
-                            Operand.flat(new float[5], new long[] {1}),
-                            Operand.byLayer(new float[][] {new float[4]}),
-                            null);
+                    .toMeasure(
+                            Operand.flat(ElementType.FLOAT32, new float[5], new long[] {1}),
+                            Operand.byLayer(ElementType.FLOAT32, new float[][] {new float[4]}));
             new HoldOpen().run(() -> System.out.println("arrays, layout " + NativeMemory.FLOAT));
             return;
         }
         System.out.println("allowed " + NativeMemory.isAllowed() + ", all " + NativeMemory.Access.ALL);
         try (Arena arena = Arena.ofShared()) {
             MemorySegment[] segments = {arena.allocate(64, 4).asSlice(8), arena.allocate(16, 4)};
-            Operand operand = Operand.byLayer(segments);
+            Operand operand = Operand.byLayer(ElementType.FLOAT32, segments);
             System.out.println("own bases " + (operand.base(0) == segments[0] && operand.base(1) == segments[1])
                     + ", positions " + operand.at(0, 3) + " " + operand.at(1, 0) + ", arenas "
                     + operand.ofEachArena().length);
-            Operand one = Operand.ofOneLayer(2, false);
+            Operand one = Operand.ofOneLayer(ElementType.FLOAT32, 2, false);
             one.setSegment(1, segments[0]);
             System.out.println("own base " + (one.base(1) == segments[0]) + ", position " + one.at(1, 3));
             HoldOpen holdOpen = new HoldOpen();

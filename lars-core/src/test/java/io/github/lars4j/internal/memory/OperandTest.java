@@ -18,7 +18,7 @@ class OperandTest {
     @Test
     void flatLayersAreAtTheirOffsetsInOneArray() {
         float[] array = new float[100];
-        Operand operand = Operand.flat(array, new long[] {3, 40});
+        Operand operand = Operand.flat(ElementType.FLOAT32, array, new long[] {3, 40});
         assertTrue(operand.onHeap());
         assertEquals(0, operand.ofEachArena().length);
         assertSame(array, operand.base(0));
@@ -38,7 +38,7 @@ class OperandTest {
     @Test
     void layersByArrayBeginAtIndexZero() {
         float[][] arrays = {new float[5], new float[0], new float[9]};
-        Operand operand = Operand.byLayer(arrays);
+        Operand operand = Operand.byLayer(ElementType.FLOAT32, arrays);
         assertTrue(operand.onHeap());
         assertEquals(0, operand.ofEachArena().length);
         for (int layer = 0; layer < 3; layer++) {
@@ -55,7 +55,7 @@ class OperandTest {
                 Arena another = Arena.ofShared()) {
             MemorySegment whole = arena.allocate(400, 64);
             MemorySegment[] segments = {whole.asSlice(12, 40), another.allocate(8, 4), whole.asSlice(60, 4)};
-            Operand operand = Operand.byLayer(segments);
+            Operand operand = Operand.byLayer(ElementType.FLOAT32, segments);
             assertFalse(operand.onHeap());
             for (int layer = 0; layer < 3; layer++) {
                 assertSame(NativeMemory.Access.ALL, operand.base(layer));
@@ -72,25 +72,26 @@ class OperandTest {
 
     @Test
     void positionsAreLongs() {
-        Operand outside = Operand.byLayer(new MemorySegment[] {MemorySegment.ofAddress(1L << 40), MemorySegment.NULL});
+        Operand outside = Operand.byLayer(
+                ElementType.FLOAT32, new MemorySegment[] {MemorySegment.ofAddress(1L << 40), MemorySegment.NULL});
         assertEquals((1L << 40) + 4 * HUGE, outside.at(0, HUGE));
         assertEquals(4L * Integer.MAX_VALUE, outside.at(1, Integer.MAX_VALUE));
         assertEquals(4 * (HUGE + 1), outside.at(1, HUGE + 1));
         assertEquals(1, outside.ofEachArena().length, "both are of the global arena");
-        Operand flat = Operand.flat(new float[0], new long[] {HUGE});
+        Operand flat = Operand.flat(ElementType.FLOAT32, new float[0], new long[] {HUGE});
         assertEquals(2 * HUGE + 5, flat.at(0, HUGE + 5));
     }
 
     @Test
     void onlyOneLayerMayBeSetAtATime() {
-        Operand arrays = Operand.ofOneLayer(3, true);
+        Operand arrays = Operand.ofOneLayer(ElementType.FLOAT32, 3, true);
         float[] array = new float[4];
         arrays.setArray(array);
         assertTrue(arrays.onHeap());
         assertSame(array, arrays.array(2));
         assertEquals(3, arrays.at(2, 3));
         assertEquals(0, arrays.ofEachArena().length);
-        Operand outside = Operand.ofOneLayer(3, false);
+        Operand outside = Operand.ofOneLayer(ElementType.FLOAT32, 3, false);
         assertFalse(outside.onHeap());
         for (int layer : new int[] {2, 0}) {
             MemorySegment segment = Arena.ofAuto().allocate(16, 4);
@@ -105,13 +106,14 @@ class OperandTest {
     @Test
     void arraysOfOneLayoutAreAlongsideAndSoAreArraysByLayer() {
         long[] offsets = {0, 5};
-        Operand flat = Operand.flat(new float[9], offsets);
-        Operand sameLayout = Operand.flat(new float[20], offsets);
-        Operand otherLayout = Operand.flat(new float[9], new long[] {0, 4});
-        Operand byLayer = Operand.byLayer(new float[][] {new float[5], new float[4]});
-        Operand otherByLayer = Operand.byLayer(new float[][] {new float[5], new float[4]});
+        Operand flat = Operand.flat(ElementType.FLOAT32, new float[9], offsets);
+        Operand sameLayout = Operand.flat(ElementType.FLOAT32, new float[20], offsets);
+        Operand otherLayout = Operand.flat(ElementType.FLOAT32, new float[9], new long[] {0, 4});
+        Operand byLayer = Operand.byLayer(ElementType.FLOAT32, new float[][] {new float[5], new float[4]});
+        Operand otherByLayer = Operand.byLayer(ElementType.FLOAT32, new float[][] {new float[5], new float[4]});
         MemorySegment segment = Arena.ofAuto().allocate(36, 4);
-        Operand outside = Operand.byLayer(new MemorySegment[] {segment.asSlice(0, 20), segment.asSlice(20)});
+        Operand outside =
+                Operand.byLayer(ElementType.FLOAT32, new MemorySegment[] {segment.asSlice(0, 20), segment.asSlice(20)});
         assertAlongside(true, flat, flat);
         assertAlongside(true, flat, sameLayout);
         assertAlongside(false, flat, otherLayout);

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import io.github.lars4j.ChildJvm;
 import io.github.lars4j.internal.kernel.KernelSource;
 import io.github.lars4j.internal.kernel.KernelWish;
+import io.github.lars4j.internal.memory.ElementType;
 import io.github.lars4j.internal.memory.Operand;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -23,11 +24,11 @@ class LongArrayTest {
         public static void main(String[] args) {
             float[] array = new float[Integer.MAX_VALUE - 8];
             array[array.length - 1] = 2;
-            Operand operand = Operand.flat(array, new long[1]);
+            Operand operand = Operand.flat(ElementType.FLOAT32, array, new long[1]);
             Plan plan = Plan.of(new long[] {array.length}, Plan.Rounds.ONE, 1, Plan.Grain.USUAL);
             BlockKernels kernels =
                     new BlockKernels(KernelSource.open(new KernelWish(KernelWish.Wanted.SCALAR, "the test")), 1);
-            kernels.choose(operand, operand, null);
+            ScalarBlocks.choose(kernels, operand, operand, null);
             MeasurePass measure = new MeasurePass(plan);
             Coefficients coefficients = new Coefficients(1);
             coefficients.b[0] = 1;
@@ -35,7 +36,18 @@ class LongArrayTest {
             UpdatePass update = new UpdatePass(plan, coefficients);
             try (Crew crew = new Crew(1)) {
                 measure.run(crew, kernels, operand, operand, new byte[] {MeasurePass.WEIGHTS}, 0);
-                update.run(crew, kernels, operand, operand, null, new boolean[] {true}, new boolean[1], false, 0);
+                update.run(
+                        crew,
+                        kernels,
+                        operand,
+                        operand,
+                        null,
+                        null,
+                        null,
+                        new boolean[] {true},
+                        new boolean[1],
+                        false,
+                        0);
             }
             System.out.print(measure.weights(0) + " " + array[array.length - 1]);
         }

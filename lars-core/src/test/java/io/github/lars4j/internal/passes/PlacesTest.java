@@ -8,10 +8,12 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 
 import io.github.lars4j.internal.kernel.CopyKernels;
+import io.github.lars4j.internal.kernel.KernelKind;
 import io.github.lars4j.internal.kernel.KernelSource;
 import io.github.lars4j.internal.kernel.KernelWish;
 import io.github.lars4j.internal.kernel.RandomFloats;
 import io.github.lars4j.internal.kernel.Stripes;
+import io.github.lars4j.internal.memory.ElementType;
 import io.github.lars4j.internal.memory.Operand;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -86,9 +88,9 @@ class PlacesTest {
                 Arrays.setAll(segments, i -> memory.asSlice(4 * starts[i], 4 * LENGTHS[i]));
             }
             operand = switch (where) {
-                case FLAT, OTHER_LAYOUT -> Operand.flat(flat, starts);
-                case BY_LAYER -> Operand.byLayer(arrays);
-                case OUTSIDE -> Operand.byLayer(segments);
+                case FLAT, OTHER_LAYOUT -> Operand.flat(ElementType.FLOAT32, flat, starts);
+                case BY_LAYER -> Operand.byLayer(ElementType.FLOAT32, arrays);
+                case OUTSIDE -> Operand.byLayer(ElementType.FLOAT32, segments);
             };
             byLayer = where == Where.BY_LAYER;
         }
@@ -163,30 +165,30 @@ class PlacesTest {
     }
 
     private static void arrays(BlockKernels kernels, KernelSource source, Operand w, Operand g, Operand m) {
-        kernels.choose(w, g, m);
+        ScalarBlocks.choose(kernels, w, g, m);
         assertNull(kernels.placed(0));
         assertNull(kernels.placed(2));
         assertSame(source.arrays(), kernels.arrays());
     }
 
     private static void offsets(BlockKernels kernels, KernelSource source, Operand w, Operand g, Operand m) {
-        kernels.choose(w, g, m);
-        assertSame(source.offsets(), kernels.placed(0));
-        assertSame(source.offsets(), kernels.placed(2));
+        ScalarBlocks.choose(kernels, w, g, m);
+        assertSame(source.placed(KernelKind.float32(KernelKind.Place.OFFSETS)), kernels.placed(0));
+        assertSame(source.placed(KernelKind.float32(KernelKind.Place.OFFSETS)), kernels.placed(2));
     }
 
     private static void outside(BlockKernels kernels, KernelSource source, Operand w, Operand g, Operand m) {
-        kernels.choose(w, g, m);
-        assertSame(source.outside(), kernels.placed(0));
-        assertSame(source.outside(), kernels.placed(2));
+        ScalarBlocks.choose(kernels, w, g, m);
+        assertSame(source.placed(KernelKind.float32(KernelKind.Place.OUTSIDE)), kernels.placed(0));
+        assertSame(source.placed(KernelKind.float32(KernelKind.Place.OUTSIDE)), kernels.placed(2));
     }
 
     private static void copying(BlockKernels kernels, Operand w, Operand g, Operand m) {
-        kernels.choose(w, g, m);
+        ScalarBlocks.choose(kernels, w, g, m);
         CopyKernels first = assertInstanceOf(CopyKernels.class, kernels.placed(0));
         CopyKernels last = assertInstanceOf(CopyKernels.class, kernels.placed(2));
         assertNotSame(first, last, "each thread has its own copies");
-        kernels.choose(w, g, m);
+        ScalarBlocks.choose(kernels, w, g, m);
         assertSame(first, kernels.placed(0), "which are made once");
         assertSame(last, kernels.placed(2));
     }
@@ -253,11 +255,11 @@ class PlacesTest {
             boolean[] updates = {true, true, true, false, true};
             BlockKernels kernels = new BlockKernels(source, THREADS);
             MeasurePass measure = new MeasurePass(plan);
-            kernels.choose(w, g, null);
+            ScalarBlocks.choose(kernels, w, g, null);
             measure.run(crew, kernels, w, g, reads, 0);
             UpdatePass update = new UpdatePass(plan, coefficients);
-            kernels.choose(w, g, m);
-            update.run(crew, kernels, w, g, m, updates, WITH_MOMENTUM, carry, 0);
+            ScalarBlocks.choose(kernels, w, g, m);
+            update.run(crew, kernels, w, g, m, null, null, updates, WITH_MOMENTUM, carry, 0);
             double[] sums = new double[4 * LENGTHS.length];
             for (int i = 0; i < LENGTHS.length; i++) {
                 sums[i] = measure.weights(i);

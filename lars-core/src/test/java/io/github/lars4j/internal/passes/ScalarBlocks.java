@@ -11,6 +11,13 @@ final class ScalarBlocks {
 
     static BlockKernels of(int threads, Operand weights, Operand gradients) {
         KernelWish wish = new KernelWish(KernelWish.Wanted.SCALAR, "a test");
-        return new BlockKernels(KernelSource.open(wish), threads).choose(weights, gradients, null);
+        return new BlockKernels(KernelSource.open(wish), threads).toMeasure(weights, gradients);
+    }
+
+    /** Chooses the kernels of pass 1 or, with momentum, of pass 2. */
+    static BlockKernels choose(BlockKernels kernels, Operand weights, Operand gradients, Operand momentum) {
+        return momentum == null
+                ? kernels.toMeasure(weights, gradients)
+                : kernels.toUpdate(weights, gradients, momentum, null);
     }
 }

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.lars4j.internal.kernel.RandomFloats;
+import io.github.lars4j.internal.memory.ElementType;
 import io.github.lars4j.internal.memory.Operand;
 import java.util.Arrays;
 import java.util.Random;
@@ -39,7 +40,7 @@ class SumAccuracyTest {
     }
 
     private static Operand operand(float[] array) {
-        return Operand.flat(array, new long[1]);
+        return Operand.flat(ElementType.FLOAT32, array, new long[1]);
     }
 
     private void check(float[] weights, float[] gradients, int length) {

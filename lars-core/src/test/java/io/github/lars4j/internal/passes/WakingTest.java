@@ -3,6 +3,7 @@ package io.github.lars4j.internal.passes;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import io.github.lars4j.internal.memory.ElementType;
 import io.github.lars4j.internal.memory.Operand;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
@@ -23,8 +24,8 @@ class WakingTest {
     private final Plan plan = plan(LENGTHS);
     private final float[] weights = new float[8 * BLOCK];
     private final float[] gradients = new float[8 * BLOCK];
-    private final Operand placeOfWeights = Operand.flat(weights, OFFSETS);
-    private final Operand placeOfGradients = Operand.flat(gradients, OFFSETS);
+    private final Operand placeOfWeights = Operand.flat(ElementType.FLOAT32, weights, OFFSETS);
+    private final Operand placeOfGradients = Operand.flat(ElementType.FLOAT32, gradients, OFFSETS);
 
     private static Plan plan(long... lengths) {
         return Plan.of(lengths, Plan.Rounds.ONE, THREADS, Plan.Grain.USUAL);
@@ -104,6 +105,8 @@ class WakingTest {
                                         placeOfWeights,
                                         placeOfGradients,
                                         null,
+                                        null,
+                                        null,
                                         update,
                                         new boolean[3],
                                         true,
@@ -152,6 +155,8 @@ class WakingTest {
                                         ScalarBlocks.of(THREADS, placeOfWeights, placeOfGradients),
                                         placeOfWeights,
                                         placeOfGradients,
+                                        null,
+                                        null,
                                         null,
                                         new boolean[] {true},
                                         new boolean[1],
