@@ -43,6 +43,12 @@ public final class KernelGenerator {
         STOCHASTIC
     }
 
+    /**
+     * Makes a float of the sign and the 15 other bits of a float16 at 13 to 27. The multiplication corrects the exponent
+     * and is exact for subnormal numbers, too. Infinity and NaN become finite: see {@code checkFloat16}.
+     */
+    private static final String FLOAT_OF_HALF = ".and(0x8fffe000).reinterpretAsFloats().mul(0x1p112f)";
+
     private static final Format[] OF_GRADIENTS = {Format.FLOAT32, Format.BFLOAT16, Format.FLOAT16};
     private static final Format[] OF_MOMENTUM = {Format.FLOAT32, Format.BFLOAT16, Format.STOCHASTIC};
 
@@ -119,8 +125,12 @@ public final class KernelGenerator {
     private String generate() {
         if (gradients != Format.FLOAT32) {
             addGradientSquares();
+            if (gradients == Format.FLOAT16 && kernels.equals("Vector")) {
+                checkFloat16();
+            }
+            widenPairs();
+            widenGradientsOfSums();
         }
-        widenGradientsOfSums();
         loads("gradients", gradients);
         loads("momentum", momentum);
         stores();
@@ -140,34 +150,63 @@ public final class KernelGenerator {
                         .replaceAll("\\bvalues\\b", "gradients")
                         .replace("double squares(", "double gradientSquares(")
                         .replace("addTail(", "addGradientTail(");
-                String before = text.substring(0, found.end());
-                String after = text.substring(found.end());
-                text = copy;
-                if (gradients == Format.BFLOAT16) {
-                    widenPairs();
-                }
-                text = before + text + after;
+                text = text.substring(0, found.end()) + copy + text.substring(found.end());
             }
         }
     }
 
     /**
-     * Widens pairs of bfloat16, which are ints: the even element is the lower half of an int and becomes a float by a
-     * shift, the odd one is the upper half and becomes a float when the lower half is cleared (measured: 0.7 of the time of
-     * widening each short). The sums of even and odd stripes are put in order at the end.
+     * Widens pairs of narrow elements, which are ints: the even element is the lower half of an int, the odd one is the upper
+     * half (measured for bfloat16: 0.7 of the time of widening each short). The sums of even and odd stripes are put in order
+     * at the end.
      */
     private void widenPairs() {
+        Matcher found = Pattern.compile("\\n    @Override\\s+public double gradientSquares[\\s\\S]*?\\n    }\\n").matcher(text);
+        if (!found.find()) {
+            return;
+        }
+        String before = text.substring(0, found.start());
+        String after = text.substring(found.end());
+        text = found.group();
         String half = "FloatVector\\s*\\.fromArray\\(HALF, gradients, ([^()]+)";
-        String pairs = "PAIRS(gradients, $1).reinterpretAsInts()";
-        replace(half + " \\+ LANES\\)", pairs + ".and(0xffff0000).reinterpretAsFloats()");
-        replace(half + "\\)", pairs + ".lanewise(LSHL, 16).reinterpretAsFloats()");
-        text = Pattern.compile("PAIRS\\(gradients, ([^()]+)\\)").matcher(text).replaceAll(shorts("gradients", "$1"));
+        String pairs = "PAIRS($1).reinterpretAsInts()";
+        boolean bfloat16 = gradients == Format.BFLOAT16;
+        replace(
+                half + " \\+ LANES\\)",
+                pairs + (bfloat16 ? ".and(0xffff0000).reinterpretAsFloats()" : ".lanewise(ASHR, 3)" + FLOAT_OF_HALF));
+        replace(
+                half + "\\)",
+                pairs + ".lanewise(LSHL, 16)"
+                        + (bfloat16 ? ".reinterpretAsFloats()" : ".lanewise(ASHR, 3)" + FLOAT_OF_HALF));
+        replace("PAIRS\\(([^()]+)\\)", shorts("gradients", "$1"));
         replace(
                 "sum0\\.intoArray\\(scratch, stripe\\);\\s+sum1\\.intoArray\\(scratch, stripe \\+ LANES\\);",
                 "sum0.intoArray(scratch, STRIPES); sum1.intoArray(scratch, STRIPES + LANES);"
                         + " for (int k = 0; k < LANES; k++) {"
                         + " scratch[stripe + 2 * k] = scratch[STRIPES + k];"
                         + " scratch[stripe + 2 * k + 1] = scratch[STRIPES + LANES + k]; }");
+        text = before + text + after;
+    }
+
+    /**
+     * Lets the scalar kernels compute the sums of a block that contains an infinity or a NaN, which the vector kernels take
+     * for finite numbers. An update comes after the sums, so its gradient is finite.
+     */
+    private void checkFloat16() {
+        replace("((?:void measure|double gradientSquares)\\([^)]*\\) \\{)", "$1 ShortVector largest = ShortVector.zero(SHORTS);");
+        replace(
+                "DoubleVector \\w\\d =\\s+\\(DoubleVector\\)\\s+FloatVector\\s*\\.fromArray\\(HALF, gradients, (?![^()]*LANES\\))"
+                        + "([^()]+)\\)\\s*\\.convertShape\\(F2D, DOUBLES, 0\\);",
+                "$0 largest = SHORTS($1).and((short) 0x7fff).max(largest);");
+        replace("(?<!\\w)SHORTS\\(([^()]+)\\)", shorts("gradients", "$1"));
+        String isBad = "if (largest.reduceLanes(MAX) >= 0x7c00) { ";
+        replace(
+                "(?=if \\(GROUP == STRIPES && end == from)",
+                isBad + "ScalarKernels.INSTANCE.measure(weightsBase, weightsAt, gradientsBase, gradientsAt, length, scratch,"
+                        + " sums, block); return; } ");
+        replace(
+                "(?s)(double gradientSquares.*?)(?=sum0\\.intoArray)",
+                "$1" + isBad + "return ScalarKernels.INSTANCE.gradientSquares(gradientsBase, gradientsAt, length, scratch); } ");
     }
 
     /**
@@ -175,9 +214,6 @@ public final class KernelGenerator {
      * vector has floats, and widen its halves: C2 makes objects of vectors if there are int vectors of several widths.
      */
     private void widenGradientsOfSums() {
-        if (gradients == Format.FLOAT32) {
-            return;
-        }
         String half = "FloatVector\\s*\\.fromArray\\(HALF, gradients, ";
         String widen = "\\)\\s*\\.convertShape\\(F2D, DOUBLES, 0\\)";
         replace(half + "([^()]+) \\+ LANES" + widen, "FloatVector.fromArray(FLOATS, gradients, $1).convertShape(F2D, DOUBLES, 1)");
@@ -198,14 +234,7 @@ public final class KernelGenerator {
                 replace(scalar, "Bfloat16.toFloat(" + element("short", array, "$1") + ")");
             }
             case FLOAT16 -> {
-                // The exponent is moved into place and corrected by a multiplication, which is exact for subnormal numbers,
-                // too. The exponent 31 of infinity and NaN becomes 255.
-                replace(
-                        vector,
-                        ints + ".lanewise(LSHL, 13).and(0x8fffe000).reinterpretAsFloats().mul(0x1p112f).reinterpretAsInts()"
-                                + ".lanewise(OR, " + ints
-                                + ".and(0x7c00).add(0x400).lanewise(LSHL, 16).lanewise(ASHR, 31).and(0x7f800000))"
-                                + ".reinterpretAsFloats()");
+                replace(vector, ints + ".lanewise(LSHL, 13)" + FLOAT_OF_HALF);
                 replace(scalar, "Float.float16ToFloat(" + element("short", array, "$1") + ")");
             }
         }
