@@ -199,7 +199,7 @@ public final class KernelGenerator {
                         + "([^()]+)\\)\\s*\\.convertShape\\(F2D, DOUBLES, 0\\);",
                 "$0 largest = SHORTS($1).and((short) 0x7fff).max(largest);");
         replace("(?<!\\w)SHORTS\\(([^()]+)\\)", shorts("gradients", "$1"));
-        String isBad = "if (largest.reduceLanes(MAX) >= 0x7c00) { ";
+        String isBad = "if (ShortVector.zero(SHORTS).max(largest).reduceLanes(MAX) >= 0x7c00) { ";
         replace(
                 "(?=if \\(GROUP == STRIPES && end == from)",
                 isBad + "ScalarKernels.INSTANCE.measure(weightsBase, weightsAt, gradientsBase, gradientsAt, length, scratch,"
@@ -280,7 +280,7 @@ public final class KernelGenerator {
                     "$1$2\n        ShortVector largest = ShortVector.zero(SHORTS);" + before);
             replace(
                     "(?=if \\(whole < from \\+ length\\) \\{\\s+ScalarKernels\\.updateTail\\(\\s*weights, gradients, momentum,)",
-                    "rounding.noteLargest(largest.reduceLanes(MAX)); ");
+                    "rounding.noteLargest(ShortVector.zero(SHORTS).max(largest).reduceLanes(MAX)); ");
         }
     }
 
