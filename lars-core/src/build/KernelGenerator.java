@@ -49,6 +49,16 @@ public final class KernelGenerator {
      */
     private static final String FLOAT_OF_HALF = ".and(0x8fffe000).reinterpretAsFloats().mul(0x1p112f)";
 
+    /** Adds 0x7fff and, if the lowest bit that stays is 1, another 1. */
+    private static final String NEAREST = "IntVector bits_VALUE = VALUE.reinterpretAsInts();"
+            + " bits_VALUE = bits_VALUE.sub(bits_VALUE.lanewise(LSHR, 16).and(1).lanewise(XOR, -0x7fff)); ";
+
+    /** Adds a random number of 16 bits, the hash of {@code RandomBits}. */
+    private static final String STOCHASTIC = "IntVector random_VALUE = random.add((INDEX) * RandomBits.INCREMENT);"
+            + " random_VALUE = random_VALUE.lanewise(XOR, random_VALUE.lanewise(LSHR, 15)).lanewise(XOR, key)"
+            + ".mul(RandomBits.FACTOR);"
+            + " IntVector bits_VALUE = VALUE.reinterpretAsInts().add(random_VALUE.lanewise(LSHR, 16)); ";
+
     private static final Format[] OF_GRADIENTS = {Format.FLOAT32, Format.BFLOAT16, Format.FLOAT16};
     private static final Format[] OF_MOMENTUM = {Format.FLOAT32, Format.BFLOAT16, Format.STOCHASTIC};
 
@@ -193,13 +203,13 @@ public final class KernelGenerator {
      * for finite numbers. An update comes after the sums, so its gradient is finite.
      */
     private void checkFloat16() {
-        replace("((?:void measure|double gradientSquares)\\([^)]*\\) \\{)", "$1 ShortVector largest = ShortVector.zero(SHORTS);");
+        replace("((?:void measure|double gradientSquares)\\([^)]*\\) \\{)", "$1 boolean bad = false;");
         replace(
                 "DoubleVector \\w\\d =\\s+\\(DoubleVector\\)\\s+FloatVector\\s*\\.fromArray\\(HALF, gradients, (?![^()]*LANES\\))"
                         + "([^()]+)\\)\\s*\\.convertShape\\(F2D, DOUBLES, 0\\);",
-                "$0 largest = SHORTS($1).and((short) 0x7fff).max(largest);");
+                "$0 bad |= SHORTS($1).and((short) 0x7fff).compare(GE, (short) 0x7c00).anyTrue();");
         replace("(?<!\\w)SHORTS\\(([^()]+)\\)", shorts("gradients", "$1"));
-        String isBad = "if (ShortVector.zero(SHORTS).max(largest).reduceLanes(MAX) >= 0x7c00) { ";
+        String isBad = "if (bad) { ";
         replace(
                 "(?=if \\(GROUP == STRIPES && end == from)",
                 isBad + "ScalarKernels.INSTANCE.measure(weightsBase, weightsAt, gradientsBase, gradientsAt, length, scratch,"
@@ -254,42 +264,46 @@ public final class KernelGenerator {
         }
         boolean nearest = momentum == Format.BFLOAT16;
         replace(scalar, set("short", "momentum", "$1", nearest ? "rounding.nearest($2)" : "rounding.stochastic($2, $1)"));
-        replace(
-                vector,
-                nearest
-                        // Adds 0x7fff and, if the lowest bit that stays is 1, another 1.
-                        ? "IntVector bits_$1 = $1.reinterpretAsInts();"
-                                + " bits_$1 = bits_$1.sub(bits_$1.lanewise(LSHR, 16).and(1).lanewise(XOR, -0x7fff));"
-                                + store()
-                        : "IntVector random_$1 = random.add(($2) * RandomBits.INCREMENT);"
-                                + " random_$1 = random_$1.lanewise(XOR, random_$1.lanewise(LSHR, 15)).lanewise(XOR, key)"
-                                + ".mul(RandomBits.FACTOR);"
-                                + " IntVector bits_$1 = $1.reinterpretAsInts().add(random_$1.lanewise(LSHR, 16));"
-                                + store());
         if (kernels.equals("Vector")) {
-            // The largest magnitude tells at the end whether an element became infinite.
-            String before = nearest
+            String random = nearest
                     ? ""
                     : " int key = (int) (rounding.key() >>> 32); IntVector random = IntVector.zero(INTS).addIndex(1)"
                             + ".mul(RandomBits.INCREMENT).add((int) rounding.key());";
+            replace("(float\\[] momentum,[^{]+\\{)(?=\\s+int lanes =)", "$1 boolean overflowed = false;" + random);
             replace(
-                    "(float\\[] momentum,[^{]+\\{)(?=\\s+int (?:lanes|whole) =)",
-                    "$1 ShortVector largest = ShortVector.zero(SHORTS);" + before);
+                    "(float\\[] momentum,[^{]+\\{)(?=\\s+if \\(2 \\* GROUP)([\\s\\S]*?)(?=\\n        int lanes =)",
+                    "$1$2\n        boolean overflowed = false;" + random);
             replace(
-                    "(float\\[] momentum,[^{]+\\{)(?=\\s+if \\(GROUP)([\\s\\S]*?)(?=\\n        int whole =)",
-                    "$1$2\n        ShortVector largest = ShortVector.zero(SHORTS);" + before);
-            replace(
-                    "(?=if \\(whole < from \\+ length\\) \\{\\s+ScalarKernels\\.updateTail\\(\\s*weights, gradients, momentum,)",
-                    "rounding.noteLargest(ShortVector.zero(SHORTS).max(largest).reduceLanes(MAX)); ");
+                    "(?=if \\(whole (?:< from \\+ length\\) \\{\\s+ScalarKernels\\.updateTail\\(\\s*weights, gradients, momentum,"
+                            + "|== from \\+ length\\)))",
+                    "rounding.note(overflowed); ");
+            text = Pattern.compile("(?:" + vector + "\\s*)+")
+                    .matcher(text)
+                    .replaceAll(stores -> Matcher.quoteReplacement(round(Pattern.compile(vector).matcher(stores.group()))));
         }
     }
 
-    private String store() {
-        // A vector that is carried from one turn of the loop to the next is never the receiver of a call: C2 knows its class
-        // only from a profile then, and makes an object of it to check that (measured: 11 bytes an element in a third of
-        // all JVMs).
-        return " ShortVector short_$1 = (ShortVector) bits_$1.lanewise(LSHR, 16).convertShape(I2S, SHORTS, 0);"
-                + " largest = short_$1.and((short) 0x7fff).max(largest); short_$1" + into("short", "momentum", "$2") + ";";
+    /**
+     * Rounds vectors to bfloat16 and stores them, and notes whether an element is not finite after that. A vector of the
+     * largest elements that is carried from one turn of the loop to the next would be fewer operations, but makes C2 create
+     * objects (measured: up to 11 bytes an element, in a third of all JVMs).
+     */
+    private String round(Matcher stores) {
+        StringBuilder rounded = new StringBuilder();
+        String magnitudes = "";
+        while (stores.find()) {
+            String name = stores.group(1);
+            String index = stores.group(2);
+            rounded.append((momentum == Format.BFLOAT16 ? NEAREST : STOCHASTIC)
+                    .replace("INDEX", index)
+                    .replace("VALUE", name));
+            rounded.append("ShortVector short_" + name + " = (ShortVector) bits_" + name
+                    + ".lanewise(LSHR, 16).convertShape(I2S, SHORTS, 0); short_" + name
+                    + into("short", "momentum", index) + "; ");
+            String magnitude = "short_" + name + ".and((short) 0x7fff)";
+            magnitudes = magnitudes.isEmpty() ? magnitude : magnitudes + ".max(" + magnitude + ")";
+        }
+        return rounded + "overflowed |= " + magnitudes + ".compare(GE, (short) 0x7f80).anyTrue();\n            ";
     }
 
     private String floats(String array, String species, String index) {
