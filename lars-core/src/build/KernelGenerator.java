@@ -233,7 +233,7 @@ public final class KernelGenerator {
                                 + " bits_$1 = bits_$1.sub(bits_$1.lanewise(LSHR, 16).and(1).lanewise(XOR, -0x7fff));"
                                 + store()
                         : "IntVector random_$1 = random.add(($2) * RandomBits.INCREMENT);"
-                                + " random_$1 = random_$1.lanewise(XOR, random_$1.lanewise(LSHR, 15)).lanewise(XOR, key)"
+                                + " random_$1 = random_$1.lanewise(XOR, random_$1.lanewise(LSHR, RandomBits.SHIFT)).lanewise(XOR, key)"
                                 + ".mul(RandomBits.FACTOR);"
                                 + " IntVector bits_$1 = $1.reinterpretAsInts().add(random_$1.lanewise(LSHR, 16));"
                                 + store());

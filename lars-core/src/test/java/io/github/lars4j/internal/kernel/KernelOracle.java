@@ -132,9 +132,9 @@ public final class KernelOracle {
         long modulus = 1L << 32;
         long low = Long.remainderUnsigned(key, modulus);
         long high = Long.divideUnsigned(key, modulus);
-        long weyl = (low + index * 0x9e3779b9L) % modulus;
-        long mixed = weyl ^ (weyl / (1 << 15)) ^ high;
-        return (int) (Long.remainderUnsigned(mixed * 0x85ebca6bL, modulus) / 65536);
+        long weyl = (low + index * 0x1b56c4e9L) % modulus;
+        long mixed = weyl ^ (weyl / (1 << 13)) ^ high;
+        return (int) (Long.remainderUnsigned(mixed * 0x846ca68bL, modulus) / 65536);
     }
 
     /** Returns the rounded product. A double holds the exact product, so that nothing is fused or rounded twice. */

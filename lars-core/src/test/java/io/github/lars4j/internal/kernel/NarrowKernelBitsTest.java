@@ -110,6 +110,7 @@ class NarrowKernelBitsTest {
     }
 
     /** Kernels, and the place of each tensor on which they are tried. */
+    @SuppressWarnings("ArrayRecordComponent")
     private record Tried(PlacedKernels kernels, Where... where) {
 
         @Override
