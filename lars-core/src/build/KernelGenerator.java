@@ -55,7 +55,7 @@ public final class KernelGenerator {
 
     /** Adds a random number of 16 bits, the hash of {@code RandomBits}. */
     private static final String STOCHASTIC = "IntVector random_VALUE = random.add((INDEX) * RandomBits.INCREMENT);"
-            + " random_VALUE = random_VALUE.lanewise(XOR, random_VALUE.lanewise(LSHR, 15)).lanewise(XOR, key)"
+            + " random_VALUE = random_VALUE.lanewise(XOR, random_VALUE.lanewise(LSHR, RandomBits.SHIFT)).lanewise(XOR, key)"
             + ".mul(RandomBits.FACTOR);"
             + " IntVector bits_VALUE = VALUE.reinterpretAsInts().add(random_VALUE.lanewise(LSHR, 16)); ";
 
