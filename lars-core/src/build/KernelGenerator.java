@@ -135,9 +135,6 @@ public final class KernelGenerator {
     private String generate() {
         if (gradients != Format.FLOAT32) {
             addGradientSquares();
-            if (gradients == Format.FLOAT16 && kernels.equals("Vector")) {
-                checkFloat16();
-            }
             widenPairs();
             widenGradientsOfSums();
         }
@@ -147,6 +144,9 @@ public final class KernelGenerator {
         loads("weights", Format.FLOAT32);
         loads("values", Format.FLOAT32);
         signatures();
+        if (gradients == Format.FLOAT16 && kernels.equals("Vector")) {
+            checkFloat16();
+        }
         rename();
         return text;
     }
@@ -199,24 +199,43 @@ public final class KernelGenerator {
     }
 
     /**
-     * Lets the scalar kernels compute the sums of a block that contains an infinity or a NaN, which the vector kernels take
-     * for finite numbers. An update comes after the sums, so its gradient is finite.
+     * Lets the scalar kernels do a block that contains an infinity or a NaN, which {@link #FLOAT_OF_HALF} takes for a finite
+     * number. Looking for them first also brings the block to the L1 cache.
      */
     private void checkFloat16() {
-        replace("((?:void measure|double gradientSquares)\\([^)]*\\) \\{)", "$1 boolean bad = false;");
-        replace(
-                "DoubleVector \\w\\d =\\s+\\(DoubleVector\\)\\s+FloatVector\\s*\\.fromArray\\(HALF, gradients, (?![^()]*LANES\\))"
-                        + "([^()]+)\\)\\s*\\.convertShape\\(F2D, DOUBLES, 0\\);",
-                "$0 bad |= SHORTS($1).and((short) 0x7fff).compare(GE, (short) 0x7c00).anyTrue();");
-        replace("(?<!\\w)SHORTS\\(([^()]+)\\)", shorts("gradients", "$1"));
-        String isBad = "if (bad) { ";
-        replace(
-                "(?=if \\(GROUP == STRIPES && end == from)",
-                isBad + "ScalarKernels.INSTANCE.measure(weightsBase, weightsAt, gradientsBase, gradientsAt, length, scratch,"
-                        + " sums, block); return; } ");
-        replace(
-                "(?s)(double gradientSquares.*?)(?=sum0\\.intoArray)",
-                "$1" + isBad + "return ScalarKernels.INSTANCE.gradientSquares(gradientsBase, gradientsAt, length, scratch); } ");
+        Matcher methods = Pattern.compile("\n    public (void|double) (\\w+)\\(([^)]*gradientsBase[^)]*)\\) \\{").matcher(text);
+        text = methods.replaceAll(method -> {
+            String arguments = method.group(3).strip().replaceAll("[\\w\\[\\]]+ (\\w+)(,\\s+|$)", "$1, ").replaceAll(", $", "");
+            String call = "ScalarKernels.INSTANCE." + method.group(2) + "(" + arguments + ");";
+            return Matcher.quoteReplacement(method.group() + " if (hasNotFinite(gradientsBase, gradientsAt, length)) { "
+                    + (method.group(1).equals("void") ? call + " return;" : "return " + call) + " }");
+        });
+        int end = text.lastIndexOf('}');
+        text = text.substring(0, end)
+                + """
+
+                    /** Returns whether an element of a block of float16 is infinite or NaN. */
+                    private static boolean hasNotFinite(Object gradientsBase, long gradientsAt, int length) {
+                        boolean found = false;
+                        int lanes = SHORTS.length();
+                        int i = 0;
+                        for (; i < (length & -(4 * lanes)); i += 4 * lanes) {
+                            found |= SHORTS(i).and((short) 0x7fff)
+                                    .max(SHORTS(i + lanes).and((short) 0x7fff))
+                                    .max(SHORTS(i + 2 * lanes).and((short) 0x7fff))
+                                    .max(SHORTS(i + 3 * lanes).and((short) 0x7fff))
+                                    .compare(GE, (short) 0x7c00)
+                                    .anyTrue();
+                        }
+                        for (; i < length; i++) {
+                            found |= !Float.isFinite(Float.float16ToFloat(ELEMENT));
+                        }
+                        return found;
+                    }
+                }
+                """
+                        .replace("ELEMENT", element("short", "gradients", "i"))
+                        .replaceAll("(?<!\\w)SHORTS\\(([^()]+)\\)", Matcher.quoteReplacement(shorts("gradients", "INDEX")).replace("INDEX", "$1"));
     }
 
     /**
