@@ -178,16 +178,14 @@ public final class KernelGenerator {
         String before = text.substring(0, found.start());
         String after = text.substring(found.end());
         text = found.group();
-        String half = "FloatVector\\s*\\.fromArray\\(HALF, gradients, ([^()]+)";
-        String pairs = "PAIRS($1).reinterpretAsInts()";
         boolean bfloat16 = gradients == Format.BFLOAT16;
-        replace(
-                half + " \\+ LANES\\)",
-                pairs + (bfloat16 ? ".and(0xffff0000).reinterpretAsFloats()" : ".lanewise(ASHR, 3)" + FLOAT_OF_HALF));
-        replace(
-                half + "\\)",
-                pairs + ".lanewise(LSHL, 16)"
-                        + (bfloat16 ? ".reinterpretAsFloats()" : ".lanewise(ASHR, 3)" + FLOAT_OF_HALF));
+        widen(
+                "IntVector",
+                "PAIRS(INDEX).reinterpretAsInts()",
+                (bfloat16 ? ".lanewise(LSHL, 16).reinterpretAsFloats()" : ".lanewise(LSHL, 16).lanewise(ASHR, 3)" + FLOAT_OF_HALF)
+                        + ".convertShape(F2D, DOUBLES, 0)",
+                (bfloat16 ? ".and(0xffff0000).reinterpretAsFloats()" : ".lanewise(ASHR, 3)" + FLOAT_OF_HALF)
+                        + ".convertShape(F2D, DOUBLES, 0)");
         replace("PAIRS\\(([^()]+)\\)", shorts("gradients", "$1"));
         replace(
                 "sum0\\.intoArray\\(scratch, stripe\\);\\s+sum1\\.intoArray\\(scratch, stripe \\+ LANES\\);",
@@ -243,10 +241,32 @@ public final class KernelGenerator {
      * vector has floats, and widen its halves: C2 makes objects of vectors if there are int vectors of several widths.
      */
     private void widenGradientsOfSums() {
-        String half = "FloatVector\\s*\\.fromArray\\(HALF, gradients, ";
-        String widen = "\\)\\s*\\.convertShape\\(F2D, DOUBLES, 0\\)";
-        replace(half + "([^()]+) \\+ LANES" + widen, "FloatVector.fromArray(FLOATS, gradients, $1).convertShape(F2D, DOUBLES, 1)");
-        replace(half + "([^()]+)" + widen, "FloatVector.fromArray(FLOATS, gradients, $1).convertShape(F2D, DOUBLES, 0)");
+        widen(
+                "FloatVector",
+                "FloatVector.fromArray(FLOATS, gradients, INDEX)",
+                ".convertShape(F2D, DOUBLES, 0)",
+                ".convertShape(F2D, DOUBLES, 1)");
+    }
+
+    /**
+     * Replaces two loads of half a vector by one load, which the first one makes.
+     *
+     * @param load the load from an index
+     * @param first what makes doubles of the vector, as the first load did
+     * @param second the same for the second load, whose index ends with {@code + LANES}
+     */
+    private void widen(String type, String load, String first, String second) {
+        text = Pattern.compile("DoubleVector (\\w)(\\d) =\\s+\\(DoubleVector\\)\\s+FloatVector\\s*\\.fromArray\\(HALF, gradients, "
+                        + INDEX + "\\)\\s*\\.convertShape\\(F2D, DOUBLES, 0\\);")
+                .matcher(text)
+                .replaceAll(found -> {
+                    boolean isFirst = !found.group(3).endsWith("LANES");
+                    int number = Integer.parseInt(found.group(2));
+                    String wide = "wide_" + found.group(1) + (isFirst ? number : number - 1);
+                    return (isFirst ? type + " " + wide + " = " + load.replace("INDEX", found.group(3)) + "; " : "")
+                            + "DoubleVector " + found.group(1) + number + " = (DoubleVector) " + wide
+                            + (isFirst ? first : second) + ";";
+                });
     }
 
     private void loads(String array, Format format) {
