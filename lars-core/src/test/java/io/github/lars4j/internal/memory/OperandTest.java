@@ -128,4 +128,47 @@ class OperandTest {
         assertEquals(expected, one.isAlongside(other));
         assertEquals(expected, other.isAlongside(one));
     }
+
+    @Test
+    void narrowElementsLieTwoBytesApartOutsideTheHeap() {
+        for (ElementType type : new ElementType[] {ElementType.BFLOAT16, ElementType.FLOAT16}) {
+            MemorySegment whole = Arena.ofAuto().allocate(100, 64);
+            Operand byLayer = Operand.byLayer(type, new MemorySegment[] {whole.asSlice(2, 10), MemorySegment.NULL});
+            assertSame(type, byLayer.type());
+            assertFalse(byLayer.onHeap());
+            assertSame(NativeMemory.Access.ALL, byLayer.base(0));
+            assertEquals(whole.address() + 2, byLayer.start(0));
+            assertEquals(whole.address() + 2 + 8, byLayer.at(0, 4));
+            assertEquals(2 * HUGE, byLayer.at(1, HUGE));
+            Operand one = Operand.ofOneLayer(type, 2, false);
+            assertSame(type, one.type());
+            assertFalse(one.onHeap());
+            one.setSegment(1, whole);
+            assertEquals(whole.address() + 6, one.at(1, 3));
+        }
+    }
+
+    @Test
+    void narrowArraysHaveIndices() {
+        for (ElementType type : new ElementType[] {ElementType.BFLOAT16, ElementType.FLOAT16}) {
+            short[] array = new short[9];
+            Operand flat = Operand.flat(type, array, new long[] {1, 4});
+            assertSame(type, flat.type());
+            assertTrue(flat.onHeap());
+            assertSame(array, flat.base(1));
+            assertEquals(4, flat.start(1));
+            assertEquals(6, flat.at(1, 2));
+            short[] other = new short[9];
+            flat.setArray(other);
+            assertSame(other, flat.base(0));
+            short[][] arrays = {new short[2], new short[3]};
+            Operand byLayer = Operand.byLayer(type, arrays);
+            assertSame(arrays[1], byLayer.base(1));
+            assertEquals(2, byLayer.at(1, 2));
+            Operand one = Operand.ofOneLayer(type, 2, true);
+            one.setArray(other);
+            assertSame(other, one.base(1));
+            assertEquals(5, one.at(1, 5));
+        }
+    }
 }
