@@ -379,6 +379,14 @@ public final class VectorKernels implements Kernels {
             w0.sub(in0.mul(p)).intoArray(weights, i);
             w1.sub(in1.mul(p)).intoArray(weights, i + lanes);
         }
+        // At fewer bits, a layer of 16 elements, which is common, fills a turn of the loop.
+        if (GROUP == STRIPES && whole < from + (length & -lanes)) {
+            FloatVector w = FloatVector.fromArray(FLOATS, weights, whole);
+            FloatVector in =
+                    FloatVector.fromArray(FLOATS, gradients, whole).mul(a).add(w.mul(b));
+            w.sub(in.mul(p)).intoArray(weights, whole);
+            whole += lanes;
+        }
         if (whole < from + length) {
             ScalarKernels.updateTail(weights, gradients, whole, from + length, a, b, p);
         }
