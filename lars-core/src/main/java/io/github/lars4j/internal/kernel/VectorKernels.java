@@ -60,10 +60,17 @@ public final class VectorKernels implements Kernels {
     private static final int STEP = 2 * STRIPES;
 
     /**
-     * The same for {@link #squares}, whose body is smaller: with 32 elements, C2 unrolls it after some hundreds of calls
-     * (measured: 1.2 to 2.3 times as slow from memory).
+     * The number of stripes that one read of {@link #squares} sums up. It has four accumulators if two do not hold all
+     * stripes; the twelve that {@link #measure} would have then are more than fit into 16 registers.
      */
-    private static final int SQUARES_STEP = 4 * STRIPES;
+    private static final int SQUARES_GROUP = Math.min(2 * GROUP, STRIPES);
+
+    /**
+     * The number of elements that one iteration of {@link #squares} passes: eight half vectors, and the stripes that it
+     * leaves to a later read. With half of it, C2 unrolls the loop after some hundreds of calls (measured: 1.2 to 2.3
+     * times as slow from memory).
+     */
+    private static final int SQUARES_STEP = 2 * Math.max(2 * GROUP, STRIPES);
 
     private VectorKernels() {}
 
@@ -167,9 +174,11 @@ public final class VectorKernels implements Kernels {
     public double squares(float[] values, int from, int length, double[] scratch) {
         int whole = from + (length & -SQUARES_STEP);
         int end = from + (length & -STRIPES);
-        for (int stripe = 0; stripe < STRIPES; stripe += GROUP) {
+        for (int stripe = 0; stripe < STRIPES; stripe += SQUARES_GROUP) {
             DoubleVector sum0 = DoubleVector.zero(DOUBLES);
             DoubleVector sum1 = DoubleVector.zero(DOUBLES);
+            DoubleVector sum2 = DoubleVector.zero(DOUBLES);
+            DoubleVector sum3 = DoubleVector.zero(DOUBLES);
             int i = from + stripe;
             for (; i < whole; i += SQUARES_STEP) {
                 DoubleVector x0 =
@@ -177,25 +186,35 @@ public final class VectorKernels implements Kernels {
                 DoubleVector x1 = (DoubleVector)
                         FloatVector.fromArray(HALF, values, i + LANES).convertShape(F2D, DOUBLES, 0);
                 DoubleVector x2 = (DoubleVector)
-                        FloatVector.fromArray(HALF, values, i + STRIPES).convertShape(F2D, DOUBLES, 0);
+                        FloatVector.fromArray(HALF, values, i + 2 * LANES).convertShape(F2D, DOUBLES, 0);
                 DoubleVector x3 = (DoubleVector)
-                        FloatVector.fromArray(HALF, values, i + STRIPES + LANES).convertShape(F2D, DOUBLES, 0);
-                DoubleVector x4 = (DoubleVector)
-                        FloatVector.fromArray(HALF, values, i + 2 * STRIPES).convertShape(F2D, DOUBLES, 0);
-                DoubleVector x5 = (DoubleVector) FloatVector.fromArray(HALF, values, i + 2 * STRIPES + LANES)
+                        FloatVector.fromArray(HALF, values, i + 3 * LANES).convertShape(F2D, DOUBLES, 0);
+                DoubleVector x4 = (DoubleVector) FloatVector.fromArray(HALF, values, i + SQUARES_STEP / 2)
                         .convertShape(F2D, DOUBLES, 0);
-                DoubleVector x6 = (DoubleVector)
-                        FloatVector.fromArray(HALF, values, i + 3 * STRIPES).convertShape(F2D, DOUBLES, 0);
-                DoubleVector x7 = (DoubleVector) FloatVector.fromArray(HALF, values, i + 3 * STRIPES + LANES)
+                DoubleVector x5 = (DoubleVector) FloatVector.fromArray(HALF, values, i + SQUARES_STEP / 2 + LANES)
+                        .convertShape(F2D, DOUBLES, 0);
+                DoubleVector x6 = (DoubleVector) FloatVector.fromArray(HALF, values, i + SQUARES_STEP / 2 + 2 * LANES)
+                        .convertShape(F2D, DOUBLES, 0);
+                DoubleVector x7 = (DoubleVector) FloatVector.fromArray(HALF, values, i + SQUARES_STEP / 2 + 3 * LANES)
                         .convertShape(F2D, DOUBLES, 0);
                 sum0 = x0.fma(x0, sum0);
                 sum1 = x1.fma(x1, sum1);
-                sum0 = x2.fma(x2, sum0);
-                sum1 = x3.fma(x3, sum1);
+                if (GROUP == STRIPES) {
+                    sum0 = x2.fma(x2, sum0);
+                    sum1 = x3.fma(x3, sum1);
+                } else {
+                    sum2 = x2.fma(x2, sum2);
+                    sum3 = x3.fma(x3, sum3);
+                }
                 sum0 = x4.fma(x4, sum0);
                 sum1 = x5.fma(x5, sum1);
-                sum0 = x6.fma(x6, sum0);
-                sum1 = x7.fma(x7, sum1);
+                if (GROUP == STRIPES) {
+                    sum0 = x6.fma(x6, sum0);
+                    sum1 = x7.fma(x7, sum1);
+                } else {
+                    sum2 = x6.fma(x6, sum2);
+                    sum3 = x7.fma(x7, sum3);
+                }
             }
             for (; i < end; i += STRIPES) {
                 DoubleVector x0 =
@@ -204,9 +223,21 @@ public final class VectorKernels implements Kernels {
                         FloatVector.fromArray(HALF, values, i + LANES).convertShape(F2D, DOUBLES, 0);
                 sum0 = x0.fma(x0, sum0);
                 sum1 = x1.fma(x1, sum1);
+                if (GROUP < STRIPES) {
+                    DoubleVector x2 = (DoubleVector)
+                            FloatVector.fromArray(HALF, values, i + 2 * LANES).convertShape(F2D, DOUBLES, 0);
+                    DoubleVector x3 = (DoubleVector)
+                            FloatVector.fromArray(HALF, values, i + 3 * LANES).convertShape(F2D, DOUBLES, 0);
+                    sum2 = x2.fma(x2, sum2);
+                    sum3 = x3.fma(x3, sum3);
+                }
             }
             sum0.intoArray(scratch, stripe);
             sum1.intoArray(scratch, stripe + LANES);
+            if (GROUP < STRIPES) {
+                sum2.intoArray(scratch, stripe + 2 * LANES);
+                sum3.intoArray(scratch, stripe + 3 * LANES);
+            }
         }
         ScalarKernels.addTail(values, end, from + length, scratch);
         return Stripes.fold(scratch, 0);
