@@ -188,11 +188,8 @@ public final class KernelGenerator {
                         + ".convertShape(F2D, DOUBLES, 0)");
         replace("PAIRS\\(([^()]+)\\)", shorts("gradients", "$1"));
         replace(
-                "sum0\\.intoArray\\(scratch, stripe\\);\\s+sum1\\.intoArray\\(scratch, stripe \\+ LANES\\);",
-                "sum0.intoArray(scratch, STRIPES); sum1.intoArray(scratch, STRIPES + LANES);"
-                        + " for (int k = 0; k < LANES; k++) {"
-                        + " scratch[stripe + 2 * k] = scratch[STRIPES + k];"
-                        + " scratch[stripe + 2 * k + 1] = scratch[STRIPES + LANES + k]; }");
+                "(sum\\d\\.intoArray\\(scratch, (stripe[^()]*)\\);)(\\s+sum\\d\\.intoArray\\([^()]*\\);)",
+                "$1$3 Stripes.interleave(scratch, $2, LANES);");
         text = before + text + after;
     }
 
@@ -249,19 +246,19 @@ public final class KernelGenerator {
     }
 
     /**
-     * Replaces two loads of half a vector by one load, which the first one makes.
+     * Replaces two loads of half a vector, into variables such as {@code x0} and {@code x1}, by one load.
      *
      * @param load the load from an index
      * @param first what makes doubles of the vector, as the first load did
-     * @param second the same for the second load, whose index ends with {@code + LANES}
+     * @param second the same for the second load
      */
     private void widen(String type, String load, String first, String second) {
         text = Pattern.compile("DoubleVector (\\w)(\\d) =\\s+\\(DoubleVector\\)\\s+FloatVector\\s*\\.fromArray\\(HALF, gradients, "
                         + INDEX + "\\)\\s*\\.convertShape\\(F2D, DOUBLES, 0\\);")
                 .matcher(text)
                 .replaceAll(found -> {
-                    boolean isFirst = !found.group(3).endsWith("LANES");
                     int number = Integer.parseInt(found.group(2));
+                    boolean isFirst = number % 2 == 0;
                     String wide = "wide_" + found.group(1) + (isFirst ? number : number - 1);
                     return (isFirst ? type + " " + wide + " = " + load.replace("INDEX", found.group(3)) + "; " : "")
                             + "DoubleVector " + found.group(1) + number + " = (DoubleVector) " + wide
