@@ -391,6 +391,7 @@ public final class KernelGenerator {
     }
 
     private void rename() {
+        replace("\\n    /\\*\\* Returns the vector width, in bits\\. \\*/[^}]+}\\n", "");
         replace("(?<!\\w)Kernels\\b", "PlacedKernels");
         replace("\\bScalarKernels\\b", name(place, "Scalar", gradients, momentum));
         replace("\\bVectorKernels\\b", name(place, "Vector", gradients, momentum));
