@@ -67,12 +67,15 @@ class KernelJvmTest {
         run.logged(run.kernels().endsWith("were not faster") ? 1 : 0);
     }
 
+    /** The kernels of other places and formats are not even loaded. */
     @Test
     void withTheModuleAndNoStepAfterTheTrial() throws Exception {
-        Run run = run(List.of(ShortRun.TO_THE_END), WITH_MODULE, "-Dlars4j.kernels=auto");
+        Run run = run(
+                List.of(ShortRun.TO_THE_END), WITH_MODULE, NATIVE, "-Dlars4j.kernels=auto", "-Xlog:class+load:stderr");
         assertFalse(run.kernels().contains("still"), run::toString);
         run.same(run.kernels());
         run.logged(run.kernels().endsWith("were not faster") ? 1 : 0);
+        assertEquals(Set.of("ScalarKernels", "VectorKernels"), run.loadedKernels());
     }
 
     @Test
@@ -85,19 +88,18 @@ class KernelJvmTest {
         vector.logged(0);
     }
 
-    /** The kernels of a kind of memory are tried, and even loaded, only if there are tensors in it. */
+    /** The kernels of a kind are tried, and even loaded, only if there are tensors of that kind. */
     @Test
     void kernelsOutsideTheHeapAreTriedOnceTheyAreUsed() throws Exception {
-        Run arrays = run(List.of(ShortRun.TO_THE_END), WITH_MODULE, NATIVE, "-Xlog:class+load:stderr");
-        arrays.same(arrays.kernels());
-        assertEquals(Set.of("ScalarKernels", "VectorKernels"), arrays.loadedKernels());
         Run outside =
                 run(List.of(ShortRun.TO_THE_END, ShortRun.OUTSIDE), WITH_MODULE, NATIVE, "-Xlog:class+load:stderr");
         assertEquals(ShortRun.EXPECTED, outside.hash());
         assertTrue(outside.kernelsOutside().matches(".*(faster|not faster).*"), outside::toString);
         Set<String> loaded = outside.loadedKernels();
         assertTrue(loaded.containsAll(Set.of("NativeScalarKernels", "NativeVectorKernels")), () -> "loaded " + loaded);
-        assertFalse(loaded.contains("CopyKernels") || loaded.contains("OffsetVectorKernels"), () -> "loaded " + loaded);
+        assertTrue(
+                loaded.stream().allMatch(name -> name.matches("(Native)?(Scalar|Vector)Kernels")),
+                () -> "loaded " + loaded);
         same++;
     }
 
@@ -133,6 +135,50 @@ class KernelJvmTest {
                 + " add --add-modules jdk.incubator.vector to the java command");
         without.logged(1);
         without.saysOnceThatBlocksAreCopied();
+    }
+
+    /** Narrow formats, with the instructions of a processor without AVX-512. */
+    @Test
+    void narrowFormatsWithAvx2() throws Exception {
+        Run run = run(
+                NarrowRun.class,
+                List.of(ShortRun.OUTSIDE),
+                WITH_MODULE,
+                NATIVE,
+                "-XX:+IgnoreUnrecognizedVMOptions",
+                "-XX:UseAVX=2",
+                "-Dlars4j.kernels=vector",
+                "-Xlog:class+load:stderr");
+        assertEquals(NarrowRun.EXPECTED, run.hash());
+        assertEquals(
+                Set.of(
+                        "NativeVectorKernelsBfloat16Float32",
+                        "NativeVectorKernelsBfloat16Bfloat16",
+                        "NativeVectorKernelsBfloat16Stochastic",
+                        "NativeVectorKernelsFloat16Float32",
+                        "NativeVectorKernelsFloat16Bfloat16",
+                        "NativeVectorKernelsFloat16Stochastic",
+                        "NativeVectorKernelsFloat32Stochastic"),
+                run.loadedKernels().stream()
+                        .filter(name -> name.startsWith("NativeVector"))
+                        .collect(Collectors.toSet()));
+        same++;
+    }
+
+    /** Steps copy blocks and use the kernels for arrays, with vectors here. */
+    @Test
+    void narrowFormatsOutsideTheHeapAndNativeAccessIsDenied() throws Exception {
+        Run run = run(
+                NarrowRun.class,
+                List.of(ShortRun.OUTSIDE),
+                WITH_MODULE,
+                DENIED,
+                "-Dlars4j.kernels=vector",
+                "-Xlog:class+load:stderr");
+        assertEquals(NarrowRun.EXPECTED, run.hash());
+        run.saysOnceThatBlocksAreCopied();
+        assertEquals(Set.of("CopyKernels", "ScalarKernels", "VectorKernels"), run.loadedKernels());
+        same++;
     }
 
     /** Neither a log line nor a warning of the JVM. */
@@ -215,11 +261,15 @@ class KernelJvmTest {
 
     private Run run(List<String> arguments, String... options)
             throws IOException, InterruptedException, URISyntaxException {
+        return run(ShortRun.class, arguments, options);
+    }
+
+    private Run run(Class<?> main, List<String> arguments, String... options)
+            throws IOException, InterruptedException, URISyntaxException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(List.of(options));
-        command.addAll(List.of(
-                "-cp", place(Lars.class) + File.pathSeparator + place(ShortRun.class), ShortRun.class.getName()));
+        command.addAll(List.of("-cp", place(Lars.class) + File.pathSeparator + place(main), main.getName()));
         command.addAll(arguments);
         Path out = temp.resolve("out");
         Path err = temp.resolve("err");
@@ -275,7 +325,7 @@ class KernelJvmTest {
         /** Returns the names of the implementations of kernels that were loaded, which -Xlog:class+load writes. */
         Set<String> loadedKernels() {
             Matcher loaded = Pattern.compile(
-                            "lars4j\\.internal\\.kernel\\.((Native|Offset)?(Scalar|Vector|Copy)Kernels) source")
+                            "lars4j\\.internal\\.kernel\\.((Native|Offset)?(Scalar|Vector|Copy)Kernels\\w*) source")
                     .matcher(err);
             return loaded.results().map(match -> match.group(1)).collect(Collectors.toSet());
         }

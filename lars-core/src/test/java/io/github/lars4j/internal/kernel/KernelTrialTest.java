@@ -2,13 +2,14 @@ package io.github.lars4j.internal.kernel;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.lars4j.internal.kernel.KernelChoice.Trial;
+import io.github.lars4j.internal.memory.ElementType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -18,8 +19,23 @@ class KernelTrialTest {
 
     private static final int KERNELS = 5;
     private static final int RUNS = 5;
-    private static final List<KernelKind> KINDS =
-            Stream.of(KernelKind.Place.values()).map(KernelKind::float32).toList();
+    private static final List<KernelKind> KINDS = Stream.concat(
+                    Stream.of(KernelKind.Place.values()).map(KernelKind::float32), narrow())
+            .toList();
+
+    /** Returns a kind of each place for each format, with copies of the weights of every other one. */
+    private static Stream<KernelKind> narrow() {
+        List<KernelKind> kinds = new ArrayList<>();
+        for (KernelKind.Place place : new KernelKind.Place[] {KernelKind.Place.OFFSETS, KernelKind.Place.OUTSIDE}) {
+            for (ElementType gradients : ElementType.values()) {
+                for (ElementType momentum : new ElementType[] {ElementType.FLOAT32, ElementType.BFLOAT16}) {
+                    kinds.add(new KernelKind(place, gradients, momentum, false, kinds.size() % 2 == 0));
+                }
+                kinds.add(new KernelKind(place, gradients, ElementType.BFLOAT16, true, kinds.size() % 2 == 0));
+            }
+        }
+        return kinds.stream();
+    }
 
     /** The number of runs in one round, over all kernels, scalar and vector. */
     private static final int ROUND = KERNELS * RUNS * 2;
@@ -188,9 +204,14 @@ class KernelTrialTest {
             long before = System.nanoTime();
             long during = here.nanoTime();
             assertTrue(during - before >= 0 && System.nanoTime() - during >= 0);
-            for (int kernel = 0; kernel < KERNELS; kernel++) {
+            assertEquals(kind.place() == KernelKind.Place.ARRAYS ? 5 : kind.halves() ? 7 : 6, here.kernels());
+            for (int kernel = 0; kernel < here.kernels(); kernel++) {
                 for (boolean vector : new boolean[] {false, true}) {
-                    set(momentumOf, new float[Stripes.BLOCK]);
+                    set(momentumOf, 0);
+                    Object halvesOf = kind.halves() ? tensor(here, 3) : null;
+                    if (kind.halves()) {
+                        set(halvesOf, 0);
+                    }
                     here.sums.weights[0] = 0;
                     here.sums.gradients[0] = 0;
                     before = System.nanoTime();
@@ -202,16 +223,24 @@ class KernelTrialTest {
                     int small = Stripes.STRIPES;
                     int full = 8 * Stripes.STRIPES;
                     int tail = Stripes.BLOCK - 6;
-                    assertEquals(kernel == 2 || kernel == 3 ? 0 : small, here.sums.weights[0]);
-                    assertEquals(kernel == 0 ? small : 0, here.sums.gradients[0]);
+                    assertEquals(kernel == 0 || kernel == 1 || kernel == 4 ? small : 0, here.sums.weights[0]);
+                    assertEquals(kernel == 0 || kernel == 5 ? small : 0, here.sums.gradients[0]);
                     boolean moves = kernel == 2 || kernel == 4;
-                    float[] momentum = get(momentumOf);
+                    float[] momentum = get(momentumOf, kind.momentum());
                     assertEquals(moves ? 1.75f : 0, momentum[small - 1]);
                     assertEquals(moves ? 1.5f : 0, momentum[small]);
                     assertEquals(moves ? 1.5f : 0, momentum[full - 1]);
                     assertEquals(moves ? 1 : 0, momentum[full]);
                     assertEquals(moves ? 1 : 0, momentum[tail]);
                     assertEquals(0, momentum[tail + 1]);
+                    if (kind.halves()) {
+                        // The copies begin three elements behind the start of their array, but not outside the heap.
+                        int first = kind.place() == KernelKind.Place.OUTSIDE ? 0 : 3;
+                        float[] halves = get(halvesOf, ElementType.BFLOAT16);
+                        assertEquals(kernel == 6 ? 1 : 0, halves[first]);
+                        assertEquals(kernel == 6 ? 1 : 0, halves[first + tail]);
+                        assertEquals(0, halves[first + tail + 1]);
+                    }
                 }
             }
             before = System.nanoTime();
@@ -231,12 +260,10 @@ class KernelTrialTest {
                 KernelTrial.Here here = kind.scratch();
                 Object weights = tensor(here, 0);
                 Object gradients = tensor(here, 1);
-                float[] bad = new float[Stripes.BLOCK];
-                Arrays.fill(bad, Float.NaN);
-                set(gradients, bad);
+                set(gradients, 0x7fc0); // NaN in every format
                 here.time(vector, 3);
                 int changed = 0;
-                for (float weight : get(weights)) {
+                for (float weight : get(weights, ElementType.FLOAT32)) {
                     changed += Float.isNaN(weight) ? 1 : 0;
                 }
                 assertEquals(Stripes.BLOCK - 5, changed, "of " + kind);
@@ -251,22 +278,37 @@ class KernelTrialTest {
                 : ((KernelTrial.Placed) here).bases[tensor];
     }
 
-    private static void set(Object block, float[] values) {
-        if (block instanceof float[] array) {
-            System.arraycopy(values, 0, array, 0, values.length);
-        } else {
-            ((MemorySegment) block).copyFrom(MemorySegment.ofArray(values));
+    /** Sets all elements to a number whose bits are {@code bits} twice in float32, and {@code bits} in narrow formats. */
+    private static void set(Object block, int bits) {
+        MemorySegment memory = segment(block);
+        for (long i = 0; i < memory.byteSize() / Short.BYTES; i++) {
+            memory.setAtIndex(ValueLayout.JAVA_SHORT, i, (short) bits);
         }
     }
 
-    private static float[] get(Object block) {
-        return block instanceof float[] array ? array : ((MemorySegment) block).toArray(ValueLayout.JAVA_FLOAT);
+    private static float[] get(Object block, ElementType type) {
+        MemorySegment memory = segment(block);
+        if (type == ElementType.FLOAT32) {
+            return memory.toArray(ValueLayout.JAVA_FLOAT);
+        }
+        short[] bits = memory.toArray(ValueLayout.JAVA_SHORT);
+        float[] values = new float[bits.length];
+        for (int i = 0; i < bits.length; i++) {
+            values[i] = KernelOracle.bfloat16(bits[i]);
+        }
+        return values;
+    }
+
+    private static MemorySegment segment(Object block) {
+        return block instanceof float[] floats
+                ? MemorySegment.ofArray(floats)
+                : block instanceof short[] shorts ? MemorySegment.ofArray(shorts) : (MemorySegment) block;
     }
 
     @Test
     void vectorKernelsLinkHere() {
         for (KernelKind kind : KINDS) {
-            assertEquals(null, KernelTrial.linkError(kind));
+            assertNull(KernelTrial.linkError(kind));
         }
     }
 }

@@ -2,11 +2,13 @@ package io.github.lars4j.internal.kernel;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.github.lars4j.Lars;
 import io.github.lars4j.Layers;
+import io.github.lars4j.internal.memory.ElementType;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -42,6 +44,15 @@ class NoModuleTest {
         String reason = "scalar kernels: module jdk.incubator.vector is missing;"
                 + " add --add-modules jdk.incubator.vector to the java command";
         assertEquals(reason + System.lineSeparator() + "outside the heap: " + reason, source.describe());
+    }
+
+    @Test
+    void stepsWithNarrowFormats() {
+        assertEquals(NarrowRun.EXPECTED, NarrowRun.hash(false));
+        assertEquals(NarrowRun.EXPECTED, NarrowRun.hash(true));
+        KernelSource source = KernelSource.open(KernelWish.ofProperty());
+        assertNull(source.placed(
+                new KernelKind(KernelKind.Place.OFFSETS, ElementType.BFLOAT16, ElementType.BFLOAT16, false, false)));
     }
 
     @Test

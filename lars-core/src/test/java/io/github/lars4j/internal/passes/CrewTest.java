@@ -308,33 +308,39 @@ class CrewTest {
 
     @Test
     void someRounds() {
-        everyRoundIsWhole(1000);
+        everyRoundIsWhole(2, 1000);
+        everyRoundIsWhole(8, 1000);
     }
 
     @Test
     @Tag("no-mutants")
     void manyRounds() {
-        everyRoundIsWhole(100_000);
+        everyRoundIsWhole(2, 100_000);
+        everyRoundIsWhole(8, 15_000);
     }
 
-    private static void everyRoundIsWhole(int rounds) {
-        for (int size : new int[] {2, 8}) {
-            // The counts are not atomic: a round must happen before the next round, and before the caller continues.
-            int[] counts = new int[size];
-            int[] sum = {0};
-            try (Crew crew = new Crew(size)) {
-                Crew.Task task = thread -> counts[thread]++;
-                for (int round = 0; round < rounds; round++) {
-                    crew.run(task);
-                    for (int count : counts) {
-                        sum[0] += count == round + 1 ? 0 : 1;
-                    }
+    @Test
+    @Tag("slow")
+    void manyRoundsOfManyThreads() {
+        everyRoundIsWhole(8, 100_000);
+    }
+
+    private static void everyRoundIsWhole(int size, int rounds) {
+        // The counts are not atomic: a round must happen before the next round, and before the caller continues.
+        int[] counts = new int[size];
+        int[] sum = {0};
+        try (Crew crew = new Crew(size)) {
+            Crew.Task task = thread -> counts[thread]++;
+            for (int round = 0; round < rounds; round++) {
+                crew.run(task);
+                for (int count : counts) {
+                    sum[0] += count == round + 1 ? 0 : 1;
                 }
             }
-            assertEquals(0, sum[0], "counts that were wrong after a round");
-            for (int count : counts) {
-                assertEquals(rounds, count);
-            }
+        }
+        assertEquals(0, sum[0], "counts that were wrong after a round");
+        for (int count : counts) {
+            assertEquals(rounds, count);
         }
     }
 
