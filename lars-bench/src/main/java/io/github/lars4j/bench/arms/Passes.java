@@ -31,7 +31,7 @@ final class Passes implements AutoCloseable {
      * @param known {@code fresh}, {@code carried} or {@code given}: which sums pass 1 need not take; {@code unused}
      *     takes none at all, which leaves a step of SGD
      * @param allSumsFirst whether pass 1 covers all layers before pass 2 begins; otherwise both go layer by layer
-     * @param loops those of each thread. The threads take equal shares and do not wait for each other between the passes
+     * @param loops those of each thread. The threads take about equal shares and do not wait for each other between the passes
      */
     Passes(Layers layers, String known, boolean allSumsFirst, List<Loops> loops) {
         this.layers = layers;
@@ -58,8 +58,8 @@ final class Passes implements AutoCloseable {
     private void share(int thread) {
         double[] own = sums[thread];
         Arrays.fill(own, 0);
-        int from = (int) (layers.end() * thread / sums.length);
-        int to = (int) (layers.end() * (thread + 1) / sums.length);
+        int from = begin(thread);
+        int to = begin(thread + 1);
         Loops each = loops.get(thread);
         if (allSumsFirst) {
             measure(each, from, to, own);
@@ -75,6 +75,11 @@ final class Passes implements AutoCloseable {
                 update(each, first, last, own);
             }
         }
+    }
+
+    /** Where the share of a thread begins: at a multiple of {@link EightBit#BLOCK}. */
+    private int begin(int thread) {
+        return (int) (thread == sums.length ? layers.end() : layers.end() * thread / sums.length & -EightBit.BLOCK);
     }
 
     private void measure(Loops each, int from, int to, double[] own) {

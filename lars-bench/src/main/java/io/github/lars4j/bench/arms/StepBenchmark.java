@@ -171,7 +171,10 @@ public class StepBenchmark {
         @Param("float32")
         public String gradientFormat;
 
-        /** {@code float32}, {@code bfloat16}, rounded to nearest, or {@code bfloat16-stochastic}. */
+        /**
+         * {@code float32}, {@code bfloat16}, rounded to nearest, or {@code bfloat16-stochastic}; for SGD and the passes also
+         * {@code linear8} and {@code dynamic8}, see {@link EightBit}.
+         */
         @Param("float32")
         public String momentumFormat;
 
@@ -184,11 +187,30 @@ public class StepBenchmark {
         Object storedGradients;
         /** The momentum in its format: {@link #momentum} itself, or a {@code short[]}. */
         Object storedMomentum;
+        /** The momentum in 8 bits; {@code null} if it is in another format. */
+        EightBit eightBit;
+
+        byte[] codes;
+        float[] scales;
+
+        /** Returns whether there is a momentum in 8 bits. */
+        boolean hasEightBit() {
+            return false;
+        }
 
         @Override
         void setUp() {
-            formats = Formats.of(gradientFormat, momentumFormat);
+            eightBit = hasEightBit() ? EightBit.named(momentumFormat) : null;
+            formats = Formats.of(gradientFormat, eightBit != null ? "float32" : momentumFormat);
+            if (eightBit != null && !formats.areFloat32()) {
+                throw new IllegalArgumentException("gradientFormat is \"" + gradientFormat
+                        + "\"; with a momentum in 8 bits it must be float32");
+            }
             super.setUp();
+            if (eightBit != null) {
+                codes = new byte[weights.length];
+                scales = new float[weights.length / EightBit.BLOCK + 1];
+            }
             storedGradients = Formats.in(formats.gradients(), gradients);
             storedMomentum = Formats.in(formats.momentum(), momentum);
         }
@@ -221,6 +243,9 @@ public class StepBenchmark {
 
         /** Makes the loops of a thread. */
         Loops loops(int thread, boolean simd) {
+            if (eightBit != null) {
+                return new EightBitLoops(eightBit, simd, weights, gradients, codes, scales);
+            }
             return formats.areFloat32()
                     ? new Loops.Float32(simd, weights, gradients, momentum)
                     : new Loops.InFormats(
@@ -247,6 +272,11 @@ public class StepBenchmark {
     @State(Scope.Thread)
     public static class WithSgd extends WithFormats {
         Passes step;
+
+        @Override
+        boolean hasEightBit() {
+            return true;
+        }
 
         /** Makes the step. */
         @Override
@@ -295,10 +325,19 @@ public class StepBenchmark {
     public static class WithPasses extends InOrder {
         Passes passes;
 
+        @Override
+        boolean hasEightBit() {
+            return true;
+        }
+
         /** Makes the passes. */
         @Override
         void setUp() {
             super.setUp();
+            if (eightBit != null && !allSumsFirst()) {
+                throw new IllegalArgumentException("onBadGradient is \"" + onBadGradient
+                        + "\"; with a momentum in 8 bits it must be refuse, as its blocks are not of one layer");
+            }
             passes = passes(sums, allSumsFirst(), true);
         }
 
@@ -312,6 +351,11 @@ public class StepBenchmark {
     /** The passes, which only move the bytes. */
     @State(Scope.Thread)
     public static class WithCopies extends WithPasses {
+        @Override
+        boolean hasEightBit() {
+            return false;
+        }
+
         @Override
         Loops loops(int thread, boolean simd) {
             return new Loops.Moves(weights, storedGradients, storedMomentum);

@@ -39,7 +39,7 @@ public final class JmhCommand implements Commands.Fallback {
             "  -p layout=resnet50,@net.txt    -p kernels=scalar,vector,auto      -p threads=2",
             "  -p sums=fresh,carried,given   -p onBadGradient=refuse,skipLayer  -p gap=1344 (bytes)",
             "  -p gradientFormat=bfloat16,float16                               -p halfWeights=on,after",
-            "  -p momentumFormat=bfloat16,bfloat16-stochastic",
+            "  -p momentumFormat=bfloat16,bfloat16-stochastic;  for sgd and passes also linear8,dynamic8",
             "  -f 1 -wi 5 -i 5 -prof gc      forks, warm-up iterations, iterations, bytes allocated",
             "  -rf json -rff FILE            result as JSON");
 
