@@ -60,7 +60,7 @@ class TinyGradientTest {
 
     /** Returns the momentum of all layers, positive where the gradient is. */
     private static float[] magnitudes(short[] momentum) {
-        float[] all = new float[(int) LAYERS.elements()];
+        float[] all = new float[(int) LAYERS.end()];
         int k = 0;
         for (Layer layer : LAYERS) {
             for (int i = 0; i < layer.length(); i++) {
@@ -93,7 +93,7 @@ class TinyGradientTest {
     @Test
     void roundedStochasticallyItsMeanIsExact() {
         float[][] after = run(12L);
-        int n = (int) LAYERS.elements();
+        int n = (int) LAYERS.end();
         double exact = 0;
         Map<Float, Double> chain = Map.of(0f, 1.0);
         for (int step = 1; step <= STEPS; step++) {
