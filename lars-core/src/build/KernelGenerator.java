@@ -43,6 +43,22 @@ public final class KernelGenerator {
         STOCHASTIC
     }
 
+    /**
+     * Makes a float of the sign and the 15 other bits of a float16 at 13 to 27. The multiplication corrects the exponent
+     * and is exact for subnormal numbers, too. Infinity and NaN become finite: see {@code checkFloat16}.
+     */
+    private static final String FLOAT_OF_HALF = ".and(0x8fffe000).reinterpretAsFloats().mul(0x1p112f)";
+
+    /** Adds 0x7fff and, if the lowest bit that stays is 1, another 1. */
+    private static final String NEAREST = "IntVector bits_VALUE = VALUE.reinterpretAsInts();"
+            + " bits_VALUE = bits_VALUE.sub(bits_VALUE.lanewise(LSHR, 16).and(1).lanewise(XOR, -0x7fff)); ";
+
+    /** Adds a random number of 16 bits, the hash of {@code RandomBits}. */
+    private static final String STOCHASTIC = "IntVector random_VALUE = random.add((INDEX) * RandomBits.INCREMENT);"
+            + " random_VALUE = random_VALUE.lanewise(XOR, random_VALUE.lanewise(LSHR, RandomBits.SHIFT)).lanewise(XOR, key)"
+            + ".mul(RandomBits.FACTOR);"
+            + " IntVector bits_VALUE = VALUE.reinterpretAsInts().add(random_VALUE.lanewise(LSHR, 16)); ";
+
     private static final Format[] OF_GRADIENTS = {Format.FLOAT32, Format.BFLOAT16, Format.FLOAT16};
     private static final Format[] OF_MOMENTUM = {Format.FLOAT32, Format.BFLOAT16, Format.STOCHASTIC};
 
@@ -119,14 +135,18 @@ public final class KernelGenerator {
     private String generate() {
         if (gradients != Format.FLOAT32) {
             addGradientSquares();
+            widenPairs();
+            widenGradientsOfSums();
         }
-        widenGradientsOfSums();
         loads("gradients", gradients);
         loads("momentum", momentum);
         stores();
         loads("weights", Format.FLOAT32);
         loads("values", Format.FLOAT32);
         signatures();
+        if (gradients == Format.FLOAT16 && kernels.equals("Vector")) {
+            checkFloat16();
+        }
         rename();
         return text;
     }
@@ -140,34 +160,77 @@ public final class KernelGenerator {
                         .replaceAll("\\bvalues\\b", "gradients")
                         .replace("double squares(", "double gradientSquares(")
                         .replace("addTail(", "addGradientTail(");
-                String before = text.substring(0, found.end());
-                String after = text.substring(found.end());
-                text = copy;
-                if (gradients == Format.BFLOAT16) {
-                    widenPairs();
-                }
-                text = before + text + after;
+                text = text.substring(0, found.end()) + copy + text.substring(found.end());
             }
         }
     }
 
     /**
-     * Widens pairs of bfloat16, which are ints: the even element is the lower half of an int and becomes a float by a
-     * shift, the odd one is the upper half and becomes a float when the lower half is cleared (measured: 0.7 of the time of
-     * widening each short). The sums of even and odd stripes are put in order at the end.
+     * Widens pairs of narrow elements, which are ints: the even element is the lower half of an int, the odd one is the upper
+     * half (measured for bfloat16: 0.7 of the time of widening each short). The sums of even and odd stripes are put in order
+     * at the end.
      */
     private void widenPairs() {
-        String half = "FloatVector\\s*\\.fromArray\\(HALF, gradients, ([^()]+)";
-        String pairs = "PAIRS(gradients, $1).reinterpretAsInts()";
-        replace(half + " \\+ LANES\\)", pairs + ".and(0xffff0000).reinterpretAsFloats()");
-        replace(half + "\\)", pairs + ".lanewise(LSHL, 16).reinterpretAsFloats()");
-        text = Pattern.compile("PAIRS\\(gradients, ([^()]+)\\)").matcher(text).replaceAll(shorts("gradients", "$1"));
+        Matcher found = Pattern.compile("\\n    @Override\\s+public double gradientSquares[\\s\\S]*?\\n    }\\n").matcher(text);
+        if (!found.find()) {
+            return;
+        }
+        String before = text.substring(0, found.start());
+        String after = text.substring(found.end());
+        text = found.group();
+        boolean bfloat16 = gradients == Format.BFLOAT16;
+        widen(
+                "IntVector",
+                "PAIRS(INDEX).reinterpretAsInts()",
+                (bfloat16 ? ".lanewise(LSHL, 16).reinterpretAsFloats()" : ".lanewise(LSHL, 16).lanewise(ASHR, 3)" + FLOAT_OF_HALF)
+                        + ".convertShape(F2D, DOUBLES, 0)",
+                (bfloat16 ? ".and(0xffff0000).reinterpretAsFloats()" : ".lanewise(ASHR, 3)" + FLOAT_OF_HALF)
+                        + ".convertShape(F2D, DOUBLES, 0)");
+        replace("PAIRS\\(([^()]+)\\)", shorts("gradients", "$1"));
         replace(
-                "sum0\\.intoArray\\(scratch, stripe\\);\\s+sum1\\.intoArray\\(scratch, stripe \\+ LANES\\);",
-                "sum0.intoArray(scratch, STRIPES); sum1.intoArray(scratch, STRIPES + LANES);"
-                        + " for (int k = 0; k < LANES; k++) {"
-                        + " scratch[stripe + 2 * k] = scratch[STRIPES + k];"
-                        + " scratch[stripe + 2 * k + 1] = scratch[STRIPES + LANES + k]; }");
+                "(sum\\d\\.intoArray\\(scratch, (stripe[^()]*)\\);)(\\s+sum\\d\\.intoArray\\([^()]*\\);)",
+                "$1$3 Stripes.interleave(scratch, $2, LANES);");
+        text = before + text + after;
+    }
+
+    /**
+     * Lets the scalar kernels do a block that contains an infinity or a NaN, which {@link #FLOAT_OF_HALF} takes for a finite
+     * number. Looking for them first also brings the block to the L1 cache.
+     */
+    private void checkFloat16() {
+        Matcher methods = Pattern.compile("\n    public (void|double) (\\w+)\\(([^)]*gradientsBase[^)]*)\\) \\{").matcher(text);
+        text = methods.replaceAll(method -> {
+            String arguments = method.group(3).strip().replaceAll("[\\w\\[\\]]+ (\\w+)(,\\s+|$)", "$1, ").replaceAll(", $", "");
+            String call = "ScalarKernels.INSTANCE." + method.group(2) + "(" + arguments + ");";
+            return Matcher.quoteReplacement(method.group() + " if (hasNotFinite(gradientsBase, gradientsAt, length)) { "
+                    + (method.group(1).equals("void") ? call + " return;" : "return " + call) + " }");
+        });
+        int end = text.lastIndexOf('}');
+        text = text.substring(0, end)
+                + """
+
+                    /** Returns whether an element of a block of float16 is infinite or NaN. */
+                    private static boolean hasNotFinite(Object gradientsBase, long gradientsAt, int length) {
+                        boolean found = false;
+                        int lanes = SHORTS.length();
+                        int i = 0;
+                        for (; i < (length & -(4 * lanes)); i += 4 * lanes) {
+                            found |= SHORTS(i).and((short) 0x7fff)
+                                    .max(SHORTS(i + lanes).and((short) 0x7fff))
+                                    .max(SHORTS(i + 2 * lanes).and((short) 0x7fff))
+                                    .max(SHORTS(i + 3 * lanes).and((short) 0x7fff))
+                                    .compare(GE, (short) 0x7c00)
+                                    .anyTrue();
+                        }
+                        for (; i < length; i++) {
+                            found |= !Float.isFinite(Float.float16ToFloat(ELEMENT));
+                        }
+                        return found;
+                    }
+                }
+                """
+                        .replace("ELEMENT", element("short", "gradients", "i"))
+                        .replaceAll("(?<!\\w)SHORTS\\(([^()]+)\\)", Matcher.quoteReplacement(shorts("gradients", "INDEX")).replace("INDEX", "$1"));
     }
 
     /**
@@ -175,13 +238,32 @@ public final class KernelGenerator {
      * vector has floats, and widen its halves: C2 makes objects of vectors if there are int vectors of several widths.
      */
     private void widenGradientsOfSums() {
-        if (gradients == Format.FLOAT32) {
-            return;
-        }
-        String half = "FloatVector\\s*\\.fromArray\\(HALF, gradients, ";
-        String widen = "\\)\\s*\\.convertShape\\(F2D, DOUBLES, 0\\)";
-        replace(half + "([^()]+) \\+ LANES" + widen, "FloatVector.fromArray(FLOATS, gradients, $1).convertShape(F2D, DOUBLES, 1)");
-        replace(half + "([^()]+)" + widen, "FloatVector.fromArray(FLOATS, gradients, $1).convertShape(F2D, DOUBLES, 0)");
+        widen(
+                "FloatVector",
+                "FloatVector.fromArray(FLOATS, gradients, INDEX)",
+                ".convertShape(F2D, DOUBLES, 0)",
+                ".convertShape(F2D, DOUBLES, 1)");
+    }
+
+    /**
+     * Replaces two loads of half a vector, into variables such as {@code x0} and {@code x1}, by one load.
+     *
+     * @param load the load from an index
+     * @param first what makes doubles of the vector, as the first load did
+     * @param second the same for the second load
+     */
+    private void widen(String type, String load, String first, String second) {
+        text = Pattern.compile("DoubleVector (\\w)(\\d) =\\s+\\(DoubleVector\\)\\s+FloatVector\\s*\\.fromArray\\(HALF, gradients, "
+                        + INDEX + "\\)\\s*\\.convertShape\\(F2D, DOUBLES, 0\\);")
+                .matcher(text)
+                .replaceAll(found -> {
+                    int number = Integer.parseInt(found.group(2));
+                    boolean isFirst = number % 2 == 0;
+                    String wide = "wide_" + found.group(1) + (isFirst ? number : number - 1);
+                    return (isFirst ? type + " " + wide + " = " + load.replace("INDEX", found.group(3)) + "; " : "")
+                            + "DoubleVector " + found.group(1) + number + " = (DoubleVector) " + wide
+                            + (isFirst ? first : second) + ";";
+                });
     }
 
     private void loads(String array, Format format) {
@@ -198,14 +280,7 @@ public final class KernelGenerator {
                 replace(scalar, "Bfloat16.toFloat(" + element("short", array, "$1") + ")");
             }
             case FLOAT16 -> {
-                // The exponent is moved into place and corrected by a multiplication, which is exact for subnormal numbers,
-                // too. The exponent 31 of infinity and NaN becomes 255.
-                replace(
-                        vector,
-                        ints + ".lanewise(LSHL, 13).and(0x8fffe000).reinterpretAsFloats().mul(0x1p112f).reinterpretAsInts()"
-                                + ".lanewise(OR, " + ints
-                                + ".and(0x7c00).add(0x400).lanewise(LSHL, 16).lanewise(ASHR, 31).and(0x7f800000))"
-                                + ".reinterpretAsFloats()");
+                replace(vector, ints + ".lanewise(LSHL, 13)" + FLOAT_OF_HALF);
                 replace(scalar, "Float.float16ToFloat(" + element("short", array, "$1") + ")");
             }
         }
@@ -225,39 +300,46 @@ public final class KernelGenerator {
         }
         boolean nearest = momentum == Format.BFLOAT16;
         replace(scalar, set("short", "momentum", "$1", nearest ? "rounding.nearest($2)" : "rounding.stochastic($2, $1)"));
-        replace(
-                vector,
-                nearest
-                        // Adds 0x7fff and, if the lowest bit that stays is 1, another 1.
-                        ? "IntVector bits_$1 = $1.reinterpretAsInts();"
-                                + " bits_$1 = bits_$1.sub(bits_$1.lanewise(LSHR, 16).and(1).lanewise(XOR, -0x7fff));"
-                                + store()
-                        : "IntVector random_$1 = random.add(($2) * RandomBits.INCREMENT);"
-                                + " random_$1 = random_$1.lanewise(XOR, random_$1.lanewise(LSHR, RandomBits.SHIFT)).lanewise(XOR, key)"
-                                + ".mul(RandomBits.FACTOR);"
-                                + " IntVector bits_$1 = $1.reinterpretAsInts().add(random_$1.lanewise(LSHR, 16));"
-                                + store());
         if (kernels.equals("Vector")) {
-            // The largest magnitude tells at the end whether an element became infinite.
-            String before = nearest
+            String random = nearest
                     ? ""
                     : " int key = (int) (rounding.key() >>> 32); IntVector random = IntVector.zero(INTS).addIndex(1)"
                             + ".mul(RandomBits.INCREMENT).add((int) rounding.key());";
+            replace("(float\\[] momentum,[^{]+\\{)(?=\\s+int lanes =)", "$1 boolean overflowed = false;" + random);
             replace(
-                    "(float\\[] momentum,[^{]+\\{)(?=\\s+int (?:lanes|whole) =)",
-                    "$1 ShortVector largest = ShortVector.zero(SHORTS);" + before);
+                    "(float\\[] momentum,[^{]+\\{)(?=\\s+if \\(2 \\* GROUP)([\\s\\S]*?)(?=\\n        int lanes =)",
+                    "$1$2\n        boolean overflowed = false;" + random);
             replace(
-                    "(float\\[] momentum,[^{]+\\{)(?=\\s+if \\(GROUP)([\\s\\S]*?)(?=\\n        int whole =)",
-                    "$1$2\n        ShortVector largest = ShortVector.zero(SHORTS);" + before);
-            replace(
-                    "(?=if \\(whole < from \\+ length\\) \\{\\s+ScalarKernels\\.updateTail\\(\\s*weights, gradients, momentum,)",
-                    "rounding.noteLargest(largest.reduceLanes(MAX)); ");
+                    "(?=if \\(whole (?:< from \\+ length\\) \\{\\s+ScalarKernels\\.updateTail\\(\\s*weights, gradients, momentum,"
+                            + "|== from \\+ length\\)))",
+                    "rounding.note(overflowed); ");
+            text = Pattern.compile("(?:" + vector + "\\s*)+")
+                    .matcher(text)
+                    .replaceAll(stores -> Matcher.quoteReplacement(round(Pattern.compile(vector).matcher(stores.group()))));
         }
     }
 
-    private String store() {
-        return " ShortVector short_$1 = (ShortVector) bits_$1.lanewise(LSHR, 16).convertShape(I2S, SHORTS, 0);"
-                + " largest = largest.max(short_$1.and((short) 0x7fff)); short_$1" + into("short", "momentum", "$2") + ";";
+    /**
+     * Rounds vectors to bfloat16 and stores them, and notes whether an element is not finite after that. A vector of the
+     * largest elements that is carried from one turn of the loop to the next would be fewer operations, but makes C2 create
+     * objects (measured: up to 11 bytes an element, in a third of all JVMs).
+     */
+    private String round(Matcher stores) {
+        StringBuilder rounded = new StringBuilder();
+        String magnitudes = "";
+        while (stores.find()) {
+            String name = stores.group(1);
+            String index = stores.group(2);
+            rounded.append((momentum == Format.BFLOAT16 ? NEAREST : STOCHASTIC)
+                    .replace("INDEX", index)
+                    .replace("VALUE", name));
+            rounded.append("ShortVector short_" + name + " = (ShortVector) bits_" + name
+                    + ".lanewise(LSHR, 16).convertShape(I2S, SHORTS, 0); short_" + name
+                    + into("short", "momentum", index) + "; ");
+            String magnitude = "short_" + name + ".and((short) 0x7fff)";
+            magnitudes = magnitudes.isEmpty() ? magnitude : magnitudes + ".max(" + magnitude + ")";
+        }
+        return rounded + "overflowed |= " + magnitudes + ".compare(GE, (short) 0x7f80).anyTrue();\n            ";
     }
 
     private String floats(String array, String species, String index) {
@@ -309,6 +391,7 @@ public final class KernelGenerator {
     }
 
     private void rename() {
+        replace("\\n    /\\*\\* Returns the vector width, in bits\\. \\*/[^}]+}\\n", "");
         replace("(?<!\\w)Kernels\\b", "PlacedKernels");
         replace("\\bScalarKernels\\b", name(place, "Scalar", gradients, momentum));
         replace("\\bVectorKernels\\b", name(place, "Vector", gradients, momentum));

@@ -50,7 +50,9 @@ import java.util.regex.Pattern;
  * <p>Sums are computed in double precision, updates in single precision. Compared with exact arithmetic on the same
  * inputs and the same trust ratio, the error of a weight is at most 8.01 · 2⁻²⁴ times the sum of the magnitudes of its
  * terms, and the error of a momentum element at most 4.01 · 2⁻²⁴ times that sum, plus a few times {@link
- * Float#MIN_VALUE} each ({@code StepAccuracyTest} derives these bounds).
+ * Float#MIN_VALUE} each ({@code StepAccuracyTest} derives these bounds). Gradients in a narrow {@link Format} are widened
+ * exactly. A momentum in bfloat16 is rounded once more when it is stored, by at most 2⁻⁹ of the element to nearest even, and
+ * by less than 2⁻⁷ stochastically; the weights are updated with the momentum before that.
  *
  * <p>An optimizer may be used by several threads, but only by one at a time. The following calls throw an {@link
  * IllegalStateException} and change nothing:

@@ -16,7 +16,9 @@ public enum Outcome {
     HELD_BACK("been held back with the whole step"),
     /**
      * The layer was finite and was updated, and its weights are no longer finite. A step reports this only with {@link
-     * Lars.Builder#carrySums}; otherwise the next step reports {@link #BAD_WEIGHTS}.
+     * Lars.Builder#carrySums}; otherwise the next step reports {@link #BAD_WEIGHTS}. Or its momentum was rounded to
+     * {@link Format#BFLOAT16} and is no longer finite, which every step reports: restore an earlier state then, because the
+     * next step would make the weights infinite.
      */
     OVERFLOWED("become non-finite in the update");
 

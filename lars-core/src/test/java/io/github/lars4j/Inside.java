@@ -138,14 +138,16 @@ final class Inside {
         if (state.momentum == null) {
             return null;
         }
-        if (state.momentum.tensors.array() != null) {
-            return (float[]) state.momentum.tensors.array();
+        if (state.momentum.tensors.array() instanceof float[] array) {
+            return array;
         }
         float[] flat = new float[(int) state.layers().end()];
         for (int i = 0; i < state.layers().size(); i++) {
             Layer layer = state.layers().get(i);
-            MemorySegment.copy(
-                    state.momentumOf(i), ValueLayout.JAVA_FLOAT, 0, flat, (int) layer.offset(), (int) layer.length());
+            MemorySegment values = state.momentumOf(i);
+            for (int e = 0; e < layer.length(); e++) {
+                flat[(int) layer.offset() + e] = state.momentum.tensors.format().get(values, e);
+            }
         }
         return flat;
     }
@@ -172,5 +174,15 @@ final class Inside {
         } catch (ReflectiveOperationException e) {
             throw new IllegalStateException(e);
         }
+    }
+
+    /** Returns the bits of a layer of tensors in a narrow format. */
+    static short[] elements(Tensors tensors, Layers layers, int layer) {
+        return tensors.segment(layers, layer).toArray(ValueLayout.JAVA_SHORT_UNALIGNED);
+    }
+
+    /** Returns the bits of a layer's momentum in bfloat16. */
+    static short[] momentumBits(Lars lars, int layer) {
+        return elements(state(lars).momentum.tensors, lars.layers(), layer);
     }
 }

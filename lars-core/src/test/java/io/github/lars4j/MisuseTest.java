@@ -40,7 +40,7 @@ import org.junit.jupiter.api.io.TempDir;
  * Passes bad values to every public parameter. Each causes a specific exception that names the argument and the value,
  * and changes nothing. A public parameter without a row fails the test.
  */
-class MisuseTest extends MisuseOfTensors {
+class MisuseTest extends MisuseOfFormats {
 
     private static final Layers LAYERS =
             Layers.builder().add("a", 5).add("b", 3).build();
@@ -66,6 +66,7 @@ class MisuseTest extends MisuseOfTensors {
         momentumBuffers();
         steps();
         stepsWithTensors();
+        formats();
         stepsLayerByLayer();
         betweenSteps();
         groups();
@@ -1288,6 +1289,11 @@ class MisuseTest extends MisuseOfTensors {
         noBadValue(
                 "a sum of products may have either sign, and the next step checks that it is finite",
                 "LayerSums.setProducts(int,double)#1");
+        noBadValue(
+                "any bits are an element, any float is rounded, and any number is a seed",
+                "Format.toFloat(short)#0",
+                "Format.toShort(float)#0",
+                "Lars.Builder.stochasticRounding(long)#0");
         noBadValue(
                 "called by the library, implemented by the caller",
                 "Schedule.rate(long)#0",

@@ -118,10 +118,25 @@ class ReadmeTest {
             }
             """);
 
+    /** The README's trainer in mixed precision. */
+    private static final Frame MIXED = new Frame("short[] halves = new short[", "", LAYERS + """
+
+            static float[] initialWeights() {
+                float[] weights = new float[5007];
+                Arrays.fill(weights, 0.5f);
+                return weights;
+            }
+
+            static void backward(short[] halves, Batch batch, short[] gradients) {
+                System.arraycopy(halves, 0, gradients, 0, halves.length);
+            }
+            """);
+
     private static final List<Frame> FRAMES = List.of(
             TRAINER,
             ARRAYS,
             NATIVE,
+            MIXED,
             new Frame(
                     "Path model = ",
                     "Layers layers, MemorySegment gradients, Tensors grads, long steps",

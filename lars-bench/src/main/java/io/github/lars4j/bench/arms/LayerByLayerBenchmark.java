@@ -4,6 +4,8 @@ import io.github.lars4j.Lars;
 import io.github.lars4j.Layer;
 import io.github.lars4j.OnBadGradient;
 import io.github.lars4j.StepReport;
+import io.github.lars4j.Tensors;
+import java.util.Arrays;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -11,6 +13,7 @@ import org.openjdk.jmh.annotations.Fork;
 import org.openjdk.jmh.annotations.Measurement;
 import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
@@ -36,30 +39,46 @@ public class LayerByLayerBenchmark {
 
     /** An optimizer, the gradients, and a buffer for the largest of them. */
     @State(Scope.Thread)
-    public static class WithProducer extends StepBenchmark.WithKernels {
+    public static class WithProducer extends StepBenchmark.WithFormats {
 
         /** Elements of the array from which gradients are copied; it fits in the L1 cache. */
         private static final int SOURCE = 4096;
 
+        /** Where sums come from: {@code fresh}, or {@code carried}, which uses Σw² from the previous step. */
+        @Param("fresh")
+        public String sums;
+
         Lars lars;
-        float[] buffer;
-        private float[] source;
+        Passes sgd;
+        Tensors tensors;
+        Tensors handed;
+        /** An array of the gradients' format, as is the source. */
+        Object buffer;
+
+        private Object source;
 
         @Override
         void setUp() {
+            Formats.requireOneOf("sums", sums, "fresh", "carried");
             super.setUp();
             int largest = 0;
             for (Layer layer : layers) {
                 largest = Math.max(largest, (int) layer.length());
             }
-            buffer = new float[largest];
-            source = new float[SOURCE];
-            System.arraycopy(gradients, 0, source, 0, Math.min(SOURCE, gradients.length));
-            lars = builder().onBadGradient(OnBadGradient.SKIP_LAYER).build();
+            buffer = Formats.in(formats.gradients(), new float[largest]);
+            source = Formats.in(formats.gradients(), Arrays.copyOf(gradients, SOURCE));
+            sgd = passes("unused", true, vector);
+            lars = builder()
+                    .onBadGradient(OnBadGradient.SKIP_LAYER)
+                    .carrySums(sums.equals("carried"))
+                    .parallelism(threads)
+                    .build();
+            tensors = Tensors.flat(weights);
+            handed = gradientTensors();
         }
 
         /** Produces the gradient of a layer. */
-        void produce(Layer layer, float[] to, int at) {
+        void produce(Layer layer, Object to, int at) {
             int length = (int) layer.length();
             for (int done = 0; done < length; done += SOURCE) {
                 System.arraycopy(source, 0, to, at + done, Math.min(SOURCE, length - done));
@@ -70,7 +89,7 @@ public class LayerByLayerBenchmark {
         void produceAll() {
             for (int i = layers.size() - 1; i >= 0; i--) {
                 Layer layer = layers.get(i);
-                produce(layer, gradients, (int) layer.offset());
+                produce(layer, storedGradients, (int) layer.offset());
             }
         }
 
@@ -78,16 +97,21 @@ public class LayerByLayerBenchmark {
         @TearDown
         public void close() {
             lars.close();
+            sgd.close();
         }
     }
 
     /** Each layer as soon as its gradient is there. */
     @Benchmark
     public StepReport layerByLayer(WithProducer s) {
-        s.lars.beginStep(s.weights);
+        s.lars.beginStep(s.tensors);
         for (int i = s.layers.size() - 1; i >= 0; i--) {
             s.produce(s.layers.get(i), s.buffer, 0);
-            s.lars.applyLayer(i, s.buffer);
+            if (s.buffer instanceof short[] narrow) {
+                s.lars.applyLayer(i, s.formats.gradients(), narrow);
+            } else {
+                s.lars.applyLayer(i, (float[]) s.buffer);
+            }
         }
         return s.lars.endStep();
     }
@@ -96,19 +120,20 @@ public class LayerByLayerBenchmark {
     @Benchmark
     public StepReport gradientsFirst(WithProducer s) {
         s.produceAll();
-        return s.lars.step(s.weights, s.gradients);
+        return s.lars.step(s.tensors, s.handed);
     }
 
     /** All gradients, then plain SGD. */
     @Benchmark
     public float[] gradientsFirstSgd(WithProducer s) {
         s.produceAll();
-        return StepBenchmark.sgdStep(s);
+        s.sgd.run();
+        return s.weights;
     }
 
     /** The producer alone, into one buffer. */
     @Benchmark
-    public float[] producer(WithProducer s) {
+    public Object producer(WithProducer s) {
         for (int i = s.layers.size() - 1; i >= 0; i--) {
             s.produce(s.layers.get(i), s.buffer, 0);
         }

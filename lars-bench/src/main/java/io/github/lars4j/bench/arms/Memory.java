@@ -1,5 +1,6 @@
 package io.github.lars4j.bench.arms;
 
+import io.github.lars4j.Format;
 import io.github.lars4j.Layer;
 import io.github.lars4j.Layers;
 import io.github.lars4j.Tensors;
@@ -7,7 +8,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Files;
@@ -31,29 +31,40 @@ final class Memory implements AutoCloseable {
         this.kind = kind;
     }
 
-    /** Returns tensors with the same values; the array itself, if {@code array} is benchmarked. */
-    Tensors copyOf(float[] array, Layers layers) {
+    /**
+     * Returns tensors with the same values; the array itself, if {@code array} is benchmarked.
+     *
+     * @param array a {@code float[]}, or a {@code short[]} of a narrow format
+     */
+    Tensors copyOf(Object array, Layers layers, Format format) {
+        MemorySegment from = array instanceof short[] narrow
+                ? MemorySegment.ofArray(narrow)
+                : MemorySegment.ofArray((float[]) array);
         return switch (kind) {
-            case "array" -> Tensors.flat(array);
+            case "array" ->
+                array instanceof short[] narrow ? Tensors.flat(format, narrow) : Tensors.flat((float[]) array);
             case "arrays" -> {
-                float[][] arrays = new float[layers.size()][];
-                for (int i = 0; i < arrays.length; i++) {
+                float[][] floats = new float[layers.size()][];
+                short[][] shorts = new short[layers.size()][];
+                for (int i = 0; i < layers.size(); i++) {
                     Layer layer = layers.get(i);
-                    arrays[i] = Arrays.copyOfRange(array, (int) layer.offset(), (int) layer.end());
+                    int begin = (int) layer.offset();
+                    int end = (int) layer.end();
+                    if (array instanceof short[] narrow) {
+                        shorts[i] = Arrays.copyOfRange(narrow, begin, end);
+                    } else {
+                        floats[i] = Arrays.copyOfRange((float[]) array, begin, end);
+                    }
                 }
-                yield Tensors.byLayer(arrays);
+                yield array instanceof short[] ? Tensors.byLayer(format, shorts) : Tensors.byLayer(floats);
             }
-            case "native" -> Tensors.flat(filled(arena.allocate((long) array.length * Float.BYTES, ALIGNMENT), array));
-            case "mapped" -> Tensors.flat(filled(mapped((long) array.length * Float.BYTES), array));
+            case "native" ->
+                Tensors.flat(format, arena.allocate(from.byteSize(), ALIGNMENT).copyFrom(from));
+            case "mapped" -> Tensors.flat(format, mapped(from.byteSize()).copyFrom(from));
             default ->
                 throw new IllegalArgumentException(
                         "memory is \"" + kind + "\"; it must be one of array, arrays, native, mapped");
         };
-    }
-
-    private static MemorySegment filled(MemorySegment segment, float[] array) {
-        MemorySegment.copy(array, 0, segment, ValueLayout.JAVA_FLOAT, 0, array.length);
-        return segment;
     }
 
     private MemorySegment mapped(long bytes) {

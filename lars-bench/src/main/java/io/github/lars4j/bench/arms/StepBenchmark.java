@@ -1,5 +1,6 @@
 package io.github.lars4j.bench.arms;
 
+import io.github.lars4j.Format;
 import io.github.lars4j.Gradients;
 import io.github.lars4j.Lars;
 import io.github.lars4j.Layer;
@@ -9,13 +10,15 @@ import io.github.lars4j.OnBadGradient;
 import io.github.lars4j.StepReport;
 import io.github.lars4j.Tensors;
 import io.github.lars4j.internal.kernel.KernelWish;
+import io.github.lars4j.internal.kernel.PlacedKernels;
+import io.github.lars4j.internal.kernel.Stripes;
 import io.github.lars4j.rule.Dialects;
 import io.github.lars4j.rule.Hyperparameters;
 import io.github.lars4j.rule.Rule;
 import java.lang.management.ManagementFactory;
-import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
@@ -117,10 +120,15 @@ public class StepBenchmark {
 
         /** Fails if the arrays have values that would distort the time. */
         @TearDown(Level.Iteration)
-        public void check() {
-            requireNormal("weights", weights);
-            requireNormal("gradients", gradients);
-            requireNormal("momentum", momentum);
+        public final void check() {
+            requireNormal();
+        }
+
+        /** What {@link #check} does; subclasses add to this. */
+        void requireNormal() {
+            StepBenchmark.requireNormal("weights", weights);
+            StepBenchmark.requireNormal("gradients", gradients);
+            StepBenchmark.requireNormal("momentum", momentum);
         }
     }
 
@@ -156,9 +164,137 @@ public class StepBenchmark {
         }
     }
 
+    /** The arrays in formats of one's own, and the threads that work on them. */
+    @State(Scope.Thread)
+    public static class WithFormats extends WithKernels {
+        /** {@code float32}, {@code bfloat16} or {@code float16}. */
+        @Param("float32")
+        public String gradientFormat;
+
+        /**
+         * {@code float32}, {@code bfloat16}, rounded to nearest, or {@code bfloat16-stochastic}; for SGD and the passes also
+         * {@code linear8} and {@code dynamic8}, see {@link EightBit}.
+         */
+        @Param("float32")
+        public String momentumFormat;
+
+        /** Threads that share a step. */
+        @Param("1")
+        public int threads;
+
+        Formats formats;
+        /** The gradients in their format: {@link #gradients} itself, or a {@code short[]}. */
+        Object storedGradients;
+        /** The momentum in its format: {@link #momentum} itself, or a {@code short[]}. */
+        Object storedMomentum;
+        /** The momentum in 8 bits; {@code null} if it is in another format. */
+        EightBit eightBit;
+
+        byte[] codes;
+        float[] scales;
+
+        /** Returns whether there is a momentum in 8 bits. */
+        boolean hasEightBit() {
+            return false;
+        }
+
+        @Override
+        void setUp() {
+            eightBit = hasEightBit() ? EightBit.named(momentumFormat) : null;
+            formats = Formats.of(gradientFormat, eightBit != null ? "float32" : momentumFormat);
+            if (eightBit != null && !formats.areFloat32()) {
+                throw new IllegalArgumentException("gradientFormat is \"" + gradientFormat
+                        + "\"; with a momentum in 8 bits it must be float32");
+            }
+            super.setUp();
+            if (eightBit != null) {
+                codes = new byte[weights.length];
+                scales = new float[weights.length / EightBit.BLOCK + 1];
+            }
+            storedGradients = Formats.in(formats.gradients(), gradients);
+            storedMomentum = Formats.in(formats.momentum(), momentum);
+        }
+
+        @Override
+        Lars.Builder builder() {
+            Lars.Builder builder = super.builder();
+            if (storedMomentum instanceof short[] narrow) {
+                builder.momentumBuffer(Tensors.flat(formats.momentum(), narrow));
+            }
+            return storedMomentum != null && formats.stochastic() ? builder.stochasticRounding(Formats.SEED) : builder;
+        }
+
+        Tensors gradientTensors() {
+            return storedGradients instanceof short[] narrow
+                    ? Tensors.flat(formats.gradients(), narrow)
+                    : Tensors.flat(gradients);
+        }
+
+        /** Makes the passes of a step in these formats. */
+        Passes passes(String sums, boolean allSumsFirst, boolean simd) {
+            return new Passes(
+                    layers,
+                    sums,
+                    allSumsFirst,
+                    IntStream.range(0, threads)
+                            .mapToObj(thread -> loops(thread, simd))
+                            .toList());
+        }
+
+        /** Makes the loops of a thread. */
+        Loops loops(int thread, boolean simd) {
+            if (eightBit != null) {
+                return new EightBitLoops(eightBit, simd, weights, gradients, codes, scales);
+            }
+            return formats.areFloat32()
+                    ? new Loops.Float32(simd, weights, gradients, momentum)
+                    : new Loops.InFormats(
+                            formats.kernels(simd), weights, storedGradients, storedMomentum, Formats.SEED + thread);
+        }
+
+        @Override
+        void requireNormal() {
+            super.requireNormal();
+            requireNormal("gradients", formats.gradients(), storedGradients);
+            requireNormal("momentum", formats.momentum(), storedMomentum);
+        }
+
+        private static void requireNormal(String name, Format format, Object stored) {
+            if (stored instanceof short[] narrow) {
+                for (int i = 0; i < narrow.length; i++) {
+                    StepBenchmark.requireNormal(name, format.toFloat(narrow[i]), i);
+                }
+            }
+        }
+    }
+
+    /** A step of SGD. */
+    @State(Scope.Thread)
+    public static class WithSgd extends WithFormats {
+        Passes step;
+
+        @Override
+        boolean hasEightBit() {
+            return true;
+        }
+
+        /** Makes the step. */
+        @Override
+        void setUp() {
+            super.setUp();
+            step = passes("unused", true, vector);
+        }
+
+        /** Ends the threads. */
+        @TearDown
+        public void close() {
+            step.close();
+        }
+    }
+
     /** The order of the work, and which sums are not taken. */
     @State(Scope.Thread)
-    public static class InOrder extends WithKernels {
+    public static class InOrder extends WithFormats {
         /**
          * Where sums come from: {@code fresh} reads both arrays, {@code carried} uses Σw² from the previous step, and
          * {@code given} is passed Σg² too.
@@ -172,26 +308,15 @@ public class StepBenchmark {
         @Param("refuse")
         public String onBadGradient;
 
-        /** Threads that share a step. */
-        @Param("1")
-        public int threads;
-
         @Override
         void setUp() {
             super.setUp();
-            requireOneOf("sums", sums, "fresh", "carried", "given");
-            requireOneOf("onBadGradient", onBadGradient, "refuse", "skipLayer");
+            Formats.requireOneOf("sums", sums, "fresh", "carried", "given");
+            Formats.requireOneOf("onBadGradient", onBadGradient, "refuse", "skipLayer");
         }
 
         boolean allSumsFirst() {
             return onBadGradient.equals("refuse");
-        }
-
-        private static void requireOneOf(String name, String value, String... values) {
-            if (!List.of(values).contains(value)) {
-                throw new IllegalArgumentException(
-                        name + " is \"" + value + "\"; it must be one of " + String.join(", ", values));
-            }
         }
     }
 
@@ -200,17 +325,40 @@ public class StepBenchmark {
     public static class WithPasses extends InOrder {
         Passes passes;
 
+        @Override
+        boolean hasEightBit() {
+            return true;
+        }
+
         /** Makes the passes. */
         @Override
         void setUp() {
             super.setUp();
-            passes = new Passes(layers, sums, allSumsFirst(), threads);
+            if (eightBit != null && !allSumsFirst()) {
+                throw new IllegalArgumentException("onBadGradient is \"" + onBadGradient
+                        + "\"; with a momentum in 8 bits it must be refuse, as its blocks are not of one layer");
+            }
+            passes = passes(sums, allSumsFirst(), true);
         }
 
         /** Ends the threads. */
         @TearDown
         public void close() {
             passes.close();
+        }
+    }
+
+    /** The passes, which only move the bytes. */
+    @State(Scope.Thread)
+    public static class WithCopies extends WithPasses {
+        @Override
+        boolean hasEightBit() {
+            return false;
+        }
+
+        @Override
+        Loops loops(int thread, boolean simd) {
+            return new Loops.Moves(weights, storedGradients, storedMomentum);
         }
     }
 
@@ -232,14 +380,14 @@ public class StepBenchmark {
         void setUp() {
             super.setUp();
             placed = new Memory(memory);
-            tensors = placed.copyOf(weights, layers);
+            tensors = placed.copyOf(weights, layers, Format.FLOAT32);
             lars = builder()
-                    .momentumBuffer(placed.copyOf(momentum, layers))
+                    .momentumBuffer(placed.copyOf(storedMomentum, layers, formats.momentum()))
                     .carrySums(!sums.equals("fresh"))
                     .onBadGradient(allSumsFirst() ? OnBadGradient.REFUSE : OnBadGradient.SKIP_LAYER)
                     .parallelism(threads)
                     .build();
-            handed = Gradients.of(placed.copyOf(gradients, layers));
+            handed = Gradients.of(placed.copyOf(storedGradients, layers, formats.gradients()));
             lars.step(tensors, handed);
             measured = copy(lars.measure(tensors, handed));
             lars.discard();
@@ -271,6 +419,40 @@ public class StepBenchmark {
                 squares[i] = sums.gradients(i);
             }
             return squares;
+        }
+    }
+
+    /** An optimizer, and room for bfloat16 copies of the weights. */
+    @State(Scope.Thread)
+    public static class WithHalves extends WithLars {
+        /** Whether a step writes copies: {@code off}, {@code on}, or {@code after}, in a pass of its own. */
+        @Param("off")
+        public String halfWeights;
+
+        Tensors halves;
+        short[] copies;
+        private PlacedKernels rounding;
+
+        @Override
+        void setUp() {
+            Formats.requireOneOf("halfWeights", halfWeights, "off", "on", "after");
+            if (halfWeights.equals("after") && !memory.equals("array")) {
+                throw new IllegalArgumentException(
+                        "halfWeights is after, and memory is \"" + memory + "\"; it must be array");
+            }
+            super.setUp();
+            if (!halfWeights.equals("off")) {
+                copies = new short[weights.length];
+                halves = placed.copyOf(copies, layers, Format.BFLOAT16);
+                rounding = Formats.of("float32", "float32").kernels(vector);
+            }
+        }
+
+        /** Makes the copies in a pass of its own. */
+        void round() {
+            for (int from = 0; from < weights.length; from += Stripes.BLOCK) {
+                rounding.round(weights, from, copies, from, Math.min(Stripes.BLOCK, weights.length - from));
+            }
         }
     }
 
@@ -347,8 +529,8 @@ public class StepBenchmark {
     @Benchmark
     public double scan(WithKernels s) {
         double sum = 0;
-        for (int from = 0; from < s.weights.length; from += Passes.CHUNK) {
-            int to = Math.min(s.weights.length, from + Passes.CHUNK);
+        for (int from = 0; from < s.weights.length; from += Loops.CHUNK) {
+            int to = Math.min(s.weights.length, from + Loops.CHUNK);
             sum += s.vector
                     ? VectorArms.scan(s.weights, s.gradients, from, to)
                     : ScalarArms.scan(s.weights, s.gradients, from, to);
@@ -358,32 +540,24 @@ public class StepBenchmark {
 
     /** A step of SGD with momentum, in one pass over everything: the floor of any LARS. */
     @Benchmark
-    public float[] sgd(WithKernels s) {
-        return sgdStep(s);
-    }
-
-    static float[] sgdStep(WithKernels s) {
-        float rate = (float) RATE;
-        float momentum = (float) MOMENTUM;
-        float decay = (float) DECAY;
-        for (int from = 0; from < s.weights.length; from += Passes.CHUNK) {
-            int to = Math.min(s.weights.length, from + Passes.CHUNK);
-            if (s.vector) {
-                VectorArms.sgd(s.weights, s.gradients, s.momentum, from, to, rate, momentum, decay);
-            } else {
-                ScalarArms.sgd(s.weights, s.gradients, s.momentum, from, to, rate, momentum, decay);
-            }
-        }
+    public float[] sgd(WithSgd s) {
+        s.step.run();
         return s.weights;
     }
 
     /**
      * The ceiling of any LARS whose sums are in double: these sums in whatever order is fastest, then a step of SGD,
-     * layer after layer or all sums first. Always SIMD.
+     * layer after layer or all sums first. Always SIMD. In narrow formats, the library's kernels do it.
      */
     @Benchmark
     public double passes(WithPasses s) {
-        return s.passes.run(s.weights, s.gradients, s.momentum);
+        return s.passes.run();
+    }
+
+    /** The ceiling of the ceiling: what {@code passes} reads and writes is only moved. Always SIMD. */
+    @Benchmark
+    public double copy(WithCopies s) {
+        return s.passes.run();
     }
 
     /** Pass 1. */
@@ -398,10 +572,18 @@ public class StepBenchmark {
         return s.lars.update(s.tensors, s.handed, s.measured);
     }
 
-    /** The whole step. */
+    /** The whole step, with or without bfloat16 copies of the weights. */
     @Benchmark
-    public StepReport lars(WithLars s) {
-        return s.lars.step(s.tensors, s.handed);
+    public StepReport lars(WithHalves s) {
+        return switch (s.halfWeights) {
+            case "on" -> s.lars.step(s.tensors, s.handed, s.halves);
+            case "after" -> {
+                StepReport report = s.lars.step(s.tensors, s.handed);
+                s.round();
+                yield report;
+            }
+            default -> s.lars.step(s.tensors, s.handed);
+        };
     }
 
     /** The whole step with a trust ratio of one's own, for comparison with {@code lars} in the same run. */
@@ -444,11 +626,15 @@ public class StepBenchmark {
      */
     static void requireNormal(String name, float[] values) {
         for (int i = 0; i < values.length; i++) {
-            float size = Math.abs(values[i]);
-            if (!(size <= Float.MAX_VALUE) || (size < Float.MIN_NORMAL && size != 0)) {
-                throw new IllegalStateException(name + " has " + values[i] + " at " + i
-                        + " after the iteration; its time would say nothing about usual values");
-            }
+            requireNormal(name, values[i], i);
+        }
+    }
+
+    static void requireNormal(String name, float value, int index) {
+        float size = Math.abs(value);
+        if (!(size <= Float.MAX_VALUE) || (size < Float.MIN_NORMAL && size != 0)) {
+            throw new IllegalStateException(name + " has " + value + " at " + index
+                    + " after the iteration; its time would say nothing about usual values");
         }
     }
 

@@ -2,6 +2,7 @@ package io.github.lars4j.bench.arms;
 
 import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
@@ -13,6 +14,8 @@ import jdk.incubator.vector.VectorSpecies;
 final class VectorArms {
 
     private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
+
+    private static final VectorSpecies<Short> SHORTS = ShortVector.SPECIES_PREFERRED;
 
     private static final VectorSpecies<Double> DOUBLES = DoubleVector.SPECIES_PREFERRED;
     /** The species with as many floats as {@link #DOUBLES} has doubles. */
@@ -44,6 +47,54 @@ final class VectorArms {
             sum += weights[i] + gradients[i];
         }
         return sum;
+    }
+
+    /** Reads {@code [from, to)} of an array, and returns the largest element. */
+    static float largest(float[] values, int from, int to) {
+        int lanes = FLOATS.length();
+        FloatVector a = FloatVector.broadcast(FLOATS, Float.NEGATIVE_INFINITY);
+        FloatVector b = a;
+        int i = from;
+        for (; i <= to - 2 * lanes; i += 2 * lanes) {
+            a = a.max(FloatVector.fromArray(FLOATS, values, i));
+            b = b.max(FloatVector.fromArray(FLOATS, values, i + lanes));
+        }
+        float largest = a.max(b).reduceLanes(VectorOperators.MAX);
+        for (; i < to; i++) {
+            largest = Math.max(largest, values[i]);
+        }
+        return largest;
+    }
+
+    /** As {@link #largest(float[], int, int)}, of integers. */
+    static short largest(short[] values, int from, int to) {
+        int lanes = SHORTS.length();
+        ShortVector a = ShortVector.broadcast(SHORTS, Short.MIN_VALUE);
+        ShortVector b = a;
+        int i = from;
+        for (; i <= to - 2 * lanes; i += 2 * lanes) {
+            a = a.max(ShortVector.fromArray(SHORTS, values, i));
+            b = b.max(ShortVector.fromArray(SHORTS, values, i + lanes));
+        }
+        short largest = a.max(b).reduceLanes(VectorOperators.MAX);
+        for (; i < to; i++) {
+            largest = (short) Math.max(largest, values[i]);
+        }
+        return largest;
+    }
+
+    /** Changes the signs of {@code [from, to)}. */
+    static void negate(float[] values, int from, int to) {
+        for (int i = from; i < to; i++) {
+            values[i] = -values[i];
+        }
+    }
+
+    /** Changes the signs of {@code [from, to)} of an array of narrow floating-point numbers. */
+    static void negate(short[] values, int from, int to) {
+        for (int i = from; i < to; i++) {
+            values[i] ^= Short.MIN_VALUE;
+        }
     }
 
     /**

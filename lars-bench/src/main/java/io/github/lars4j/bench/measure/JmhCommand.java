@@ -34,10 +34,12 @@ public final class JmhCommand implements Commands.Fallback {
 
     private static final List<String> HELP = List.of(
             "some of JMH's options; -h shows all",
-            "  lars$              by name: scan, sgd, measure, update, lars, larsOwnRule, passes, scalarLars,",
-            "                     naive, norms",
+            "  lars$              by name: scan, copy, sgd, measure, update, lars, larsOwnRule, passes,",
+            "                     scalarLars, naive, norms",
             "  -p layout=resnet50,@net.txt    -p kernels=scalar,vector,auto      -p threads=2",
             "  -p sums=fresh,carried,given   -p onBadGradient=refuse,skipLayer  -p gap=1344 (bytes)",
+            "  -p gradientFormat=bfloat16,float16                               -p halfWeights=on,after",
+            "  -p momentumFormat=bfloat16,bfloat16-stochastic;  for sgd and passes also linear8,dynamic8",
             "  -f 1 -wi 5 -i 5 -prof gc      forks, warm-up iterations, iterations, bytes allocated",
             "  -rf json -rff FILE            result as JSON");
 

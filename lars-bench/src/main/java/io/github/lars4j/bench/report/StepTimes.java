@@ -27,6 +27,10 @@ public final class StepTimes {
     /** What precedes the method's name. Without the package, because it differs in older files. */
     private static final String BENCHMARK = "." + StepBenchmark.class.getSimpleName() + ".";
 
+    /** Parameters that a result has with these values, unless others are wished for. */
+    private static final Map<String, String> USUAL =
+            Map.of("gradientFormat", "float32", "momentumFormat", "float32", "halfWeights", "off");
+
     /**
      * One benchmark with one set of parameters.
      *
@@ -47,13 +51,19 @@ public final class StepTimes {
             List<Double> forks,
             double unrest) {
 
-        /** Returns whether the parameters that are present have the wished values: names and values in turn. */
+        /**
+         * Returns whether the parameters that are present have the wished values, names and values in turn, or else the
+         * usual ones.
+         */
         private boolean matches(String wishedMethod, String... wishes) {
-            boolean matches = method.equals(wishedMethod);
+            Map<String, String> all = new HashMap<>(USUAL);
             for (int i = 0; i < wishes.length; i += 2) {
-                matches &= params.getOrDefault(wishes[i], wishes[i + 1]).equals(wishes[i + 1]);
+                all.put(wishes[i], wishes[i + 1]);
             }
-            return matches;
+            return method.equals(wishedMethod)
+                    && all.entrySet().stream()
+                            .allMatch(wish -> params.getOrDefault(wish.getKey(), wish.getValue())
+                                    .equals(wish.getValue()));
         }
     }
 
@@ -182,7 +192,8 @@ public final class StepTimes {
      * The time of a method in ns: the shortest among all sets of parameters that match the wishes. If a set was measured
      * repeatedly, its median counts.
      *
-     * @param wishes names and values of parameters in turn; a parameter that a result does not have matches any value
+     * @param wishes names and values of parameters in turn; a parameter that a result does not have matches any value.
+     *     Formats that are not named are float32
      */
     public OptionalDouble best(String method, String... wishes) {
         return results.stream()
@@ -213,7 +224,7 @@ public final class StepTimes {
 
     /** The time in ns of the fastest step of SGD, the library's own pass 2 included. */
     public OptionalDouble sgd(String layout) {
-        return faster(best("sgd", "layout", layout), best("update", "layout", layout));
+        return faster(best("sgd", "layout", layout, "threads", "1"), best("update", "layout", layout));
     }
 
     private static OptionalDouble faster(OptionalDouble ceiling, OptionalDouble pass) {

@@ -236,7 +236,7 @@ class ArmsTest {
     @Test
     void skipLayerOnlySkipsAndRefuseRefuses() {
         for (String policy : new String[] {"refuse", "skipLayer"}) {
-            StepBenchmark.WithLars state = withLars("vector", "fresh", policy, 1);
+            StepBenchmark.WithHalves state = withLars("vector", "fresh", policy, 1);
             state.gradients[0] = Float.NaN;
             StepReport report = new StepBenchmark().lars(state);
             assertEquals(policy.equals("refuse"), report.refused());
@@ -248,7 +248,7 @@ class ArmsTest {
     @Test
     void stateIsStationaryAndNormal() {
         StepBenchmark benchmark = new StepBenchmark();
-        StepBenchmark.WithLars state = withLars("scalar", "fresh", "refuse", 1);
+        StepBenchmark.WithHalves state = withLars("scalar", "fresh", "refuse", 1);
         float[] weights = state.weights.clone();
         for (int step = 0; step < 500; step++) {
             benchmark.lars(state);
@@ -263,12 +263,14 @@ class ArmsTest {
         assertTrue(Math.abs(momentum[0]) > 1e-20f, "momentum is far from the subnormals: " + momentum[0]);
         state.close();
 
-        StepBenchmark.WithKernels sgd = withLars("vector", "fresh", "refuse", 1);
+        StepBenchmark.WithSgd sgd = new StepBenchmark.WithSgd();
+        prepare(sgd, "vector", 1);
         for (int step = 0; step < 500; step++) {
             benchmark.sgd(sgd);
         }
         sgd.check();
         assertArrayEquals(weights, sgd.weights, 0, "weights of sgd");
+        sgd.close();
 
         StepBenchmark.WithNaiveLars naive = new StepBenchmark.WithNaiveLars();
         naive.layout = "100x3";
@@ -281,19 +283,26 @@ class ArmsTest {
         assertArrayEquals(before, naive.weights[2], 0, "weights of naive");
     }
 
-    private static StepBenchmark.WithLars withLars(String kernels, String sums, String policy, int threads) {
-        StepBenchmark.WithLars state = new StepBenchmark.WithLars();
+    private static StepBenchmark.WithHalves withLars(String kernels, String sums, String policy, int threads) {
+        StepBenchmark.WithHalves state = new StepBenchmark.WithHalves();
+        state.halfWeights = "off";
         state.memory = "array";
         prepare(state, kernels, sums, policy, threads);
         return state;
     }
 
     private static void prepare(StepBenchmark.InOrder state, String kernels, String sums, String policy, int threads) {
+        state.sums = sums;
+        state.onBadGradient = policy;
+        prepare(state, kernels, threads);
+    }
+
+    private static void prepare(StepBenchmark.WithFormats state, String kernels, int threads) {
         state.layout = "5001x7";
         state.gap = 64;
         state.kernels = kernels;
-        state.sums = sums;
-        state.onBadGradient = policy;
+        state.gradientFormat = "float32";
+        state.momentumFormat = "float32";
         state.threads = threads;
         state.prepare();
     }

@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Objects;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -63,7 +64,7 @@ class BenchmarkTest {
                 for (String policy : POLICIES) {
                     for (int threads = 1; threads <= 2; threads++) {
                         String what = kernels + " " + sums + " " + policy + " " + threads;
-                        StepBenchmark.WithLars state = withLars(kernels, sums, policy, threads);
+                        StepBenchmark.WithHalves state = withLars(kernels, sums, policy, threads);
                         assertTrue(state.lars.kernels().startsWith(kernels + " kernels"), what);
                         state.lars.learningRate(0.5);
                         float[] w = state.weights.clone();
@@ -93,14 +94,10 @@ class BenchmarkTest {
         for (int threads = 1; threads <= 2; threads++) {
             LayerSums expected = null;
             for (String memory : new String[] {"array", "arrays", "native", "mapped"}) {
-                StepBenchmark.WithLars state = new StepBenchmark.WithLars();
+                StepBenchmark.WithHalves state = new StepBenchmark.WithHalves();
                 state.memory = memory;
-                state.layout = layout;
-                state.kernels = "vector";
-                state.sums = "fresh";
-                state.onBadGradient = "refuse";
-                state.threads = threads;
-                state.prepare();
+                state.halfWeights = "off";
+                ordered(state, "vector", "fresh", "refuse", threads);
                 state.lars.learningRate(0.5);
                 for (int step = 0; step < 3; step++) {
                     benchmark.lars(state);
@@ -123,14 +120,10 @@ class BenchmarkTest {
     void anUnknownMemoryIsRefused() {
         StepBenchmark.WithLars state = new StepBenchmark.WithLars();
         state.memory = "heap";
-        state.layout = layout;
-        state.kernels = "scalar";
-        state.sums = "fresh";
-        state.onBadGradient = "refuse";
-        state.threads = 1;
         assertEquals(
                 "memory is \"heap\"; it must be one of array, arrays, native, mapped",
-                assertThrows(IllegalArgumentException.class, state::prepare).getMessage());
+                assertThrows(IllegalArgumentException.class, () -> ordered(state, "scalar", "fresh", "refuse", 1))
+                        .getMessage());
     }
 
     @Test
@@ -140,7 +133,7 @@ class BenchmarkTest {
         LayerByLayerBenchmark.WithProducer single = withProducer();
         LayerByLayerBenchmark.WithProducer sgd = withProducer();
         float[] before = first.weights.clone();
-        assertEquals(191 * 107, single.buffer.length);
+        assertEquals(191 * 107, ((float[]) single.buffer).length);
         for (int step = 0; step < 3; step++) {
             producers.gradientsFirst(first);
             producers.layerByLayer(single);
@@ -159,9 +152,8 @@ class BenchmarkTest {
 
     private LayerByLayerBenchmark.WithProducer withProducer() {
         LayerByLayerBenchmark.WithProducer state = new LayerByLayerBenchmark.WithProducer();
-        state.layout = layout;
-        state.kernels = "vector";
-        state.prepare();
+        state.sums = "fresh";
+        formatted(state, "vector", 1);
         state.lars.learningRate(0.5);
         return state;
     }
@@ -170,7 +162,7 @@ class BenchmarkTest {
     void anOwnRatioGivesTheBitsOfTheBuiltInOne() {
         for (String sums : SUMS) {
             for (String policy : POLICIES) {
-                StepBenchmark.WithLars usual = withLars("vector", sums, policy, 1);
+                StepBenchmark.WithHalves usual = withLars("vector", sums, policy, 1);
                 StepBenchmark.WithOwnRule own = prepared(new StepBenchmark.WithOwnRule(), "vector", sums, policy, 1);
                 usual.lars.learningRate(0.5);
                 own.lars.learningRate(0.5);
@@ -194,7 +186,7 @@ class BenchmarkTest {
             for (String sums : SUMS) {
                 for (int threads = 1; threads <= 2; threads++) {
                     String what = kernels + " " + sums + " " + threads;
-                    StepBenchmark.WithLars state = withLars(kernels, sums, "refuse", threads);
+                    StepBenchmark.WithHalves state = withLars(kernels, sums, "refuse", threads);
                     float[] w = state.weights.clone();
                     float[] v = state.momentum.clone();
                     LayerSums measured = benchmark.measure(state);
@@ -220,8 +212,8 @@ class BenchmarkTest {
 
     @Test
     void updateGoesByTheSumsThatItIsHandedAndTakesNone() {
-        StepBenchmark.WithLars usual = withLars("vector", "fresh", "refuse", 1);
-        StepBenchmark.WithLars other = withLars("vector", "fresh", "refuse", 1);
+        StepBenchmark.WithHalves usual = withLars("vector", "fresh", "refuse", 1);
+        StepBenchmark.WithHalves other = withLars("vector", "fresh", "refuse", 1);
         other.measured.setWeights(2, 4 * other.measured.weights(2));
         benchmark.update(usual);
         benchmark.update(other);
@@ -241,7 +233,7 @@ class BenchmarkTest {
     @Test
     void sumsComeFromWhereTheParameterSays() {
         for (String sums : SUMS) {
-            StepBenchmark.WithLars state = withLars("vector", sums, "refuse", 1);
+            StepBenchmark.WithHalves state = withLars("vector", sums, "refuse", 1);
             benchmark.lars(state);
             LayerSums measured = benchmark.measure(state);
             double ww = measured.weights(2);
@@ -268,7 +260,7 @@ class BenchmarkTest {
     void threadsAndGapsAreAsAskedFor() {
         for (int threads : new int[] {1, 2, 3}) {
             long before = workers();
-            StepBenchmark.WithLars state = withLars("scalar", "fresh", "refuse", threads);
+            StepBenchmark.WithHalves state = withLars("scalar", "fresh", "refuse", threads);
             assertEquals(threads - 1, workers() - before, threads + " threads");
             assertEquals(64, state.gaps[0].length);
             assertEquals(64, state.gaps[1].length);
@@ -347,23 +339,26 @@ class BenchmarkTest {
     @Test
     void sgdTakesItsStepOverEverything() {
         for (String kernels : new String[] {"scalar", "vector"}) {
-            StepBenchmark.WithKernels state = withLars(kernels, "fresh", "refuse", 1);
-            makeMovable(state.weights, 0, state.weights.length);
-            Arrays.fill(state.momentum, 0);
-            float[] w = state.weights.clone();
-            float[] g = state.gradients.clone();
-            float[] v = new float[w.length];
-            for (int step = 0; step < 3; step++) {
-                benchmark.sgd(state);
-                for (int i = 0; i < w.length; i++) {
-                    float d = g[i] + (float) DECAY * w[i];
-                    v[i] = (float) MOMENTUM * v[i] + d;
-                    w[i] -= (float) RATE * ((float) MOMENTUM * v[i] + d);
+            for (int threads = 1; threads <= 2; threads++) {
+                StepBenchmark.WithSgd state = formatted(new StepBenchmark.WithSgd(), kernels, threads);
+                makeMovable(state.weights, 0, state.weights.length);
+                Arrays.fill(state.momentum, 0);
+                float[] w = state.weights.clone();
+                float[] g = state.gradients.clone();
+                float[] v = new float[w.length];
+                for (int step = 0; step < 3; step++) {
+                    benchmark.sgd(state);
+                    for (int i = 0; i < w.length; i++) {
+                        float d = g[i] + (float) DECAY * w[i];
+                        v[i] = (float) MOMENTUM * v[i] + d;
+                        w[i] -= (float) RATE * ((float) MOMENTUM * v[i] + d);
+                    }
                 }
+                assertArrayEquals(w, state.weights, 0, kernels);
+                assertArrayEquals(v, state.momentum, 0, kernels);
+                assertArrayEquals(g, state.gradients, 0, kernels);
+                state.close();
             }
-            assertArrayEquals(w, state.weights, 0, kernels);
-            assertArrayEquals(v, state.momentum, 0, kernels);
-            assertArrayEquals(g, state.gradients, 0, kernels);
         }
     }
 
@@ -387,19 +382,33 @@ class BenchmarkTest {
         }
     }
 
-    private StepBenchmark.WithLars withLars(String kernels, String sums, String policy, int threads) {
-        return prepared(new StepBenchmark.WithLars(), kernels, sums, policy, threads);
+    private StepBenchmark.WithHalves withLars(String kernels, String sums, String policy, int threads) {
+        StepBenchmark.WithHalves state = new StepBenchmark.WithHalves();
+        state.halfWeights = "off";
+        return prepared(state, kernels, sums, policy, threads);
     }
 
     private <T extends StepBenchmark.WithLars> T prepared(
             T state, String kernels, String sums, String policy, int threads) {
+        state.memory = "array";
+        return ordered(state, kernels, sums, policy, threads);
+    }
+
+    private <T extends StepBenchmark.InOrder> T ordered(
+            T state, String kernels, String sums, String policy, int threads) {
+        state.sums = sums;
+        state.onBadGradient = policy;
+        return formatted(state, kernels, threads);
+    }
+
+    /** Prepares a state in the formats that it has, float32 if it has none. */
+    private <T extends StepBenchmark.WithFormats> T formatted(T state, String kernels, int threads) {
         state.layout = layout;
         state.gap = 64;
         state.kernels = kernels;
-        state.sums = sums;
-        state.onBadGradient = policy;
+        state.gradientFormat = Objects.requireNonNullElse(state.gradientFormat, "float32");
+        state.momentumFormat = Objects.requireNonNullElse(state.momentumFormat, "float32");
         state.threads = threads;
-        state.memory = "array";
         state.prepare();
         return state;
     }

@@ -148,7 +148,7 @@ public final class CopyKernels implements PlacedKernels {
                 narrowCopy[i] = rounded;
             }
         }
-        rounding.noteLargest((short) largest);
+        rounding.note(!Bfloat16.isFinite(largest));
         copyBack(narrowCopy, base, at, length);
     }
 

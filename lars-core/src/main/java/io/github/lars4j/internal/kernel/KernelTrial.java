@@ -18,10 +18,11 @@ import java.util.concurrent.ConcurrentHashMap;
 final class KernelTrial {
 
     /**
-     * The lengths to run: a block with a tail, and a small layer without a tail. C2 does not compile branches that have
-     * never been taken, so the first step to take one would fall back to the interpreter.
+     * The lengths to run, which take both sides of every branch: a block whose end fills no turn of the loops, a layer
+     * that fills every turn, and a layer of less than a turn. C2 does not compile a side that has never been
+     * taken, so the first blocks of a step to take it would run in the interpreter.
      */
-    private static final int[] LENGTHS = {Stripes.BLOCK - 5, Stripes.STRIPES};
+    private static final int[] LENGTHS = {Stripes.BLOCK - 5, 8 * Stripes.STRIPES, Stripes.STRIPES};
 
     /** The number of runs of which the fastest counts; a single run is too noisy on a busy machine. */
     private static final int RUNS = 5;

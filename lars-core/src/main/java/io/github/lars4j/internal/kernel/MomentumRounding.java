@@ -36,13 +36,13 @@ public final class MomentumRounding {
     }
 
     private short noted(short rounded) {
-        noteLargest(rounded);
+        note(!Bfloat16.isFinite(rounded));
         return rounded;
     }
 
-    /** Takes note of a magnitude that was stored. */
-    void noteLargest(short largest) {
-        if (!Bfloat16.isFinite(largest)) {
+    /** Takes note of whether an element was stored that is not finite. */
+    void note(boolean notFinite) {
+        if (notFinite) {
             overflowed = true;
         }
     }

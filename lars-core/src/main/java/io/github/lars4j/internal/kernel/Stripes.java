@@ -33,6 +33,22 @@ public final class Stripes {
     }
 
     /**
+     * Puts stripes in order of which the even ones come first and then the odd ones. Overwrites the last {@link #STRIPES}
+     * elements of the working space.
+     *
+     * @param stripes the working space, with the stripes at {@code [at, at + 2 * half)}
+     * @param half the number of even stripes
+     */
+    static void interleave(double[] stripes, int at, int half) {
+        int copy = SCRATCH - STRIPES;
+        System.arraycopy(stripes, at, stripes, copy, 2 * half);
+        for (int i = 0; i < half; i++) {
+            stripes[at + 2 * i] = stripes[copy + i];
+            stripes[at + 2 * i + 1] = stripes[copy + half + i];
+        }
+    }
+
+    /**
      * Adds {@code blocks[from, from + count)} pairwise by index and overwrites them.
      *
      * @return the sum, or 0 if {@code count} is 0

@@ -60,10 +60,17 @@ public final class VectorKernels implements Kernels {
     private static final int STEP = 2 * STRIPES;
 
     /**
-     * The same for {@link #squares}, whose body is smaller: with 32 elements, C2 unrolls it after some hundreds of calls
-     * (measured: 1.2 to 2.3 times as slow from memory).
+     * The number of stripes that one read of {@link #squares} sums up. It has four accumulators if two do not hold all
+     * stripes; the twelve that {@link #measure} would have then are more than fit into 16 registers.
      */
-    private static final int SQUARES_STEP = 4 * STRIPES;
+    private static final int SQUARES_GROUP = Math.min(2 * GROUP, STRIPES);
+
+    /**
+     * The number of elements that one iteration of {@link #squares} passes: eight half vectors, and the stripes that it
+     * leaves to a later read. With half of it, C2 unrolls the loop after some hundreds of calls (measured: 1.2 to 2.3
+     * times as slow from memory).
+     */
+    private static final int SQUARES_STEP = 2 * Math.max(2 * GROUP, STRIPES);
 
     private VectorKernels() {}
 
@@ -167,9 +174,11 @@ public final class VectorKernels implements Kernels {
     public double squares(float[] values, int from, int length, double[] scratch) {
         int whole = from + (length & -SQUARES_STEP);
         int end = from + (length & -STRIPES);
-        for (int stripe = 0; stripe < STRIPES; stripe += GROUP) {
+        for (int stripe = 0; stripe < STRIPES; stripe += SQUARES_GROUP) {
             DoubleVector sum0 = DoubleVector.zero(DOUBLES);
             DoubleVector sum1 = DoubleVector.zero(DOUBLES);
+            DoubleVector sum2 = DoubleVector.zero(DOUBLES);
+            DoubleVector sum3 = DoubleVector.zero(DOUBLES);
             int i = from + stripe;
             for (; i < whole; i += SQUARES_STEP) {
                 DoubleVector x0 =
@@ -177,25 +186,35 @@ public final class VectorKernels implements Kernels {
                 DoubleVector x1 = (DoubleVector)
                         FloatVector.fromArray(HALF, values, i + LANES).convertShape(F2D, DOUBLES, 0);
                 DoubleVector x2 = (DoubleVector)
-                        FloatVector.fromArray(HALF, values, i + STRIPES).convertShape(F2D, DOUBLES, 0);
+                        FloatVector.fromArray(HALF, values, i + 2 * LANES).convertShape(F2D, DOUBLES, 0);
                 DoubleVector x3 = (DoubleVector)
-                        FloatVector.fromArray(HALF, values, i + STRIPES + LANES).convertShape(F2D, DOUBLES, 0);
-                DoubleVector x4 = (DoubleVector)
-                        FloatVector.fromArray(HALF, values, i + 2 * STRIPES).convertShape(F2D, DOUBLES, 0);
-                DoubleVector x5 = (DoubleVector) FloatVector.fromArray(HALF, values, i + 2 * STRIPES + LANES)
+                        FloatVector.fromArray(HALF, values, i + 3 * LANES).convertShape(F2D, DOUBLES, 0);
+                DoubleVector x4 = (DoubleVector) FloatVector.fromArray(HALF, values, i + SQUARES_STEP / 2)
                         .convertShape(F2D, DOUBLES, 0);
-                DoubleVector x6 = (DoubleVector)
-                        FloatVector.fromArray(HALF, values, i + 3 * STRIPES).convertShape(F2D, DOUBLES, 0);
-                DoubleVector x7 = (DoubleVector) FloatVector.fromArray(HALF, values, i + 3 * STRIPES + LANES)
+                DoubleVector x5 = (DoubleVector) FloatVector.fromArray(HALF, values, i + SQUARES_STEP / 2 + LANES)
+                        .convertShape(F2D, DOUBLES, 0);
+                DoubleVector x6 = (DoubleVector) FloatVector.fromArray(HALF, values, i + SQUARES_STEP / 2 + 2 * LANES)
+                        .convertShape(F2D, DOUBLES, 0);
+                DoubleVector x7 = (DoubleVector) FloatVector.fromArray(HALF, values, i + SQUARES_STEP / 2 + 3 * LANES)
                         .convertShape(F2D, DOUBLES, 0);
                 sum0 = x0.fma(x0, sum0);
                 sum1 = x1.fma(x1, sum1);
-                sum0 = x2.fma(x2, sum0);
-                sum1 = x3.fma(x3, sum1);
+                if (GROUP == STRIPES) {
+                    sum0 = x2.fma(x2, sum0);
+                    sum1 = x3.fma(x3, sum1);
+                } else {
+                    sum2 = x2.fma(x2, sum2);
+                    sum3 = x3.fma(x3, sum3);
+                }
                 sum0 = x4.fma(x4, sum0);
                 sum1 = x5.fma(x5, sum1);
-                sum0 = x6.fma(x6, sum0);
-                sum1 = x7.fma(x7, sum1);
+                if (GROUP == STRIPES) {
+                    sum0 = x6.fma(x6, sum0);
+                    sum1 = x7.fma(x7, sum1);
+                } else {
+                    sum2 = x6.fma(x6, sum2);
+                    sum3 = x7.fma(x7, sum3);
+                }
             }
             for (; i < end; i += STRIPES) {
                 DoubleVector x0 =
@@ -204,9 +223,21 @@ public final class VectorKernels implements Kernels {
                         FloatVector.fromArray(HALF, values, i + LANES).convertShape(F2D, DOUBLES, 0);
                 sum0 = x0.fma(x0, sum0);
                 sum1 = x1.fma(x1, sum1);
+                if (GROUP < STRIPES) {
+                    DoubleVector x2 = (DoubleVector)
+                            FloatVector.fromArray(HALF, values, i + 2 * LANES).convertShape(F2D, DOUBLES, 0);
+                    DoubleVector x3 = (DoubleVector)
+                            FloatVector.fromArray(HALF, values, i + 3 * LANES).convertShape(F2D, DOUBLES, 0);
+                    sum2 = x2.fma(x2, sum2);
+                    sum3 = x3.fma(x3, sum3);
+                }
             }
             sum0.intoArray(scratch, stripe);
             sum1.intoArray(scratch, stripe + LANES);
+            if (GROUP < STRIPES) {
+                sum2.intoArray(scratch, stripe + 2 * LANES);
+                sum3.intoArray(scratch, stripe + 3 * LANES);
+            }
         }
         ScalarKernels.addTail(values, end, from + length, scratch);
         return Stripes.fold(scratch, 0);
@@ -288,42 +319,80 @@ public final class VectorKernels implements Kernels {
             float p,
             float v,
             double[] scratch) {
-        if (GROUP < STRIPES) {
-            // Narrow vectors read a block several times, but an update must run only once.
+        if (2 * GROUP < STRIPES) {
+            // Narrower vectors would need more than four accumulators, and an update must run only once.
             return Kernels.super.updateAndSquare(weights, gradients, momentum, from, length, a, b, m, p, v, scratch);
         }
-        int whole = from + (length & -STEP);
+        int lanes = FLOATS.length();
+        int whole = from + (length & -(2 * lanes));
         DoubleVector sum0 = DoubleVector.zero(DOUBLES);
         DoubleVector sum1 = DoubleVector.zero(DOUBLES);
-        for (int i = from; i < whole; i += STEP) {
+        // Unused if two accumulators are all stripes.
+        DoubleVector sum2 = DoubleVector.zero(DOUBLES);
+        DoubleVector sum3 = DoubleVector.zero(DOUBLES);
+        for (int i = from; i < whole; i += 2 * lanes) {
             FloatVector w0 = FloatVector.fromArray(FLOATS, weights, i);
-            FloatVector w1 = FloatVector.fromArray(FLOATS, weights, i + STRIPES);
+            FloatVector w1 = FloatVector.fromArray(FLOATS, weights, i + lanes);
             FloatVector in0 = FloatVector.fromArray(FLOATS, gradients, i).mul(a).add(w0.mul(b));
             FloatVector in1 =
-                    FloatVector.fromArray(FLOATS, gradients, i + STRIPES).mul(a).add(w1.mul(b));
+                    FloatVector.fromArray(FLOATS, gradients, i + lanes).mul(a).add(w1.mul(b));
             FloatVector v0 = FloatVector.fromArray(FLOATS, momentum, i).mul(m).add(in0);
             FloatVector v1 =
-                    FloatVector.fromArray(FLOATS, momentum, i + STRIPES).mul(m).add(in1);
+                    FloatVector.fromArray(FLOATS, momentum, i + lanes).mul(m).add(in1);
             v0.intoArray(momentum, i);
-            v1.intoArray(momentum, i + STRIPES);
+            v1.intoArray(momentum, i + lanes);
             FloatVector new0 = w0.sub(in0.mul(p).add(v0.mul(v)));
             FloatVector new1 = w1.sub(in1.mul(p).add(v1.mul(v)));
             new0.intoArray(weights, i);
-            new1.intoArray(weights, i + STRIPES);
+            new1.intoArray(weights, i + lanes);
+            // Loading the new weights again as halves, instead of converting both parts, is 8 % slower from cache.
             DoubleVector x0 = (DoubleVector) new0.convertShape(F2D, DOUBLES, 0);
             DoubleVector x1 = (DoubleVector) new0.convertShape(F2D, DOUBLES, 1);
             DoubleVector x2 = (DoubleVector) new1.convertShape(F2D, DOUBLES, 0);
             DoubleVector x3 = (DoubleVector) new1.convertShape(F2D, DOUBLES, 1);
             sum0 = x0.fma(x0, sum0);
             sum1 = x1.fma(x1, sum1);
-            sum0 = x2.fma(x2, sum0);
-            sum1 = x3.fma(x3, sum1);
+            if (GROUP == STRIPES) {
+                sum0 = x2.fma(x2, sum0);
+                sum1 = x3.fma(x3, sum1);
+            } else {
+                sum2 = x2.fma(x2, sum2);
+                sum3 = x3.fma(x3, sum3);
+            }
+        }
+        if (whole < from + (length & -STRIPES)) {
+            // Only if one vector has as many elements as there are stripes.
+            FloatVector w = FloatVector.fromArray(FLOATS, weights, whole);
+            FloatVector in =
+                    FloatVector.fromArray(FLOATS, gradients, whole).mul(a).add(w.mul(b));
+            FloatVector moved =
+                    FloatVector.fromArray(FLOATS, momentum, whole).mul(m).add(in);
+            moved.intoArray(momentum, whole);
+            FloatVector next = w.sub(in.mul(p).add(moved.mul(v)));
+            next.intoArray(weights, whole);
+            DoubleVector x0 = (DoubleVector) next.convertShape(F2D, DOUBLES, 0);
+            DoubleVector x1 = (DoubleVector) next.convertShape(F2D, DOUBLES, 1);
+            sum0 = x0.fma(x0, sum0);
+            sum1 = x1.fma(x1, sum1);
+            whole += lanes;
+        }
+        if (whole == from + length) {
+            // As in the sums: without a tail, the first level of the fold is an addition of vectors.
+            if (GROUP == STRIPES) {
+                sum0.add(sum1).intoArray(scratch, 0);
+            } else {
+                sum0.add(sum2).intoArray(scratch, 0);
+                sum1.add(sum3).intoArray(scratch, LANES);
+            }
+            return Stripes.foldHalf(scratch, 0);
         }
         sum0.intoArray(scratch, 0);
         sum1.intoArray(scratch, LANES);
-        if (whole < from + length) {
-            ScalarKernels.updateTail(weights, gradients, momentum, whole, from + length, a, b, m, p, v);
+        if (GROUP < STRIPES) {
+            sum2.intoArray(scratch, 2 * LANES);
+            sum3.intoArray(scratch, 3 * LANES);
         }
+        ScalarKernels.updateTail(weights, gradients, momentum, whole, from + length, a, b, m, p, v);
         ScalarKernels.addTail(weights, whole, from + length, scratch);
         return Stripes.fold(scratch, 0);
     }
@@ -340,6 +409,14 @@ public final class VectorKernels implements Kernels {
                     FloatVector.fromArray(FLOATS, gradients, i + lanes).mul(a).add(w1.mul(b));
             w0.sub(in0.mul(p)).intoArray(weights, i);
             w1.sub(in1.mul(p)).intoArray(weights, i + lanes);
+        }
+        // At fewer bits, a layer of 16 elements, which is common, fills a turn of the loop.
+        if (GROUP == STRIPES && whole < from + (length & -lanes)) {
+            FloatVector w = FloatVector.fromArray(FLOATS, weights, whole);
+            FloatVector in =
+                    FloatVector.fromArray(FLOATS, gradients, whole).mul(a).add(w.mul(b));
+            w.sub(in.mul(p)).intoArray(weights, whole);
+            whole += lanes;
         }
         if (whole < from + length) {
             ScalarKernels.updateTail(weights, gradients, whole, from + length, a, b, p);

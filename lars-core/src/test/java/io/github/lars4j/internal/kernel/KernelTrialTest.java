@@ -218,15 +218,19 @@ class KernelTrialTest {
                     long taken = here.time(vector, kernel);
                     assertTrue(taken > 0 && taken <= System.nanoTime() - before);
                     // All weights and gradients are 1, and the updates do not change the weights. A block with a tail
-                    // comes first, then a small layer, whose sums remain and whose momentum is updated a second time.
+                    // comes first, then a layer that fills every turn, whose momentum is updated a second time,
+                    // then a small layer, whose sums remain and whose momentum is updated a third time.
                     int small = Stripes.STRIPES;
+                    int full = 8 * Stripes.STRIPES;
                     int tail = Stripes.BLOCK - 6;
                     assertEquals(kernel == 0 || kernel == 1 || kernel == 4 ? small : 0, here.sums.weights[0]);
                     assertEquals(kernel == 0 || kernel == 5 ? small : 0, here.sums.gradients[0]);
                     boolean moves = kernel == 2 || kernel == 4;
                     float[] momentum = get(momentumOf, kind.momentum());
-                    assertEquals(moves ? 1.5f : 0, momentum[small - 1]);
-                    assertEquals(moves ? 1 : 0, momentum[small]);
+                    assertEquals(moves ? 1.75f : 0, momentum[small - 1]);
+                    assertEquals(moves ? 1.5f : 0, momentum[small]);
+                    assertEquals(moves ? 1.5f : 0, momentum[full - 1]);
+                    assertEquals(moves ? 1 : 0, momentum[full]);
                     assertEquals(moves ? 1 : 0, momentum[tail]);
                     assertEquals(0, momentum[tail + 1]);
                     if (kind.halves()) {
