@@ -56,10 +56,11 @@ public final class Tensors {
     /** The place of the layers for which this was last used; {@code null} before that. */
     private volatile Placed placed;
 
-    /** The last tensors that were seen to lie apart from these: those of weights and of momentum, as the case may be. */
-    private volatile Apart apart;
-
-    private volatile Apart apartBefore;
+    /**
+     * The last tensors that were seen to lie apart from these: of copies of the weights, those of the weights, of the
+     * momentum, and of two gradients in turn. Threads may lose each other's, which are then compared again.
+     */
+    private final Apart[] apart = new Apart[4];
 
     private Tensors(Format format, Object[] parts, boolean byLayer) {
         this.format = format;
@@ -423,8 +424,8 @@ public final class Tensors {
                 }
             }
             if (array() == null && other.array() == null) {
-                apartBefore = apart;
-                apart = new Apart(new WeakReference<>(other), layers);
+                System.arraycopy(apart, 0, apart, 1, apart.length - 1);
+                apart[0] = new Apart(new WeakReference<>(other), layers);
             }
         }
     }
@@ -437,7 +438,12 @@ public final class Tensors {
     }
 
     private boolean isApart(Tensors other, Layers layers) {
-        return (apart != null && apart.is(other, layers)) || (apartBefore != null && apartBefore.is(other, layers));
+        for (Apart known : apart) {
+            if (known != null && known.is(other, layers)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /**

@@ -30,18 +30,43 @@ public record KernelKind(Place place, ElementType gradients, ElementType momentu
         }
     }
 
+    private static final int TYPES = ElementType.values().length;
+
+    private static final KernelKind[] ALL = all();
+
     /** Arrays of float32 with one index for all. */
     static final KernelKind ARRAYS = float32(Place.ARRAYS);
 
     /** Returns the kind at a place whose gradient and momentum are float32. */
     public static KernelKind float32(Place place) {
-        return new KernelKind(place, ElementType.FLOAT32, ElementType.FLOAT32, false, false);
+        return of(place, ElementType.FLOAT32, ElementType.FLOAT32, false, false);
     }
 
-    /** Returns whether a kind has these formats. */
-    public boolean hasFormats(
-            ElementType ofGradients, ElementType ofMomentum, boolean isStochastic, boolean hasHalves) {
-        return gradients == ofGradients && momentum == ofMomentum && stochastic == isStochastic && halves == hasHalves;
+    /** Returns the kind with these components. This allocates nothing. */
+    public static KernelKind of(
+            Place place, ElementType gradients, ElementType momentum, boolean stochastic, boolean halves) {
+        return ALL[index(place, gradients, momentum, stochastic, halves)];
+    }
+
+    private static int index(
+            Place place, ElementType gradients, ElementType momentum, boolean stochastic, boolean halves) {
+        int formats = (place.ordinal() * TYPES + gradients.ordinal()) * TYPES + momentum.ordinal();
+        return 4 * formats + (stochastic ? 2 : 0) + (halves ? 1 : 0);
+    }
+
+    private static KernelKind[] all() {
+        KernelKind[] all = new KernelKind[Place.values().length * TYPES * TYPES * 4];
+        for (Place place : Place.values()) {
+            for (ElementType gradients : ElementType.values()) {
+                for (ElementType momentum : ElementType.values()) {
+                    for (int i = 0; i < 4; i++) {
+                        KernelKind kind = new KernelKind(place, gradients, momentum, i >= 2, i % 2 == 1);
+                        all[index(place, gradients, momentum, kind.stochastic, kind.halves)] = kind;
+                    }
+                }
+            }
+        }
+        return all;
     }
 
     /** Returns whether gradient and momentum are float32. */

@@ -53,10 +53,8 @@ public final class BlockKernels {
      * @param halves whether the step writes bfloat16 copies of the weights
      */
     public void formats(ElementType gradients, ElementType momentum, boolean stochastic, boolean halves) {
-        if (!offsets.hasFormats(gradients, momentum, stochastic, halves)) {
-            offsets = new KernelKind(KernelKind.Place.OFFSETS, gradients, momentum, stochastic, halves);
-            outside = new KernelKind(KernelKind.Place.OUTSIDE, gradients, momentum, stochastic, halves);
-        }
+        offsets = KernelKind.of(KernelKind.Place.OFFSETS, gradients, momentum, stochastic, halves);
+        outside = KernelKind.of(KernelKind.Place.OUTSIDE, gradients, momentum, stochastic, halves);
     }
 
     /** Chooses the kernels of pass 1. */
