@@ -42,8 +42,7 @@ record FormatDistance(double ofNorm, double ofWay, double largest) {
             all.add(new Variant("gradient float16", Format.FLOAT16, Format.FLOAT32, false, null));
             for (boolean stochastic : new boolean[] {false, true}) {
                 String rounded = stochastic ? ", stochastic" : ", to nearest";
-                all.add(new Variant(
-                        "momentum bfloat16" + rounded, Format.FLOAT32, Format.BFLOAT16, stochastic, null));
+                all.add(new Variant("momentum bfloat16" + rounded, Format.FLOAT32, Format.BFLOAT16, stochastic, null));
                 all.add(new Variant("both bfloat16" + rounded, Format.BFLOAT16, Format.BFLOAT16, stochastic, null));
                 for (EightBit code : EightBit.values()) {
                     all.add(new Variant(
@@ -102,9 +101,7 @@ record FormatDistance(double ofNorm, double ofWay, double largest) {
         SplittableRandom random = variant.stochastic ? new SplittableRandom(SEED) : null;
         Tensors weights = Tensors.flat(params);
         Gradients gradients = Gradients.of(
-                variant.gradients == Format.FLOAT32
-                        ? Tensors.flat(gradient)
-                        : Tensors.flat(variant.gradients, narrow));
+                variant.gradients == Format.FLOAT32 ? Tensors.flat(gradient) : Tensors.flat(variant.gradients, narrow));
         try (Lars lars = optimizer(recording, variant, momentum)) {
             for (int step = 0; step < steps; step++) {
                 int recorded = step % recording.steps();

@@ -69,13 +69,10 @@ public final class FormatsCommand implements Command {
             table.add(cells.toArray(String[]::new));
         });
         out.print(table);
-        out.printf(
-                Locale.ROOT,
-                """
+        out.printf(Locale.ROOT, """
                 The difference of the weights from those of a run in float32 after %d steps: its norm, as a share of the norm of the
                 weights and of the way that they have come, and its largest element, as a share of the largest weight.
-                """,
-                steps);
+                """, steps);
         return ExitCode.OK;
     }
 

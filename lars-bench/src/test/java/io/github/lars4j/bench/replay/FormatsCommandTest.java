@@ -55,7 +55,8 @@ class FormatsCommandTest {
         List<String> lines = run.out().lines().toList();
         for (Variant variant : Variant.all()) {
             assertTrue(
-                    lines.stream().anyMatch(line -> line.matches(variant.name() + "( +[0-9]\\.[0-9]e-[0-9]+){6} +[12]")),
+                    lines.stream()
+                            .anyMatch(line -> line.matches(variant.name() + "( +[0-9]\\.[0-9]e-[0-9]+){6} +[12]")),
                     variant.name() + " in\n" + run.out());
         }
         assertTrue(run.out().contains("after 5 steps"), run.out());
