@@ -6,6 +6,7 @@ import io.github.lars4j.bench.command.Commands;
 import io.github.lars4j.bench.largebatch.LargeBatchCommand;
 import io.github.lars4j.bench.measure.JmhCommand;
 import io.github.lars4j.bench.measure.MeasureCommand;
+import io.github.lars4j.bench.replay.FormatsCommand;
 import io.github.lars4j.bench.replay.ReplayCommand;
 import io.github.lars4j.bench.report.RatiosCommand;
 import io.github.lars4j.bench.report.ReportCommand;
@@ -36,6 +37,7 @@ public final class BenchMain {
                         new ColdStartCommand(),
                         new RatiosCommand(),
                         new ReplayCommand(),
+                        new FormatsCommand(),
                         new AccuracyCommand(),
                         new LargeBatchCommand()));
     }

@@ -60,7 +60,7 @@ class ArchitectureTest {
         onlyKnows("measure", "coldstart", "report", "arms", "chart", "machine", "command", "files");
         onlyKnows("accuracy", "chart", "machine", "command");
         onlyKnows("largebatch", "arms", "chart", "machine", "command", "files");
-        onlyKnows("replay", "command");
+        onlyKnows("replay", "arms", "chart", "command");
         onlyKnows("launch");
     }
 

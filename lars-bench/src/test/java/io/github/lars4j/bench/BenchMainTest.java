@@ -65,6 +65,7 @@ class BenchMainTest {
             "coldstart",
             "ratios",
             "replay",
+            "formats",
             "accuracy",
             "large-batch",
             "lars\\$",
@@ -77,7 +78,7 @@ class BenchMainTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"report", "coldstart", "ratios", "replay", "accuracy", "large-batch"})
+    @ValueSource(strings = {"report", "coldstart", "ratios", "replay", "formats", "accuracy", "large-batch"})
     void everyCommandShowsItsHelp(String command) throws Exception {
         assertEquals(0, run(command, "--help"));
         String help = out.toString(StandardCharsets.UTF_8);
@@ -87,7 +88,7 @@ class BenchMainTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"report", "coldstart", "ratios", "replay", "accuracy", "large-batch"})
+    @ValueSource(strings = {"report", "coldstart", "ratios", "replay", "formats", "accuracy", "large-batch"})
     void everyCommandNamesTheNearestOption(String command) throws Exception {
         assertRefused("unknown option --hlep, the nearest is --help; " + command + " --help tells", command, "--hlep");
     }

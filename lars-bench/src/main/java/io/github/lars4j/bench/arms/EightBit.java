@@ -47,7 +47,8 @@ public enum EightBit {
                 .orElse(null);
     }
 
-    String format() {
+    /** Returns the name that benchmarks have for this. */
+    public String format() {
         return this == LINEAR ? "linear8" : "dynamic8";
     }
 

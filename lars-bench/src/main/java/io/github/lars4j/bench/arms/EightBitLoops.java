@@ -91,8 +91,8 @@ final class EightBitLoops implements Loops {
         float scale = scales[from / EightBit.BLOCK];
         FloatVector most = FloatVector.zero(FLOATS);
         for (int k = 0; k < EightBit.BLOCK; k += LANES) {
-            IntVector read = (IntVector)
-                    ByteVector.fromArray(BYTES, codes, from + k).convertShape(VectorOperators.B2I, INTS, 0);
+            IntVector read =
+                    (IntVector) ByteVector.fromArray(BYTES, codes, from + k).convertShape(VectorOperators.B2I, INTS, 0);
             FloatVector value;
             if (linear) {
                 value = (FloatVector) read.convertShape(VectorOperators.I2F, FLOATS, 0);
@@ -123,7 +123,8 @@ final class EightBitLoops implements Loops {
             } else {
                 IntVector bits = value.reinterpretAsInts();
                 IntVector magnitude = bits.and(Integer.MAX_VALUE);
-                IntVector odd = magnitude.lanewise(VectorOperators.LSHR, EightBit.CUT).and(1);
+                IntVector odd =
+                        magnitude.lanewise(VectorOperators.LSHR, EightBit.CUT).and(1);
                 coded = magnitude
                         .add((1 << (EightBit.CUT - 1)) - 1)
                         .add(odd)

@@ -203,8 +203,8 @@ public class StepBenchmark {
             eightBit = hasEightBit() ? EightBit.named(momentumFormat) : null;
             formats = Formats.of(gradientFormat, eightBit != null ? "float32" : momentumFormat);
             if (eightBit != null && !formats.areFloat32()) {
-                throw new IllegalArgumentException("gradientFormat is \"" + gradientFormat
-                        + "\"; with a momentum in 8 bits it must be float32");
+                throw new IllegalArgumentException(
+                        "gradientFormat is \"" + gradientFormat + "\"; with a momentum in 8 bits it must be float32");
             }
             super.setUp();
             if (eightBit != null) {

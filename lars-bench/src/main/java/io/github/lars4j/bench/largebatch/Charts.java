@@ -20,7 +20,7 @@ final class Charts {
     static String accuracy(ExperimentPlan plan, ExperimentResults results) {
         Map<Method, List<Chart.Point>> lines = new LinkedHashMap<>();
         List<Double> all = new ArrayList<>();
-        for (Method method : Method.values()) {
+        for (Method method : plan.methods()) {
             List<Chart.Point> points = new ArrayList<>();
             for (int batch : plan.batches()) {
                 List<TrainingResult> finals = results.finals(method, batch);
@@ -48,7 +48,7 @@ final class Charts {
         Map<Method, List<Chart.Point>> lines = new LinkedHashMap<>();
         List<Double> all = new ArrayList<>();
         int epochs = 1;
-        for (Method method : Method.values()) {
+        for (Method method : ExperimentPlan.COMPARED) {
             List<Chart.Point> points = new ArrayList<>();
             List<TrainingResult> finals = results.finals(method, batch);
             int shared = finals.stream()
@@ -134,6 +134,48 @@ final class Charts {
                 plan.seeds().size(),
                 plan.seeds().size() == 1 ? "" : "s"));
         return out.toString();
+    }
+
+    /** The test accuracy by batch size and format, beside that of float32, in Markdown. */
+    static String formats(ExperimentPlan plan, ExperimentResults results) {
+        StringBuilder out = new StringBuilder("""
+                | batch | LARS with | accuracy, % | less float32, points |
+                |------:|-----------|------------:|---------------------:|
+                """);
+        for (int batch : plan.batches()) {
+            List<TrainingResult> float32 = results.finals(Method.LARS, batch);
+            for (Method method : plan.methods()) {
+                List<TrainingResult> finals = results.finals(method, batch);
+                out.append(String.format(
+                        Locale.ROOT,
+                        "| %d | %s | %s | %s |\n",
+                        batch,
+                        method.words(),
+                        accuracies(finals),
+                        method == Method.LARS ? "" : difference(float32, finals)));
+            }
+        }
+        out.append(String.format(
+                Locale.ROOT,
+                "\nTest accuracy after %d epochs: mean over %d seed%s (least to greatest); difference of the mean to float32,"
+                        + " ± its standard error over the seeds.\n",
+                plan.epochs(),
+                plan.seeds().size(),
+                plan.seeds().size() == 1 ? "" : "s"));
+        return out.toString();
+    }
+
+    /** The mean difference of runs with the same seeds, and its standard error. */
+    private static String difference(List<TrainingResult> from, List<TrainingResult> to) {
+        double mean = 100 * (mean(to) - mean(from));
+        double squares = 0;
+        for (int i = 0; i < to.size(); i++) {
+            double difference = 100 * (to.get(i).accuracy() - from.get(i).accuracy());
+            squares += (difference - mean) * (difference - mean);
+        }
+        return to.size() == 1
+                ? String.format(Locale.ROOT, "%+.2f", mean)
+                : String.format(Locale.ROOT, "%+.2f ± %.2f", mean, Math.sqrt(squares / (to.size() - 1) / to.size()));
     }
 
     private static double mean(List<TrainingResult> results) {

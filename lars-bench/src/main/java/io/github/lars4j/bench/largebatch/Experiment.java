@@ -85,7 +85,7 @@ final class Experiment {
      * @throws InterruptedException if interrupted; {@link ExperimentResults} has all finished runs
      */
     void run() throws InterruptedException {
-        int searches = plan.batches().size() * Method.values().length;
+        int searches = plan.batches().size() * plan.methods().size();
         expected = searches
                 * ((plan.search() ? plan.gridPoints() : 0) + plan.seeds().size());
         done = results.size();
@@ -96,7 +96,7 @@ final class Experiment {
         ExecutorService waiting = Executors.newVirtualThreadPerTaskExecutor();
         try {
             for (int batch : plan.batches()) {
-                for (Method method : Method.values()) {
+                for (Method method : plan.methods()) {
                     searching.add(waiting.submit(() -> {
                         compare(method, batch, runs);
                         return null;
@@ -120,8 +120,8 @@ final class Experiment {
     /** Searches the rates of one optimizer at one batch size, and then trains with the best. */
     private void compare(Method method, int batch, ExecutorService runs)
             throws InterruptedException, ExecutionException {
-        int rate = 0;
-        int bias = 0;
+        int rate = plan.chosen(batch).getFirst();
+        int bias = plan.chosen(batch).getLast();
         if (plan.search()) {
             Grid grid = new Grid(plan);
             do {
@@ -280,7 +280,7 @@ final class Experiment {
         double left = (expected - done) * ranSeconds / ran / jobs;
         progress.printf(
                 Locale.ROOT,
-                "%3d of %d  %-6s %-4s batch %5d  rate %-9.4g biases x %-8.4g seed %-3d  %5.2f %%%s in %.1f s;  about %s left\n",
+                "%3d of %d  %-6s %s batch %5d  rate %-9.4g biases x %-8.4g seed %-3d  %5.2f %%%s in %.1f s;  about %s left\n",
                 done,
                 expected,
                 result.search() ? "search" : "final",

@@ -2,6 +2,7 @@ package io.github.lars4j.bench.largebatch;
 
 import io.github.lars4j.bench.largebatch.Trainer.Method;
 import io.github.lars4j.bench.largebatch.Trainer.Settings;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -25,6 +26,9 @@ import java.util.Map;
  * @param extensions maximum number of extensions of an edge
  * @param searchSeed seed of the split and of all runs of the search
  * @param seeds seeds of the final runs, on the whole training set
+ * @param methods the optimizers
+ * @param chosen without a search: the grid point of a batch size, of rate and bias factor, in steps from the centre; the
+ *     centre if there is none
  */
 record ExperimentPlan(
         List<Integer> hidden,
@@ -38,10 +42,19 @@ record ExperimentPlan(
         double biasSpacing,
         int extensions,
         long searchSeed,
-        List<Long> seeds) {
+        List<Long> seeds,
+        List<Method> methods,
+        Map<Integer, List<Integer>> chosen) {
 
     /** The batch size of the centres below. */
     private static final int CENTRE_BATCH = 8192;
+
+    /** The optimizers of the experiment that compares LARS with SGD. */
+    static final List<Method> COMPARED = List.of(Method.SGD, Method.LARS);
+
+    /** Those of the experiment that compares formats. */
+    private static final List<Method> FORMATS =
+            Arrays.stream(Method.values()).filter(Method::isLars).toList();
 
     /** The whole experiment. */
     static ExperimentPlan full() {
@@ -57,15 +70,17 @@ record ExperimentPlan(
                 4,
                 3,
                 100,
-                List.of(1L, 2L, 3L));
+                List.of(1L, 2L, 3L),
+                COMPARED,
+                Map.of());
     }
 
-    /** One batch size, one seed, no search. */
-    static ExperimentPlan quick() {
+    /** LARS in several formats, with the rates that the whole experiment has found for float32. */
+    static ExperimentPlan formats() {
         ExperimentPlan full = full();
         return new ExperimentPlan(
                 full.hidden,
-                List.of(CENTRE_BATCH),
+                List.of(256, 1024, CENTRE_BATCH),
                 full.epochs,
                 false,
                 full.heldOut,
@@ -75,24 +90,39 @@ record ExperimentPlan(
                 full.biasSpacing,
                 full.extensions,
                 full.searchSeed,
-                List.of(1L));
+                List.of(1L, 2L, 3L, 4L, 5L),
+                FORMATS,
+                Map.of(256, List.of(0, 1), CENTRE_BATCH, List.of(-1, 1)));
+    }
+
+    /** This with one batch size, one seed and no search. */
+    ExperimentPlan quick() {
+        return new ExperimentPlan(
+                hidden,
+                List.of(CENTRE_BATCH),
+                epochs,
+                false,
+                heldOut,
+                rateReach,
+                rateSpacing,
+                biasReach,
+                biasSpacing,
+                extensions,
+                searchSeed,
+                List.of(1L),
+                methods,
+                chosen);
     }
 
     /** The learning rate at the centre of the grid; it grows with the square root of the batch size. */
     private static double centreRate(Method method, int batch) {
-        double rate = switch (method) {
-            case SGD -> 0.2;
-            case LARS -> 16;
-        };
+        double rate = method.isLars() ? 16 : 0.2;
         return rate * Math.sqrt((double) batch / CENTRE_BATCH);
     }
 
     /** The factor of the biases' rate at the centre of the grid. */
     private static double centreBiasFactor(Method method) {
-        return switch (method) {
-            case SGD -> 1;
-            case LARS -> 1.0 / 64;
-        };
+        return method.isLars() ? 1.0 / 64 : 1;
     }
 
     /**
@@ -109,6 +139,11 @@ record ExperimentPlan(
                 centreRate(method, batch) * Math.pow(rateSpacing, rate),
                 centreBiasFactor(method) * Math.pow(biasSpacing, bias),
                 seed);
+    }
+
+    /** The grid point of a batch size for which there is no search. */
+    List<Integer> chosen(int batch) {
+        return chosen.getOrDefault(batch, List.of(0, 0));
     }
 
     /** Number of grid points of a search before any extension. */
@@ -131,7 +166,7 @@ record ExperimentPlan(
         json.put("extensions", extensions);
         json.put("searchSeed", searchSeed);
         json.put("seeds", seeds);
-        for (Method method : Method.values()) {
+        for (Method method : methods) {
             json.put("centre" + method, List.of(centreRate(method, CENTRE_BATCH), centreBiasFactor(method)));
         }
         json.put("momentum", Trainer.MOMENTUM);

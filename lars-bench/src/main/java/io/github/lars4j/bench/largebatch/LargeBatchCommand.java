@@ -24,6 +24,14 @@ public final class LargeBatchCommand implements Command {
     private boolean quick;
 
     @Option(
+            names = "--formats",
+            description = {
+                "compare formats of gradient and momentum instead of SGD and LARS: five seeds at three",
+                "batch sizes, with the rates that were found for float32"
+            })
+    private boolean formats;
+
+    @Option(
             names = "--jobs",
             paramLabel = "N",
             description = {
@@ -42,7 +50,8 @@ public final class LargeBatchCommand implements Command {
             names = "--out",
             paramLabel = "DIR",
             description = {
-                "folder for the results; by default large-batch, or large-batch-quick.",
+                "folder for the results; by default large-batch, large-batch-quick, large-batch-formats or",
+                "large-batch-formats-quick.",
                 "A run that was stopped continues from there"
             })
     private Path out;
@@ -81,8 +90,10 @@ public final class LargeBatchCommand implements Command {
 
     private void compare(FashionMnist examples, PrintStream output, PrintStream err)
             throws IOException, InterruptedException {
-        ExperimentPlan plan = quick ? ExperimentPlan.quick() : ExperimentPlan.full();
-        Path folder = out != null ? out : Path.of(quick ? "large-batch-quick" : "large-batch");
+        ExperimentPlan whole = formats ? ExperimentPlan.formats() : ExperimentPlan.full();
+        ExperimentPlan plan = quick ? whole.quick() : whole;
+        Path folder =
+                out != null ? out : Path.of("large-batch" + (formats ? "-formats" : "") + (quick ? "-quick" : ""));
         Path runs = OutputFile.folder(folder.resolve("runs"));
         ExperimentResults results = new ExperimentResults(folder.resolve("results.json"), plan);
         if (results.size() > 0) {
@@ -99,6 +110,13 @@ public final class LargeBatchCommand implements Command {
                         jobs,
                         err)
                 .run();
+        if (formats) {
+            String table = Charts.formats(plan, results);
+            OutputFile.write(folder.resolve("table.md"), table);
+            output.println(table);
+            output.println("Written to " + folder.toAbsolutePath() + ": results.json, table.md");
+            return;
+        }
         String accuracies = Charts.table(plan, results);
         String shares = OptimizerShare.table(plan, results);
         OutputFile.write(folder.resolve("table.md"), accuracies + System.lineSeparator() + shares);

@@ -1,8 +1,5 @@
 package io.github.lars4j.bench.largebatch;
 
-import io.github.lars4j.Checkpoint;
-import io.github.lars4j.Lars;
-import io.github.lars4j.StepReport;
 import java.io.IOException;
 import java.nio.file.Path;
 
@@ -26,41 +23,4 @@ interface Optimizer extends AutoCloseable {
 
     @Override
     void close();
-
-    /** The library's LARS. */
-    static Optimizer of(Lars lars) {
-        return new Optimizer() {
-            private StepReport report;
-
-            @Override
-            public void step(float[] weights, float[] gradients) {
-                report = lars.step(weights, gradients);
-            }
-
-            @Override
-            public double trustRatio(int layer) {
-                return report.trustRatio(layer);
-            }
-
-            @Override
-            public long steps() {
-                return lars.steps();
-            }
-
-            @Override
-            public void save(Path file, float[] weights) throws IOException {
-                Checkpoint.save(file, lars, weights);
-            }
-
-            @Override
-            public void restore(Path file, float[] weights) throws IOException {
-                Checkpoint.load(file).restore(lars, weights);
-            }
-
-            @Override
-            public void close() {
-                lars.close();
-            }
-        };
-    }
 }

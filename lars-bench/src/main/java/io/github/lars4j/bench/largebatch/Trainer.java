@@ -37,8 +37,31 @@ final class Trainer implements AutoCloseable {
 
     /** The optimizers that are compared. */
     enum Method {
-        SGD,
-        LARS
+        SGD("SGD"),
+        LARS("float32"),
+        BF16_GRADIENT("bfloat16 gradient"),
+        BF16_MOMENTUM("bfloat16 momentum, to nearest"),
+        BF16_MOMENTUM_STOCHASTIC("bfloat16 momentum, stochastic"),
+        BF16_BOTH("both bfloat16, to nearest"),
+        BF16_BOTH_STOCHASTIC("both bfloat16, stochastic"),
+        LINEAR8_MOMENTUM("8-bit linear momentum, to nearest"),
+        LINEAR8_MOMENTUM_STOCHASTIC("8-bit linear momentum, stochastic"),
+        DYNAMIC8_MOMENTUM("8-bit dynamic momentum, to nearest"),
+        DYNAMIC8_MOMENTUM_STOCHASTIC("8-bit dynamic momentum, stochastic");
+
+        private final String words;
+
+        Method(String words) {
+            this.words = words;
+        }
+
+        String words() {
+            return words;
+        }
+
+        boolean isLars() {
+            return this != SGD;
+        }
     }
 
     /**
@@ -89,16 +112,14 @@ final class Trainer implements AutoCloseable {
         long warmup = Math.round(WARMUP * steps);
         Schedule schedule = Schedule.polynomial(settings.rate(), DECAY_POWER, steps - warmup)
                 .warmup(warmup);
-        optimizer = switch (settings.method()) {
-            case SGD -> new MomentumSgd(network.layers(), schedule, MOMENTUM, WEIGHT_DECAY);
-            case LARS ->
-                Optimizer.of(Lars.builder(network.layers())
-                        .learningRate(schedule)
-                        .momentum(MOMENTUM)
-                        .weightDecay(WEIGHT_DECAY)
-                        .trustCoefficient(TRUST_COEFFICIENT)
-                        .build());
-        };
+        Lars.Builder builder = Lars.builder(network.layers())
+                .learningRate(schedule)
+                .momentum(MOMENTUM)
+                .weightDecay(WEIGHT_DECAY)
+                .trustCoefficient(TRUST_COEFFICIENT);
+        optimizer = settings.method() == Method.SGD
+                ? new MomentumSgd(network.layers(), schedule, MOMENTUM, WEIGHT_DECAY)
+                : LarsOptimizer.of(settings.method(), builder, network.layers());
     }
 
     /** The widths of all layers: inputs, hidden layers, classes. */

@@ -8,7 +8,8 @@ import java.util.List;
 import java.util.function.ToDoubleFunction;
 
 /**
- * What some layers of a recording were run with.
+ * What some layers of a recording were run with. After the last step its values begin again, for runs that repeat the
+ * gradients.
  *
  * @param steps the hyperparameters of each step, all with the same rule
  * @param rates the learning rate of each step
@@ -41,7 +42,7 @@ record Regime(List<Hyperparameters> steps, List<Double> rates) {
     }
 
     Schedule learningRate() {
-        return step -> rates.get((int) step);
+        return step -> rates.get((int) (step % rates.size()));
     }
 
     /** Returns a value as a function of the step; a constant one if it is the same in all steps. */
@@ -49,6 +50,6 @@ record Regime(List<Hyperparameters> steps, List<Double> rates) {
         double first = value.applyAsDouble(steps.get(0));
         return steps.stream().allMatch(hyper -> value.applyAsDouble(hyper) == first)
                 ? Schedule.constant(first)
-                : step -> value.applyAsDouble(steps.get((int) step));
+                : step -> value.applyAsDouble(steps.get((int) (step % steps.size())));
     }
 }

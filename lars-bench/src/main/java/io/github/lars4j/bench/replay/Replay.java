@@ -97,7 +97,8 @@ public record Replay(String recording, String dialect, String kernels, List<Dist
         }
     }
 
-    private static Lars optimizer(Recording recording, float[] momentum) {
+    /** Returns a builder of an optimizer for a recording. */
+    static Lars.Builder builder(Recording recording) {
         Regime common = recording.common();
         Lars.Builder builder = Lars.builder(recording.layers())
                 .learningRate(common.learningRate())
@@ -110,6 +111,16 @@ public record Replay(String recording, String dialect, String kernels, List<Dist
         for (Recording.RecordedGroup group : recording.groups()) {
             builder.group(group.name(), layer -> group.layers().contains(layer.name()), group.regime()::settings);
         }
+        return builder;
+    }
+
+    /**
+     * Returns an optimizer for a recording.
+     *
+     * @param momentum its momentum; {@code null} if it has its own
+     */
+    static Lars optimizer(Recording recording, float[] momentum) {
+        Lars.Builder builder = builder(recording);
         if (momentum == null) {
             return builder.build();
         }

@@ -97,8 +97,7 @@ class EightBitTest {
                 float[] expectedV = new float[length];
                 System.arraycopy(expectedW, 0, w, 0, length);
                 for (int step = 0; step < 3; step++) {
-                    VectorArms.sgd(
-                            expectedW, g, expectedV, 0, length, Loops.RATE, Loops.MOMENTUM, Loops.DECAY);
+                    VectorArms.sgd(expectedW, g, expectedV, 0, length, Loops.RATE, Loops.MOMENTUM, Loops.DECAY);
                     code.round(expectedV, 0, length, null);
                     double squares = loops.sgdAndSquare(0, length);
                     assertEquals(VectorArms.squares(expectedW, 0, length), squares);
@@ -141,7 +140,8 @@ class EightBitTest {
             passes.close();
 
             passes.onBadGradient = "skipLayer";
-            assertRefused("onBadGradient is \"skipLayer\"; with a momentum in 8 bits it must be refuse", passes, "float32");
+            assertRefused(
+                    "onBadGradient is \"skipLayer\"; with a momentum in 8 bits it must be refuse", passes, "float32");
             assertRefused(
                     "gradientFormat is \"bfloat16\"; with a momentum in 8 bits it must be float32", sgd, "bfloat16");
             assertRefused("momentumFormat is \"linear8\"; it must be", new StepBenchmark.WithLars(), "float32");

@@ -12,6 +12,7 @@ import io.github.lars4j.Format;
 import io.github.lars4j.Gradients;
 import io.github.lars4j.Lars;
 import io.github.lars4j.Tensors;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -32,7 +33,7 @@ class FormatsTest {
     void larsTakesTheLibrarysStepOnTheSameElements() {
         for (String gradients : GRADIENTS) {
             for (String momentum : MOMENTA) {
-                for (String memory : new String[] {"array", "native"}) {
+                for (String memory : momentum.equals("bfloat16") ? List.of("array", "native") : List.of("array")) {
                     String what = gradients + " " + momentum + " " + memory;
                     StepBenchmark.WithHalves state = withLars(gradients, momentum, memory, "off");
                     Formats formats = state.formats;

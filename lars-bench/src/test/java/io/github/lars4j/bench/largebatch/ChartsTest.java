@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.lars4j.bench.chart.Chart;
 import io.github.lars4j.bench.largebatch.Trainer.Method;
+import io.github.lars4j.bench.largebatch.Trainer.Settings;
 import java.io.StringReader;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -24,8 +25,21 @@ import org.xml.sax.InputSource;
 @Tag("locale")
 class ChartsTest {
 
-    private static final ExperimentPlan PLAN =
-            new ExperimentPlan(List.of(8), List.of(256, 1024), 2, false, 60, 1, 4, 1, 4, 1, 9, List.of(1L, 2L));
+    private static final ExperimentPlan PLAN = new ExperimentPlan(
+            List.of(8),
+            List.of(256, 1024),
+            2,
+            false,
+            60,
+            1,
+            4,
+            1,
+            4,
+            1,
+            9,
+            List.of(1L, 2L),
+            ExperimentPlan.COMPARED,
+            Map.of());
 
     @TempDir
     Path folder;
@@ -35,7 +49,7 @@ class ChartsTest {
     @BeforeEach
     void fill() throws Exception {
         results = new ExperimentResults(folder.resolve("results.json"), PLAN);
-        for (Method method : Method.values()) {
+        for (Method method : PLAN.methods()) {
             for (int batch : PLAN.batches()) {
                 for (long seed : PLAN.seeds()) {
                     double accuracy = (method == Method.SGD ? 0.80 : 0.85) + 0.01 * seed - batch / 100_000.0;
@@ -148,5 +162,90 @@ class ChartsTest {
         String table = OptimizerShare.table(PLAN, results);
         Pattern times = Pattern.compile("[0-9]\\.[0-9]{3} ms with the library, [0-9]+\\.[0-9]{3} ms with a naive LARS");
         assertTrue(times.matcher(table).find(), table);
+    }
+
+    @Test
+    void formatsAreComparedSeedBySeed() throws Exception {
+        ExperimentPlan formats = new ExperimentPlan(
+                PLAN.hidden(),
+                List.of(256),
+                2,
+                false,
+                60,
+                1,
+                4,
+                1,
+                4,
+                1,
+                9,
+                List.of(1L, 2L),
+                List.of(Method.LARS, Method.BF16_MOMENTUM),
+                Map.of(256, List.of(-1, 1)));
+        assertEquals(List.of(-1, 1), formats.chosen(256));
+        assertEquals(List.of(0, 0), formats.chosen(512));
+        ExperimentResults runs = new ExperimentResults(folder.resolve("formats.json"), formats);
+        double[][] accuracies = {{0.9, 0.92}, {0.89, 0.915}};
+        for (int m = 0; m < 2; m++) {
+            for (int seed = 1; seed <= 2; seed++) {
+                runs.add(new TrainingResult(
+                        false,
+                        formats.settings(formats.methods().get(m), 256, -1, 1, seed),
+                        accuracies[m][seed - 1],
+                        0.4,
+                        List.of(),
+                        3,
+                        10,
+                        1,
+                        Map.of()));
+            }
+        }
+        List<String> table = Charts.formats(formats, runs).lines().toList();
+        assertEquals("| 256 | float32 | 91.00 (90.00 to 92.00) |  |", table.get(2));
+        // Differences of -1 and -0.5.
+        assertEquals("| 256 | bfloat16 momentum, to nearest | 90.25 (89.00 to 91.50) | -0.75 ± 0.25 |", table.get(3));
+        assertEquals(
+                "| 256 | bfloat16 momentum, to nearest | 89.00 (89.00 to 89.00) | -1.00 |",
+                Charts.formats(formats.quick(), quickly(formats))
+                        .lines()
+                        .toList()
+                        .get(3)
+                        .replace("8192", "256"));
+    }
+
+    /** One seed at the batch of the quick plan. */
+    private ExperimentResults quickly(ExperimentPlan formats) throws Exception {
+        ExperimentPlan quick = formats.quick();
+        ExperimentResults runs = new ExperimentResults(folder.resolve("quick.json"), quick);
+        for (Method method : quick.methods()) {
+            runs.add(new TrainingResult(
+                    false,
+                    quick.settings(method, quick.batches().getFirst(), 0, 0, 1),
+                    method == Method.LARS ? 0.9 : 0.89,
+                    0.4,
+                    List.of(),
+                    3,
+                    10,
+                    1,
+                    Map.of()));
+        }
+        return runs;
+    }
+
+    @Test
+    void thePlanOfFormatsHasEachFormatAtTheRatesThatTheSearchFound() throws Exception {
+        ExperimentPlan plan = ExperimentPlan.formats();
+        assertEquals(Method.values().length - 1, plan.methods().size());
+        assertEquals(Method.LARS, plan.methods().getFirst());
+        assertEquals(5, plan.seeds().size());
+        ExperimentResults found = new ExperimentResults(
+                Path.of("..", "docs", "results", "large-batch", "results.json"), ExperimentPlan.full());
+        for (int batch : plan.batches()) {
+            Settings settings = found.finals(Method.LARS, batch).getFirst().settings();
+            List<Integer> chosen = plan.chosen(batch);
+            assertEquals(
+                    settings,
+                    plan.settings(Method.LARS, batch, chosen.getFirst(), chosen.getLast(), settings.seed()),
+                    "batch " + batch);
+        }
     }
 }

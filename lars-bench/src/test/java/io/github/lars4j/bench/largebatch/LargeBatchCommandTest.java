@@ -34,7 +34,7 @@ class LargeBatchCommandTest {
     void helpHasTheOptionsAndTheirDefaults() throws Exception {
         CommandLineRun help = run("--help");
         assertEquals(0, help.code());
-        for (String option : new String[] {"--quick", "--jobs=N", "--data=DIR", "--out=DIR"}) {
+        for (String option : new String[] {"--quick", "--formats", "--jobs=N", "--data=DIR", "--out=DIR"}) {
             assertTrue(help.out().contains(option), help.out());
         }
         assertTrue(help.out().replaceAll("\\s+", " ").contains("by default " + FashionMnist.DEBIAN), help.out());
