@@ -40,7 +40,19 @@ interface Loops {
     double sgdAndSquare(int from, int to);
 
     /** Everything in float32, in the fastest order. The sums are SIMD in any case. */
-    record Float32(boolean vector, float[] weights, float[] gradients, float[] momentum) implements Loops {
+    final class Float32 implements Loops {
+
+        private final boolean vector;
+        private final float[] weights;
+        private final float[] gradients;
+        private final float[] momentum;
+
+        Float32(boolean vector, float[] weights, float[] gradients, float[] momentum) {
+            this.vector = vector;
+            this.weights = weights;
+            this.gradients = gradients;
+            this.momentum = momentum;
+        }
 
         @Override
         public void sums(int from, int to, double[] sums) {
@@ -156,7 +168,17 @@ interface Loops {
      * Loops that only move what the others move, by SIMD: they read what is only read, and change the sign of what is
      * written. The arrays come one after the other.
      */
-    record Moves(float[] weights, Object gradients, Object momentum) implements Loops {
+    final class Moves implements Loops {
+
+        private final float[] weights;
+        private final Object gradients;
+        private final Object momentum;
+
+        Moves(float[] weights, Object gradients, Object momentum) {
+            this.weights = weights;
+            this.gradients = gradients;
+            this.momentum = momentum;
+        }
 
         @Override
         public void sums(int from, int to, double[] sums) {
