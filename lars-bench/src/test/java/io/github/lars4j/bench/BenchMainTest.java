@@ -82,7 +82,8 @@ class BenchMainTest {
     void everyCommandShowsItsHelp(String command) throws Exception {
         assertEquals(0, run(command, "--help"));
         String help = out.toString(StandardCharsets.UTF_8);
-        assertTrue(help.startsWith("usage: java -jar lars-bench.jar " + command + " [--help]"), help);
+        assertTrue(help.startsWith("usage: java -jar lars-bench.jar " + command + " ["), help);
+        assertTrue(help.contains(" [--help]"), help);
         assertTrue(help.lines().allMatch(line -> line.length() <= 100), help);
         assertEquals("", err.toString(StandardCharsets.UTF_8));
     }
