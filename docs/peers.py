@@ -1,6 +1,8 @@
 """Times one optimizer step of what people use today, and of lars4j, on the tensors of real networks.
 
-    python3 -m venv peers && peers/bin/pip install numpy torch timm jax optax --extra-index-url https://download.pytorch.org/whl/cpu
+    python3 -m venv peers
+    peers/bin/pip install torch torchvision --index-url https://download.pytorch.org/whl/cpu
+    peers/bin/pip install numpy timm jax optax
     ./mvnw package -DskipTests
     peers/bin/python docs/peers.py --java /path/to/jdk-25/bin/java
 
