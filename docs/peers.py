@@ -1,8 +1,9 @@
 """Times one optimizer step of what people use today, and of lars4j, on the tensors of real networks.
 
     python3 -m venv peers
-    peers/bin/pip install torch torchvision --index-url https://download.pytorch.org/whl/cpu
-    peers/bin/pip install numpy timm jax optax
+    peers/bin/pip install torch --index-url https://download.pytorch.org/whl/cpu
+    peers/bin/pip install numpy jax optax
+    peers/bin/pip install --no-deps timm
     ./mvnw package -DskipTests
     peers/bin/python docs/peers.py --java /path/to/jdk-25/bin/java
 
@@ -48,8 +49,13 @@ def torch_sgd(network):
 
 
 def timm_lars(network):
-    import timm.optim
-    return timm.optim.Lars(torch_parameters(network), lr=RATE, momentum=MOMENTUM, weight_decay=DECAY,
+    """Loads timm's optimizer without the rest of timm, which needs a torchvision that fits torch."""
+    import importlib.util
+    package = Path(importlib.util.find_spec("timm").origin).parent
+    spec = importlib.util.spec_from_file_location("timm_lars", package / "optim/lars.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Lars(torch_parameters(network), lr=RATE, momentum=MOMENTUM, weight_decay=DECAY,
                            nesterov=True).step
 
 
@@ -62,11 +68,13 @@ def snippet(network, compiled):
 
     def step(parameters, gradients, buffers):
         for w, g, v in zip(parameters, gradients, buffers):
-            norm = w.norm()
-            rate = RATE * TRUST * norm / (1e-15 + g.norm() + DECAY * norm)
-            d = g + DECAY * w
-            v.mul_(MOMENTUM).add_(d)
-            w.sub_(rate * (d + MOMENTUM * v))
+            norm = g.norm()
+            g.add_(w, alpha=DECAY)
+            norm.add_(w.norm(), alpha=DECAY)
+            v.mul_(MOMENTUM).add_(g)
+            direction = g.add(v, alpha=MOMENTUM)
+            ratio = TRUST * w.norm() / (1e-15 + norm)
+            w.addcmul_(direction, ratio, value=-RATE)
 
     run = torch.compile(step) if compiled else step
     return torch.no_grad()(lambda: run(parameters, gradients, buffers))
