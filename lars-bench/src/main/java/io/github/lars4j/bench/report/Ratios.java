@@ -100,6 +100,62 @@ final class Ratios {
                     allocated("4096x10", threads),
                     NONE);
         }
+        for (String layout : List.of("resnet50", "vit_b_16")) {
+            formats(layout);
+        }
+    }
+
+    /** The targets of narrow formats, all sums first. */
+    private void formats(String layout) {
+        String bf16 = "bfloat16";
+        String f32 = "float32";
+        OptionalDouble sgd = results.sgd(layout);
+        OptionalDouble lars = inFormats("lars", layout, "fresh", f32, f32);
+        OptionalDouble momentum = inFormats("lars", layout, "fresh", f32, bf16);
+        atMost(
+                "bfloat16, sums of weights carried / sgd",
+                layout,
+                1.05,
+                ratio(inFormats("lars", layout, "carried", bf16, bf16), sgd),
+                ratio(inFormats("copy", layout, "carried", bf16, bf16), sgd));
+        atMost(
+                "  the same, layer by layer, gradients included",
+                layout,
+                0.95,
+                ratio(
+                        inFormats("layerByLayer", layout, "carried", bf16, bf16),
+                        inFormats("gradientsFirstSgd", layout, "fresh", f32, f32)),
+                NONE);
+        OptionalDouble copy = inFormats("copy", layout, "fresh", f32, bf16);
+        atMost("bfloat16 momentum / float32", layout, 0.92, ratio(momentum, lars), ratio(copy, lars));
+        copy = inFormats("copy", layout, "fresh", bf16, f32);
+        OptionalDouble gradients = inFormats("lars", layout, "fresh", bf16, f32);
+        atMost("bfloat16 gradients / float32", layout, 0.90, ratio(gradients, lars), ratio(copy, lars));
+        gradients = inFormats("lars", layout, "fresh", "float16", f32);
+        atMost("float16 gradients / float32", layout, 0.95, ratio(gradients, lars), ratio(copy, lars));
+        OptionalDouble stochastic = inFormats("lars", layout, "fresh", f32, "bfloat16-stochastic");
+        atMost("stochastic rounding / to nearest", layout, 1.08, ratio(stochastic, momentum), NONE);
+        OptionalDouble inStep = difference(inFormats("lars", layout, "fresh", f32, f32, "halfWeights", "on"), lars);
+        OptionalDouble after = difference(inFormats("lars", layout, "fresh", f32, f32, "halfWeights", "after"), lars);
+        atMost("bfloat16 copy in the step / in a pass", layout, 0.6, ratio(inStep, after), NONE);
+        atMost(
+                "scalar kernels: bfloat16 / float32",
+                layout,
+                2,
+                ratio(
+                        inFormats("lars", layout, "fresh", bf16, bf16, "kernels", "scalar"),
+                        inFormats("lars", layout, "fresh", f32, f32, "kernels", "scalar")),
+                NONE);
+    }
+
+    /** The time of a method on vector kernels and one thread, all sums first, or with other wishes. */
+    private OptionalDouble inFormats(
+            String method, String layout, String sums, String gradients, String momentum, String... others) {
+        List<String> wishes = new ArrayList<>(List.of(
+                "layout", layout, "kernels", "vector", "sums", sums, "onBadGradient", "refuse", "threads", "1"));
+        wishes.addAll(List.of("gradientFormat", gradients, "momentumFormat", momentum));
+        wishes.addAll(List.of(others));
+        return results.best(method, wishes.toArray(String[]::new));
     }
 
     private void toSgd(String what, String layout, double target, String sums) {
@@ -233,6 +289,12 @@ final class Ratios {
         return a.isEmpty() || b.isEmpty()
                 ? OptionalDouble.empty()
                 : OptionalDouble.of(a.getAsDouble() + b.getAsDouble());
+    }
+
+    private static OptionalDouble difference(OptionalDouble a, OptionalDouble b) {
+        return a.isEmpty() || b.isEmpty()
+                ? OptionalDouble.empty()
+                : OptionalDouble.of(a.getAsDouble() - b.getAsDouble());
     }
 
     private static OptionalDouble ratio(OptionalDouble a, OptionalDouble b) {

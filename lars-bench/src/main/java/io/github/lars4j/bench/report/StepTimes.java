@@ -5,6 +5,7 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
+import io.github.lars4j.bench.arms.LayerByLayerBenchmark;
 import io.github.lars4j.bench.arms.StepBenchmark;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -15,8 +16,9 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
-/** Measured times of {@link StepBenchmark}, from the JSON that JMH writes. Immutable. */
+/** Measured times of {@link StepBenchmark} and {@link LayerByLayerBenchmark}, from the JSON that JMH writes. Immutable. */
 public final class StepTimes {
 
     private static final Map<String, Double> NANOSECONDS =
@@ -25,9 +27,11 @@ public final class StepTimes {
     private static final String NO_RESULT = "is not a JSON result of JMH: ";
 
     /** What precedes the method's name. Without the package, because it differs in older files. */
-    private static final String BENCHMARK = "." + StepBenchmark.class.getSimpleName() + ".";
+    private static final List<String> BENCHMARKS = Stream.of(StepBenchmark.class, LayerByLayerBenchmark.class)
+            .map(type -> "." + type.getSimpleName() + ".")
+            .toList();
 
-    /** Parameters that a result has with these values, unless others are wished for. */
+    /** Parameters that results without them have, and that are wished for if none is named. */
     private static final Map<String, String> USUAL =
             Map.of("gradientFormat", "float32", "momentumFormat", "float32", "halfWeights", "off");
 
@@ -52,8 +56,8 @@ public final class StepTimes {
             double unrest) {
 
         /**
-         * Returns whether the parameters that are present have the wished values, names and values in turn, or else the
-         * usual ones.
+         * Returns whether the parameters that are present have the wished values, names and values in turn; and formats,
+         * present or not, the wished ones or else the usual ones.
          */
         private boolean matches(String wishedMethod, String... wishes) {
             Map<String, String> all = new HashMap<>(USUAL);
@@ -62,8 +66,9 @@ public final class StepTimes {
             }
             return method.equals(wishedMethod)
                     && all.entrySet().stream()
-                            .allMatch(wish -> params.getOrDefault(wish.getKey(), wish.getValue())
-                                    .equals(wish.getValue()));
+                            .allMatch(wish -> wish.getValue()
+                                    .equals(params.getOrDefault(
+                                            wish.getKey(), USUAL.getOrDefault(wish.getKey(), wish.getValue()))));
         }
     }
 
@@ -104,7 +109,7 @@ public final class StepTimes {
                 int method = name.lastIndexOf('.') + 1;
                 JsonObject metric = object.getAsJsonObject("primaryMetric");
                 Double unit = NANOSECONDS.get(metric.get("scoreUnit").getAsString());
-                if (name.substring(0, method).endsWith(BENCHMARK) && unit != null) {
+                if (BENCHMARKS.stream().anyMatch(name.substring(0, method)::endsWith) && unit != null) {
                     results.add(new StepTime(
                             name.substring(method),
                             params(object),

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.BeforeEach;
@@ -81,6 +82,57 @@ class RatiosCommandTest {
         assertLine("lars / sgd, most to least, 30 M to 400 M, refuse", "1000000x...", "1.07", "<= 1.10", "-", "pass");
         assertLine("worst gap between arrays / best, lars", "4096x10", "1.20", "<= 1.15", "-", "MISSED");
         assertLine("bytes allocated in a step, threads=1", "4096x10", "3.00", "<= 0.50", "-", "MISSED");
+    }
+
+    @Test
+    void formatsAreComparedWithFloat32() throws Exception {
+        List<String> runs = new ArrayList<>();
+        runs.add(run("StepBenchmark.sgd", 10, "float32", "float32"));
+        runs.add(run("StepBenchmark.sgd", 1, "bfloat16", "bfloat16"));
+        runs.add(run("StepBenchmark.lars", 20, "float32", "float32", "sums", "fresh"));
+        runs.add(run("StepBenchmark.lars", 18, "float32", "bfloat16", "sums", "fresh"));
+        runs.add(run("StepBenchmark.lars", 18.5, "bfloat16", "float32", "sums", "fresh"));
+        runs.add(run("StepBenchmark.copy", 18.2, "bfloat16", "float32", "sums", "fresh"));
+        runs.add(run("StepBenchmark.lars", 21.6, "float32", "bfloat16-stochastic", "sums", "fresh"));
+        runs.add(run("StepBenchmark.lars", 11, "bfloat16", "bfloat16", "sums", "carried"));
+        runs.add(run("StepBenchmark.copy", 8, "bfloat16", "bfloat16", "sums", "carried"));
+        runs.add(run("StepBenchmark.lars", 21, "float32", "float32", "sums", "fresh", "halfWeights", "on"));
+        runs.add(run("StepBenchmark.lars", 24, "float32", "float32", "sums", "fresh", "halfWeights", "after"));
+        runs.add(run("LayerByLayerBenchmark.layerByLayer", 9, "bfloat16", "bfloat16", "sums", "carried"));
+        runs.add(run("LayerByLayerBenchmark.gradientsFirstSgd", 12, "float32", "float32", "sums", "fresh"));
+        Path file = Files.writeString(folder.resolve("formats.json"), runs.toString());
+        table = CommandLineRun.of(new RatiosCommand(), file).out();
+        assertLine("bfloat16, sums of weights carried / sgd", "resnet50", "1.10", "<= 1.05", "0.80", "MISSED");
+        assertLine(
+                "the same, layer by layer, gradients included".indent(2).stripTrailing(),
+                "resnet50",
+                "0.75",
+                "<= 0.95",
+                "-",
+                "pass");
+        assertLine("bfloat16 momentum / float32", "resnet50", "0.90", "<= 0.92", "-", "pass");
+        assertLine("bfloat16 gradients / float32", "resnet50", "0.93", "<= 0.90", "0.91", "ceiling");
+        assertLine("float16 gradients / float32", "resnet50", "-", "<= 0.95", "0.91");
+        assertLine("stochastic rounding / to nearest", "resnet50", "1.20", "<= 1.08", "-", "MISSED");
+        assertLine("bfloat16 copy in the step / in a pass", "resnet50", "0.25", "<= 0.60", "-", "pass");
+        // A run without formats has float32, and is nothing to compare with.
+        assertLine("lars / sgd, bad layers skipped", "resnet50", "2.00", "<= 1.48", "-", "MISSED");
+        assertTrue(table.lines().noneMatch(line -> line.startsWith("scalar kernels") && !line.contains(" - ")), table);
+    }
+
+    private static String run(String method, double micros, String gradients, String momentum, String... others) {
+        StringBuilder params = new StringBuilder();
+        for (int i = 0; i < others.length; i += 2) {
+            params.append(",\"")
+                    .append(others[i])
+                    .append("\":\"")
+                    .append(others[i + 1])
+                    .append('"');
+        }
+        return String.format(Locale.ROOT, """
+                {"benchmark":"io.github.lars4j.bench.arms.%s","params":{"layout":"resnet50","kernels":"vector","threads":"1",
+                "gradientFormat":"%s","momentumFormat":"%s"%s},
+                "primaryMetric":{"score":%f,"scoreError":"NaN","scoreUnit":"us/op"}}""", method, gradients, momentum, params, micros);
     }
 
     @Test
