@@ -49,32 +49,26 @@ final class VectorArms {
         return sum;
     }
 
-    /** Reads {@code [from, to)} of an array, and returns the largest element. */
-    static float largest(float[] values, int from, int to) {
-        int lanes = FLOATS.length();
-        FloatVector a = FloatVector.broadcast(FLOATS, Float.NEGATIVE_INFINITY);
-        FloatVector b = a;
-        int i = from;
-        for (; i <= to - 2 * lanes; i += 2 * lanes) {
-            a = a.max(FloatVector.fromArray(FLOATS, values, i));
-            b = b.max(FloatVector.fromArray(FLOATS, values, i + lanes));
-        }
-        float largest = a.max(b).reduceLanes(VectorOperators.MAX);
-        for (; i < to; i++) {
-            largest = Math.max(largest, values[i]);
-        }
-        return largest;
-    }
-
-    /** As {@link #largest(float[], int, int)}, of integers. */
+    /**
+     * Reads {@code [from, to)} of an array, and returns the largest element. With two vectors a turn, C2 unrolls the loop
+     * until the loads run out of order, which takes up to twice as long from memory.
+     */
     static short largest(short[] values, int from, int to) {
         int lanes = SHORTS.length();
         ShortVector a = ShortVector.broadcast(SHORTS, Short.MIN_VALUE);
         ShortVector b = a;
         int i = from;
-        for (; i <= to - 2 * lanes; i += 2 * lanes) {
-            a = a.max(ShortVector.fromArray(SHORTS, values, i));
-            b = b.max(ShortVector.fromArray(SHORTS, values, i + lanes));
+        for (; i <= to - 8 * lanes; i += 8 * lanes) {
+            ShortVector x0 = ShortVector.fromArray(SHORTS, values, i);
+            ShortVector x1 = ShortVector.fromArray(SHORTS, values, i + lanes);
+            ShortVector x2 = ShortVector.fromArray(SHORTS, values, i + 2 * lanes);
+            ShortVector x3 = ShortVector.fromArray(SHORTS, values, i + 3 * lanes);
+            ShortVector x4 = ShortVector.fromArray(SHORTS, values, i + 4 * lanes);
+            ShortVector x5 = ShortVector.fromArray(SHORTS, values, i + 5 * lanes);
+            ShortVector x6 = ShortVector.fromArray(SHORTS, values, i + 6 * lanes);
+            ShortVector x7 = ShortVector.fromArray(SHORTS, values, i + 7 * lanes);
+            a = x0.max(x1).max(x2.max(x3)).max(a);
+            b = x4.max(x5).max(x6.max(x7)).max(b);
         }
         short largest = a.max(b).reduceLanes(VectorOperators.MAX);
         for (; i < to; i++) {
@@ -145,13 +139,16 @@ final class VectorArms {
         }
     }
 
-    /** The sum of squares of {@code [from, to)} of one array, in double. */
+    /**
+     * The sum of squares of {@code [from, to)} of one array, in double. With four half vectors a turn, C2 unrolls the loop
+     * after some hundreds of calls until the loads run out of order, which takes twice as long from memory.
+     */
     static double squares(float[] values, int from, int to) {
         int lanes = DOUBLES.length();
         DoubleVector s0 = DoubleVector.zero(DOUBLES);
         DoubleVector s1 = DoubleVector.zero(DOUBLES);
         int i = from;
-        for (; i <= to - 4 * lanes; i += 4 * lanes) {
+        for (; i <= to - 8 * lanes; i += 8 * lanes) {
             DoubleVector x0 =
                     (DoubleVector) FloatVector.fromArray(HALF, values, i).castShape(DOUBLES, 0);
             DoubleVector x1 = (DoubleVector)
@@ -160,10 +157,22 @@ final class VectorArms {
                     FloatVector.fromArray(HALF, values, i + 2 * lanes).castShape(DOUBLES, 0);
             DoubleVector x3 = (DoubleVector)
                     FloatVector.fromArray(HALF, values, i + 3 * lanes).castShape(DOUBLES, 0);
+            DoubleVector x4 = (DoubleVector)
+                    FloatVector.fromArray(HALF, values, i + 4 * lanes).castShape(DOUBLES, 0);
+            DoubleVector x5 = (DoubleVector)
+                    FloatVector.fromArray(HALF, values, i + 5 * lanes).castShape(DOUBLES, 0);
+            DoubleVector x6 = (DoubleVector)
+                    FloatVector.fromArray(HALF, values, i + 6 * lanes).castShape(DOUBLES, 0);
+            DoubleVector x7 = (DoubleVector)
+                    FloatVector.fromArray(HALF, values, i + 7 * lanes).castShape(DOUBLES, 0);
             s0 = x0.fma(x0, s0);
             s1 = x1.fma(x1, s1);
             s0 = x2.fma(x2, s0);
             s1 = x3.fma(x3, s1);
+            s0 = x4.fma(x4, s0);
+            s1 = x5.fma(x5, s1);
+            s0 = x6.fma(x6, s0);
+            s1 = x7.fma(x7, s1);
         }
         double sum = s0.add(s1).reduceLanes(VectorOperators.ADD);
         for (; i < to; i++) {
