@@ -47,17 +47,34 @@ public final class KernelGenerator {
      * Makes a float of the sign and the 15 other bits of a float16 at 13 to 27. The multiplication corrects the exponent
      * and is exact for subnormal numbers, too. Infinity and NaN become finite: see {@code checkFloat16}.
      */
-    private static final String FLOAT_OF_HALF = ".and(0x8fffe000).reinterpretAsFloats().mul(0x1p112f)";
+    private static final String FLOAT_OF_HALF = ".and(halfBits).reinterpretAsFloats().mul(halfScale)";
 
     /** Adds 0x7fff and, if the lowest bit that stays is 1, another 1. */
     private static final String NEAREST = "IntVector bits_VALUE = VALUE.reinterpretAsInts();"
-            + " bits_VALUE = bits_VALUE.sub(bits_VALUE.lanewise(LSHR, 16).and(1).lanewise(XOR, -0x7fff)); ";
+            + " bits_VALUE = bits_VALUE.sub(bits_VALUE.lanewise(LSHR, 16).and(one).lanewise(XOR, below)); ";
 
     /** Adds a random number of 16 bits, the hash of {@code RandomBits}. */
     private static final String STOCHASTIC = "IntVector random_VALUE = random.add((INDEX) * RandomBits.INCREMENT);"
             + " random_VALUE = random_VALUE.lanewise(XOR, random_VALUE.lanewise(LSHR, RandomBits.SHIFT)).lanewise(XOR, key)"
-            + ".mul(RandomBits.FACTOR);"
+            + ".mul(factor);"
             + " IntVector bits_VALUE = VALUE.reinterpretAsInts().add(random_VALUE.lanewise(LSHR, 16)); ";
+
+    /** The type, name and value of the constants of loops, of which {@link #broadcastOnce} makes vectors. */
+    private static final String[][] CONSTANTS = {
+        {"Float", "as", "a"},
+        {"Float", "bs", "b"},
+        {"Float", "ms", "m"},
+        {"Float", "ps", "p"},
+        {"Float", "vs", "v"},
+        {"Int", "halfBits", "0x8fffe000"},
+        {"Float", "halfScale", "0x1p112f"},
+        {"Int", "one", "1"},
+        {"Int", "below", "-0x7fff"},
+        {"Int", "key", "(int) (rounding.key() >>> 32)"},
+        {"Int", "factor", "RandomBits.FACTOR"},
+        {"Short", "magnitude", "(short) 0x7fff"},
+        {"Short", "infinity", "(short) 0x7f80"}
+    };
 
     private static final Format[] OF_GRADIENTS = {Format.FLOAT32, Format.BFLOAT16, Format.FLOAT16};
     private static final Format[] OF_MOMENTUM = {Format.FLOAT32, Format.BFLOAT16, Format.STOCHASTIC};
@@ -138,11 +155,17 @@ public final class KernelGenerator {
             widenPairs();
             widenGradientsOfSums();
         }
+        if (gradients != Format.FLOAT32 || momentum != Format.FLOAT32) {
+            halveUpdate();
+        }
         loads("gradients", gradients);
         loads("momentum", momentum);
         stores();
         loads("weights", Format.FLOAT32);
         loads("values", Format.FLOAT32);
+        if (kernels.equals("Vector") && (gradients != Format.FLOAT32 || momentum != Format.FLOAT32)) {
+            broadcastOnce();
+        }
         signatures();
         if (gradients == Format.FLOAT16 && kernels.equals("Vector")) {
             checkFloat16();
@@ -186,11 +209,22 @@ public final class KernelGenerator {
                         + ".convertShape(F2D, DOUBLES, 0)",
                 (bfloat16 ? ".and(0xffff0000).reinterpretAsFloats()" : ".lanewise(ASHR, 3)" + FLOAT_OF_HALF)
                         + ".convertShape(F2D, DOUBLES, 0)");
+        text = text.replace("halfBits", "0x8fffe000").replace("halfScale", "0x1p112f");
         replace("PAIRS\\(([^()]+)\\)", shorts("gradients", "$1"));
         replace(
                 "(sum\\d\\.intoArray\\(scratch, (stripe[^()]*)\\);)(\\s+sum\\d\\.intoArray\\([^()]*\\);)",
                 "$1$3 Stripes.interleave(scratch, $2, LANES);");
         text = before + text + after;
+    }
+
+    /**
+     * Lets a turn of {@code update} pass two vectors instead of four. With the conversions, four are more than C2 compiles
+     * well: it creates objects of some vectors (measured: up to 64 KiB a block, in some JVMs).
+     */
+    private void halveUpdate() {
+        replace("\\n\\s+(FloatVector )?(w|in|v)[23]\\b[^;]*;", "");
+        replace("\\b4 \\* lanes", "2 * lanes");
+        replace("for \\(; whole < last; whole \\+= lanes\\)", "if (whole < last)");
     }
 
     /**
@@ -266,6 +300,30 @@ public final class KernelGenerator {
                 });
     }
 
+    /**
+     * Makes vectors of the constants before the loops. Each conversion of a scalar inside of them costs C2 as many nodes as
+     * an operation, and from 18,000 nodes on it does not inline in time (measured: objects in some JVMs, in large methods).
+     */
+    private void broadcastOnce() {
+        text = Pattern.compile("(?<=\n    public (?:void|double) )\\w+\\([\\s\\S]*?\n    }").matcher(text).replaceAll(method -> {
+            String body = method.group();
+            if (body.contains("float a,")) {
+                body = body.replaceAll("\\.mul\\(([abmpv])\\)", ".mul($1s)");
+            }
+            StringBuilder vectors = new StringBuilder();
+            for (String[] constant : CONSTANTS) {
+                if (Pattern.compile("\\b" + constant[1] + "\\)").matcher(body).find()) {
+                    vectors.append(String.format(
+                            " %sVector %s = %1$sVector.broadcast(%sS, %s);",
+                            constant[0], constant[1], constant[0].toUpperCase(Locale.ROOT), constant[2]));
+                }
+            }
+            return Matcher.quoteReplacement(Pattern.compile("\n        int \\w+ = [^;]+;")
+                    .matcher(body)
+                    .replaceFirst(first -> Matcher.quoteReplacement(first.group() + vectors)));
+        });
+    }
+
     private void loads(String array, Format format) {
         String vector = "\\bFloatVector\\s*\\.fromArray\\(\\s*(\\w+),\\s+" + array + ",\\s+" + INDEX + "\\)";
         String scalar = "(?<![.\\w])" + array + "\\[([^\\]]+)\\](?! =)";
@@ -303,15 +361,15 @@ public final class KernelGenerator {
         if (kernels.equals("Vector")) {
             String random = nearest
                     ? ""
-                    : " int key = (int) (rounding.key() >>> 32); IntVector random = IntVector.zero(INTS).addIndex(1)"
+                    : " IntVector random = IntVector.zero(INTS).addIndex(1)"
                             + ".mul(RandomBits.INCREMENT).add((int) rounding.key());";
             replace("(float\\[] momentum,[^{]+\\{)(?=\\s+int lanes =)", "$1 boolean overflowed = false;" + random);
             replace(
                     "(float\\[] momentum,[^{]+\\{)(?=\\s+if \\(2 \\* GROUP)([\\s\\S]*?)(?=\\n        int lanes =)",
                     "$1$2\n        boolean overflowed = false;" + random);
             replace(
-                    "(?=if \\(whole (?:< from \\+ length\\) \\{\\s+ScalarKernels\\.updateTail\\(\\s*weights, gradients, momentum,"
-                            + "|== from \\+ length\\)))",
+                    "(?=if \\((?:last < from \\+ length\\) \\{\\s+ScalarKernels\\.updateTail\\(\\s*weights, gradients, momentum,"
+                            + "|whole == from \\+ length\\)))",
                     "rounding.note(overflowed); ");
             text = Pattern.compile("(?:" + vector + "\\s*)+")
                     .matcher(text)
@@ -336,10 +394,10 @@ public final class KernelGenerator {
             rounded.append("ShortVector short_" + name + " = (ShortVector) bits_" + name
                     + ".lanewise(LSHR, 16).convertShape(I2S, SHORTS, 0); short_" + name
                     + into("short", "momentum", index) + "; ");
-            String magnitude = "short_" + name + ".and((short) 0x7fff)";
+            String magnitude = "short_" + name + ".and(magnitude)";
             magnitudes = magnitudes.isEmpty() ? magnitude : magnitudes + ".max(" + magnitude + ")";
         }
-        return rounded + "overflowed |= " + magnitudes + ".compare(GE, (short) 0x7f80).anyTrue();\n            ";
+        return rounded + "overflowed |= " + magnitudes + ".compare(GE, infinity).anyTrue();\n            ";
     }
 
     private String floats(String array, String species, String index) {
@@ -380,9 +438,9 @@ public final class KernelGenerator {
     /** Gives each array a base and a position of its own, and passes on what rounds the momentum. */
     private void signatures() {
         replace("(float|short)\\[] (\\w+)", "Object $2Base, long $2At");
-        replace("(Tail|super\\.updateAndSquare)\\(\\s*(\\w+), (\\w+), (\\w+), (whole|first|from),", "$1($2Base, $2At, $3Base, $3At, $4Base, $4At, $5,");
-        replace("Tail\\((\\w+), (\\w+), (whole|first|end),", "Tail($1Base, $1At, $2Base, $2At, $3,");
-        replace("Tail\\((\\w+), (whole|first|end),", "Tail($1Base, $1At, $2,");
+        replace("(Tail|super\\.updateAndSquare)\\(\\s*(\\w+), (\\w+), (\\w+), (whole|first|last|from),", "$1($2Base, $2At, $3Base, $3At, $4Base, $4At, $5,");
+        replace("Tail\\((\\w+), (\\w+), (whole|first|last|end),", "Tail($1Base, $1At, $2Base, $2At, $3,");
+        replace("Tail\\((\\w+), (whole|first|last|end),", "Tail($1Base, $1At, $2,");
         replace("\\b(int )?from,\\s+", "");
         replace("\\bfrom \\+ ", "");
         replace("= from;", "= 0;");

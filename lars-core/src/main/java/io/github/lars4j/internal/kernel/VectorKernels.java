@@ -301,8 +301,8 @@ public final class VectorKernels implements Kernels {
             moved.intoArray(momentum, whole);
             w.sub(in.mul(p).add(moved.mul(v))).intoArray(weights, whole);
         }
-        if (whole < from + length) {
-            ScalarKernels.updateTail(weights, gradients, momentum, whole, from + length, a, b, m, p, v);
+        if (last < from + length) {
+            ScalarKernels.updateTail(weights, gradients, momentum, last, from + length, a, b, m, p, v);
         }
     }
 
