@@ -278,7 +278,7 @@ final class Step implements AutoCloseable {
         kernels.formats(
                 gradients.type(),
                 momentum == null ? ElementType.FLOAT32 : momentum.type(),
-                state.storage.seed() != null,
+                momentum != null && state.storage.seed() != null,
                 halfWeights != null);
     }
 

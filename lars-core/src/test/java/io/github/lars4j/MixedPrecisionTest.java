@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.lars4j.rule.Treatment;
+import io.github.lars4j.safetensors.SafeTensorsFile;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -442,6 +443,76 @@ class MixedPrecisionTest {
             assertArrayEquals(widened(Format.BFLOAT16, rounded), Inside.momentum(wide));
             wide.restore(narrow.snapshot());
             assertArrayEquals(widened(Format.BFLOAT16, rounded), Inside.momentum(wide));
+        }
+    }
+
+    /** What the notes say is what has happened: a seed that is kept is not said to be replaced, nor the reverse. */
+    @Test
+    void theNotesSayWhoseRoundingIsKept() throws IOException {
+        Path file = folder.resolve("f");
+        try (Lars saved = narrow(5L)) {
+            run(saved, weights(), 0, 2);
+            Checkpoint.save(file, saved);
+        }
+        Checkpoint checkpoint = Checkpoint.load(file);
+        try (Lars other = narrow(7L);
+                Lars nearest = narrow(null);
+                Lars none = builder()
+                        .momentum(0)
+                        .nesterov(false)
+                        .momentumFormat(Format.BFLOAT16)
+                        .stochasticRounding(8)
+                        .build()) {
+            assertEquals(
+                    List.of("the momentum of the checkpoint is bfloat16, rounded stochastically with seed 5 and the"
+                            + " optimizer's is bfloat16, rounded stochastically with seed 7: the optimizer's rounding is"
+                            + " kept"),
+                    checkpoint.withoutSettings().restore(other).notes());
+            assertEquals("7", seedOf(other));
+            assertEquals(
+                    List.of("the momentum of the checkpoint is bfloat16, rounded stochastically with seed 5 and the"
+                            + " optimizer's is bfloat16: the optimizer's rounding is kept"),
+                    checkpoint.restore(nearest).notes());
+            assertEquals("null", seedOf(nearest));
+            List<String> notes = checkpoint.restore(none).notes();
+            assertEquals("stochasticRounding has seed 5, had 8", notes.get(notes.size() - 1));
+            assertEquals("5", seedOf(none));
+        }
+    }
+
+    /** Returns the seed that a checkpoint of an optimizer contains. */
+    private String seedOf(Lars lars) throws IOException {
+        Path file = folder.resolve("seed");
+        Checkpoint.save(file, lars);
+        try (SafeTensorsFile open = SafeTensorsFile.open(file)) {
+            return String.valueOf(open.metadata().get("momentumSeed"));
+        }
+    }
+
+    /** There is no momentum to round, so the kernels are those of a float32 one. */
+    @Test
+    void stochasticRoundingWithoutMomentumChangesNothing() {
+        for (Format format : Format.values()) {
+            for (boolean copies : new boolean[] {false, true}) {
+                float[] expected = weights();
+                float[] w = weights();
+                short[] bits = gradient(format == Format.FLOAT32 ? Format.BFLOAT16 : format, 1);
+                Tensors g = format == Format.FLOAT32
+                        ? Tensors.flat(widened(Format.BFLOAT16, bits))
+                        : Tensors.flat(format, bits);
+                Lars.Builder none = builder().momentum(0).nesterov(false).simd(Simd.REQUIRED);
+                try (Lars reference = none.build();
+                        Lars lars = none.momentumFormat(Format.BFLOAT16)
+                                .stochasticRounding(1)
+                                .build()) {
+                    reference.step(Tensors.flat(expected), g);
+                    Tensors halves = Tensors.flat(Format.BFLOAT16, new short[N]);
+                    Tensors params = Tensors.flat(w);
+                    assertEquals(
+                            Outcome.UPDATED, (copies ? lars.step(params, g, halves) : lars.step(params, g)).outcome(0));
+                }
+                assertArrayEquals(expected, w);
+            }
         }
     }
 
