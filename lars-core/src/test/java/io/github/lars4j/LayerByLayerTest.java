@@ -385,7 +385,7 @@ class LayerByLayerTest {
             refused(NullPointerException.class, "gradient", () -> lars.applyLayer(0, (MemorySegment) null));
             refused(
                     IllegalArgumentException.class,
-                    "gradient has 8999 elements; it must have at least 9000 for layer \"a\"",
+                    "gradient has 8999 elements of FLOAT32; it must have at least 9000 for layer \"a\"",
                     () -> lars.applyLayer(0, new float[8999]));
             refused(
                     IllegalArgumentException.class,

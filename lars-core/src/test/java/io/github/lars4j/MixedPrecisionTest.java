@@ -17,6 +17,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Gradients in bfloat16 and float16, momentum in bfloat16, and bfloat16 copies of the weights. */
@@ -354,14 +355,91 @@ class MixedPrecisionTest {
         }
     }
 
-    private static void assertCopies(Tensors w, Tensors halves) {
-        float[] flat = Memory.toFlat(w, LAYERS);
-        for (int i = 0; i < LAYERS.size(); i++) {
-            Layer layer = LAYERS.get(i);
-            short[] copy = Inside.elements(halves, LAYERS, i);
-            for (int e = 0; e < copy.length; e++) {
-                assertEquals(nearest(flat[(int) layer.offset() + e]), copy[e], layer.name() + " " + e);
+    /** Each layer's copy is written with the layer, skipped or not, and those of the other layers at the end. */
+    @Test
+    void copiesOfTheWeightsAreWrittenLayerByLayer() {
+        for (int threads : new int[] {1, 3}) {
+            for (int place = 0; place < 4; place++) {
+                for (Memory of : List.of(Memory.FLAT, Memory.NATIVE_BY_LAYER)) {
+                    Tensors w = of.copyOf(weights(), LAYERS, Arena.ofAuto());
+                    Tensors halves = everywhere(Format.BFLOAT16, new short[N]).get(place);
+                    short[][] g = byLayer(gradient(Format.BFLOAT16, 0));
+                    try (Lars lars = Inside.inSmallRounds(builder().onBadGradient(OnBadGradient.SKIP_LAYER))
+                            .momentumFormat(Format.BFLOAT16)
+                            .parallelism(threads)
+                            .build()) {
+                        lars.beginStep(w, 1, halves);
+                        assertArrayEquals(new short[5000], Inside.elements(halves, LAYERS, 0));
+                        assertEquals(Outcome.UPDATED, lars.applyLayer(0, Format.BFLOAT16, g[0]));
+                        assertCopies(w, halves, 0);
+                        float[] bad = {0, 0, 0, 0, 0, 0, Float.NaN};
+                        assertEquals(Outcome.BAD_GRADIENT, lars.applyLayer(1, bad));
+                        assertCopies(w, halves, 1);
+                        assertArrayEquals(new short[4096], Inside.elements(halves, LAYERS, 3));
+                        assertEquals(Outcome.NO_GRADIENT, lars.endStep().outcome(3));
+                        assertCopies(w, halves);
+
+                        lars.beginStep(w);
+                        lars.applyLayer(3, Format.BFLOAT16, g[3]);
+                        lars.endStep();
+                        Tensors others =
+                                everywhere(Format.BFLOAT16, new short[N]).get(place);
+                        lars.beginStep(w, 1, others);
+                        lars.endStep();
+                        assertCopies(w, others);
+
+                        lars.beginStep(w, 1, halves);
+                        for (int i = LAYERS.size() - 1; i >= 0; i--) {
+                            lars.applyLayer(i, Format.BFLOAT16, outside(g[i]));
+                            assertCopies(w, halves, i);
+                        }
+                        lars.endStep();
+                        assertCopies(w, halves);
+                        assertEquals(4, lars.steps());
+                    }
+                }
             }
+        }
+    }
+
+    @Test
+    void weightsAndCopiesMustBeOpenUntilTheEnd() {
+        MemorySegment w = Arena.ofAuto().allocate(4L * N, 64);
+        MemorySegment halves = Arena.ofAuto().allocate(2L * N, 64);
+        for (boolean closeCopies : new boolean[] {false, true}) {
+            try (Lars lars = builder().onBadGradient(OnBadGradient.SKIP_LAYER).build()) {
+                Snapshot snapshot = lars.snapshot();
+                try (Arena arena = Arena.ofShared()) {
+                    Tensors params = Tensors.flat(closeCopies ? w : arena.allocate(4L * N, 64));
+                    Tensors copies = Tensors.flat(Format.BFLOAT16, closeCopies ? arena.allocate(2L * N, 64) : halves);
+                    lars.beginStep(params, 1, copies);
+                    lars.applyLayer(0, new float[5000]);
+                }
+                for (Executable call :
+                        List.<Executable>of(() -> lars.applyLayer(3, new float[4096]), lars::endStep, lars::endStep)) {
+                    Exception e = assertThrows(IllegalStateException.class, call);
+                    assertEquals(
+                            (closeCopies ? "halfWeights" : "params") + " lies in an arena that is closed",
+                            e.getMessage());
+                }
+                assertEquals(0, lars.steps());
+                lars.restore(snapshot);
+                assertEquals(Outcome.UPDATED, lars.step(weights(), new float[N]).outcome(0));
+            }
+        }
+    }
+
+    private static void assertCopies(Tensors w, Tensors halves, int layer) {
+        float[] flat = Memory.toFlat(w, LAYERS);
+        short[] copy = Inside.elements(halves, LAYERS, layer);
+        for (int e = 0; e < copy.length; e++) {
+            assertEquals(nearest(flat[(int) LAYERS.get(layer).offset() + e]), copy[e], layer + " " + e);
+        }
+    }
+
+    private static void assertCopies(Tensors w, Tensors halves) {
+        for (int i = 0; i < LAYERS.size(); i++) {
+            assertCopies(w, halves, i);
         }
     }
 
