@@ -326,7 +326,8 @@ public final class Checkpoint {
      *     the file contains no weights, if {@code params} is too short or is the momentum buffer, or if the optimizer
      *     could not be saved with the momentum that it would get (see {@link Lars.Builder#build}); if the checkpoint has
      *     a group that the optimizer does not have; if momentum or values do not fit a group or a schedule that is kept,
-     *     or the rule, see {@link #withoutSettings}; or if the trust ratio of the checkpoint's rule is one's own and
+     *     or the rule, see {@link #withoutSettings}; if an element of the momentum would become infinite in bfloat16; or if
+     *     the trust ratio of the checkpoint's rule is one's own and
      *     the optimizer's rule has none of that name. Nothing has changed then
      * @throws IllegalStateException if another call is in progress, or the optimizer is closed; nothing has changed
      *     then

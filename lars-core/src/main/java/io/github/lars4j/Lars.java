@@ -170,7 +170,8 @@ public final class Lars implements AutoCloseable {
      * cache.
      *
      * <p>After the step, the copy of every layer holds its weights rounded to nearest even, whether or not the step has
-     * updated the layer. If the step is refused as a whole or throws an exception listed here, nothing is written.
+     * updated the layer. A weight beyond the range becomes infinity there, which no outcome reports. Nothing else writes the
+     * copies: fill them before the first forward pass and after a restore. If the step is refused as a whole or throws an exception listed here, nothing is written.
      *
      * @param halfWeights where the copies go, tensors in {@link Format#BFLOAT16}; only written
      * @throws NullPointerException if an argument is {@code null}
@@ -907,8 +908,9 @@ public final class Lars implements AutoCloseable {
      *
      * @throws NullPointerException if {@code snapshot} is {@code null}
      * @throws IllegalArgumentException if its layers differ from the optimizer's in number, name or length; if it has a
-     *     group that the optimizer does not have; or if its hyperparameters or its momentum contradict those of a group
-     *     or a schedule that is kept. Nothing has changed then
+     *     group that the optimizer does not have; if its hyperparameters or its momentum contradict those of a group
+     *     or a schedule that is kept; or if an element of its momentum would become infinite in bfloat16. Nothing has
+     *     changed then
      * @throws IllegalStateException if another call is in progress, or the optimizer is closed
      */
     public void restore(Snapshot snapshot) {

@@ -594,6 +594,24 @@ class MixedPrecisionTest {
         }
     }
 
+    /** A tensor in the optimizer's own format is taken as it is. */
+    @Test
+    void aForeignMomentumIsSaidToBeRoundedOnlyIfItIs() throws IOException {
+        Path wide = folder.resolve("wide");
+        Path narrow = folder.resolve("narrow");
+        try (Lars one = builder().build();
+                Lars other = narrow(1L)) {
+            run(one, weights(), 0, 2);
+            Checkpoint.save(wide, one);
+            assertEquals(
+                    List.of("the momentum was rounded to BFLOAT16, to nearest even"),
+                    PyTorchState.restore(wide, other).notes());
+            Checkpoint.save(narrow, other);
+            assertEquals(List.of(), PyTorchState.restore(narrow, other).notes());
+            assertEquals(List.of(), PyTorchState.restore(narrow, one).notes());
+        }
+    }
+
     private static void assertMomentum(short[] expected, Lars narrow) {
         for (int i = 0; i < LAYERS.size(); i++) {
             Layer layer = LAYERS.get(i);
