@@ -6,6 +6,7 @@ import java.lang.foreign.MemorySegment;
 final class Arguments {
 
     private static final String BUFFER = "the momentum buffer";
+    private static final String HALF_WEIGHTS = "halfWeights";
 
     private Arguments() {}
 
@@ -25,13 +26,8 @@ final class Arguments {
             gradients.tensors().requireApart("gradients", state.momentum.tensors, BUFFER, layers);
         }
         if (halfWeights != null) {
-            halfWeights.requireFormat("halfWeights", Format.BFLOAT16);
-            halfWeights.require("halfWeights", layers, true, threads);
-            halfWeights.requireApart("halfWeights", params, "params", layers);
-            halfWeights.requireApart("halfWeights", gradients.tensors(), "gradients", layers);
-            if (state.momentum != null) {
-                halfWeights.requireApart("halfWeights", state.momentum.tensors, BUFFER, layers);
-            }
+            requireHalfWeights(halfWeights, params, state, threads);
+            halfWeights.requireApart(HALF_WEIGHTS, gradients.tensors(), "gradients", layers);
         }
         requireSquares(gradients.squares(), layers);
         requireTrustRatios(gradients.trustRatios(), layers);
@@ -47,6 +43,15 @@ final class Arguments {
         params.require("params", layers, written, threads);
     }
 
+    private static void requireHalfWeights(Tensors halfWeights, Tensors params, State state, int threads) {
+        halfWeights.requireFormat(HALF_WEIGHTS, Format.BFLOAT16);
+        halfWeights.require(HALF_WEIGHTS, state.layers(), true, threads);
+        halfWeights.requireApart(HALF_WEIGHTS, params, "params", state.layers());
+        if (state.momentum != null) {
+            halfWeights.requireApart(HALF_WEIGHTS, state.momentum.tensors, BUFFER, state.layers());
+        }
+    }
+
     /** Checks the momentum buffer in use: a caller may have closed its arena. */
     static void requireBuffer(State state, int threads) {
         if (state.momentum != null) {
@@ -54,12 +59,27 @@ final class Arguments {
         }
     }
 
-    /** Checks the weights of a step that begins and goes layer by layer. */
-    static void requireOpenStep(Tensors params, State state, int threads) {
+    /**
+     * Checks the weights of a step that begins and goes layer by layer.
+     *
+     * @param halfWeights {@code null} if there are none
+     */
+    static void requireOpenStep(Tensors params, Tensors halfWeights, State state, int threads) {
         requireParams(params, state.layers(), true, threads);
         requireBuffer(state, threads);
         if (state.momentum != null) {
             params.requireApart("params", state.momentum.tensors, BUFFER, state.layers());
+        }
+        if (halfWeights != null) {
+            requireHalfWeights(halfWeights, params, state, threads);
+        }
+    }
+
+    /** Checks that the weights of a step that goes layer by layer, and their copies if there are any, are still open. */
+    static void requireStillOpen(Tensors params, Tensors halfWeights, State state, int threads) {
+        params.requireOpen("params", state.layers(), threads);
+        if (halfWeights != null) {
+            halfWeights.requireOpen(HALF_WEIGHTS, state.layers(), threads);
         }
     }
 
@@ -67,9 +87,10 @@ final class Arguments {
      * Checks the gradient of one layer, an array or a segment, and that the memory of the step is still open. It must not
      * visit all layers, because it is called for each of them.
      */
-    static void requireGradient(Object gradient, Format format, int index, Tensors params, State state, int threads) {
+    static void requireGradient(
+            Object gradient, Format format, int index, Tensors params, Tensors halfWeights, State state, int threads) {
         Layers layers = state.layers();
-        params.requireOpen("params", layers, threads);
+        requireStillOpen(params, halfWeights, state, threads);
         requireBuffer(state, threads);
         Layer layer = layers.get(index);
         long elements;
@@ -81,13 +102,16 @@ final class Arguments {
             elements = gradient instanceof float[] floats ? floats.length : ((short[]) gradient).length;
         }
         if (elements < layer.length()) {
-            throw new IllegalArgumentException("gradient has " + elements + " elements; it must have at least "
-                    + layer.length() + " for layer \"" + layer.name() + "\"");
+            throw new IllegalArgumentException("gradient has " + elements + " elements of " + format
+                    + "; it must have at least " + layer.length() + " for layer \"" + layer.name() + "\"");
         }
         long bytes = layer.length() * format.bytes();
         requireNotIn(params, "params", gradient, bytes, layers);
         if (state.momentum != null) {
             requireNotIn(state.momentum.tensors, BUFFER, gradient, bytes, layers);
+        }
+        if (halfWeights != null) {
+            requireNotIn(halfWeights, HALF_WEIGHTS, gradient, bytes, layers);
         }
     }
 

@@ -285,7 +285,7 @@ public final class Checkpoint {
 
     /**
      * Returns a view of this checkpoint that does not restore settings: the optimizer keeps its own rule,
-     * hyperparameters and treatments, as with {@link PyTorchState}.
+     * hyperparameters, treatments and seed of stochastic rounding, as with {@link PyTorchState}.
      *
      * <p>Restoring this view fails if both have momentum and the two rules differ in {@link Rule#entry}, because the
      * momentum would have another meaning. If only the optimizer has momentum, the momentum of the restored layers
@@ -326,7 +326,8 @@ public final class Checkpoint {
      *     the file contains no weights, if {@code params} is too short or is the momentum buffer, or if the optimizer
      *     could not be saved with the momentum that it would get (see {@link Lars.Builder#build}); if the checkpoint has
      *     a group that the optimizer does not have; if momentum or values do not fit a group or a schedule that is kept,
-     *     or the rule, see {@link #withoutSettings}; or if the trust ratio of the checkpoint's rule is one's own and
+     *     or the rule, see {@link #withoutSettings}; if an element of the momentum would become infinite in bfloat16; or if
+     *     the trust ratio of the checkpoint's rule is one's own and
      *     the optimizer's rule has none of that name. Nothing has changed then
      * @throws IllegalStateException if another call is in progress, or the optimizer is closed; nothing has changed
      *     then
@@ -424,7 +425,7 @@ public final class Checkpoint {
             restored.requireUsable(state.setup, from);
         }
         List<String> notes = settings ? changes(before, restored, from) : unused(before, from);
-        addFormat(notes, before);
+        addFormat(notes, before, restored);
         try (SafeTensorsFile open = SafeTensorsFile.open(file)) {
             if (!open.metadata().equals(metadata) || !open.tensors().equals(tensors)) {
                 throw new SafeTensorsException(file + " has changed since it was loaded; load it again");
@@ -459,20 +460,22 @@ public final class Checkpoint {
         }
     }
 
-    /** Says so if the optimizer stores the momentum of this checkpoint in another way. */
-    private void addFormat(List<String> notes, State live) {
-        if (!state.hasMomentum() || !live.hasMomentum()) {
+    /** Says so if the optimizer stores the momentum of this checkpoint in another way, or takes the seed of its rounding. */
+    private void addFormat(List<String> notes, State live, Setup restored) {
+        if (!state.hasMomentum() || !restored.mayHaveMomentum()) {
             return;
         }
+        MomentumStorage saved = state.storage;
         MomentumStorage mine = live.storage;
-        if (mine.format() != state.storage.format()) {
-            notes.add("the momentum of the checkpoint is " + state.storage.inWords() + " and the optimizer's is "
-                    + mine.inWords()
-                    + (mine.format() == Format.FLOAT32
-                            ? ": it was widened exactly"
-                            : ": it was rounded to nearest even"));
-        } else if (!mine.equals(mine.withSeedOf(state.storage))) {
-            notes.add("stochasticRounding has seed " + state.storage.seed() + ", had " + mine.seed());
+        MomentumStorage after = settings ? mine.withSeedOf(saved) : mine;
+        if (!after.inWords().equals(saved.inWords())) {
+            String what = mine.format() == saved.format()
+                    ? "the optimizer's rounding is kept"
+                    : mine.format() == Format.FLOAT32 ? "it was widened exactly" : "it was rounded to nearest even";
+            notes.add("the momentum of the checkpoint is " + saved.inWords() + " and the optimizer's is "
+                    + mine.inWords() + ": " + what);
+        } else if (!after.equals(mine)) {
+            notes.add("stochasticRounding has seed " + saved.seed() + ", had " + mine.seed());
         }
     }
 

@@ -2,6 +2,7 @@ package io.github.lars4j;
 
 import io.github.lars4j.internal.memory.HoldOpen;
 import io.github.lars4j.internal.memory.Operand;
+import java.util.BitSet;
 
 /**
  * Runs a {@link Step} while the memory of its tensors is held open, so that no arena is closed meanwhile. Tensors on the
@@ -22,6 +23,7 @@ final class HeldStep implements Runnable {
     private Task task;
     private int layer;
     private Operand gradient;
+    private BitSet applied;
     private boolean entered;
     private LayerSums sums;
     private StepReport report;
@@ -30,7 +32,8 @@ final class HeldStep implements Runnable {
     private enum Task {
         MEASURE,
         TAKE,
-        LAYER
+        LAYER,
+        REST
     }
 
     /** Runs {@link Step#measure}. */
@@ -60,14 +63,36 @@ final class HeldStep implements Runnable {
     }
 
     /** Runs {@link Step#takeLayer}. */
-    Outcome takeLayer(Step step, Momentum momentum, Tensors params, int layer, Object gradient, Format format) {
+    Outcome takeLayer(
+            Step step,
+            Momentum momentum,
+            Tensors params,
+            Tensors halfWeights,
+            int layer,
+            Object gradient,
+            Format format) {
         this.task = Task.LAYER;
+        this.halfWeights = halfWeights;
         this.layer = layer;
         this.gradient = step.placeOf(layer, gradient, format);
         run(step, momentum, params, null, this.gradient);
         return outcome;
     }
 
+    /** Runs {@link Step#copyOthers}. */
+    void copyOthers(Step step, Tensors params, Tensors halfWeights, BitSet applied) {
+        this.task = Task.REST;
+        this.halfWeights = halfWeights;
+        this.applied = applied;
+        run(step, null, params, null, null);
+    }
+
+    /**
+     * Runs the task.
+     *
+     * @param momentum {@code null} if there is none
+     * @param place where the gradient lies; {@code null} if there is none
+     */
     private void run(Step step, Momentum momentum, Tensors params, Gradients gradients, Operand place) {
         this.step = step;
         this.params = params;
@@ -77,7 +102,9 @@ final class HeldStep implements Runnable {
             Layers layers = step.layers();
             holdOpen.begin();
             holdOpen.add(params.operand(layers).ofEachArena());
-            holdOpen.add(place.ofEachArena());
+            if (place != null) {
+                holdOpen.add(place.ofEachArena());
+            }
             if (momentum != null) {
                 holdOpen.add(momentum.tensors.operand(layers).ofEachArena());
             }
@@ -92,6 +119,7 @@ final class HeldStep implements Runnable {
             this.halfWeights = null;
             this.gradient = null;
             this.given = null;
+            this.applied = null;
         }
     }
 
@@ -102,6 +130,7 @@ final class HeldStep implements Runnable {
             case MEASURE -> sums = step.measure(params, gradients);
             case TAKE -> report = step.take(params, gradients, halfWeights, loss, rate, given);
             case LAYER -> outcome = step.takeLayer(layer, gradient);
+            case REST -> step.copyOthers(applied);
         }
     }
 

@@ -88,8 +88,10 @@ public final class Lars implements AutoCloseable {
 
     private final int threads;
 
-    /** The weights of a step that goes layer by layer, and the layers that have come so far. */
+    /** The weights of a step that goes layer by layer, their copies or {@code null}, and the layers that have come so far. */
     private Tensors openParams;
+
+    private Tensors openHalfWeights;
 
     private final BitSet applied = new BitSet();
 
@@ -168,7 +170,8 @@ public final class Lars implements AutoCloseable {
      * cache.
      *
      * <p>After the step, the copy of every layer holds its weights rounded to nearest even, whether or not the step has
-     * updated the layer. If the step is refused as a whole or throws an exception listed here, nothing is written.
+     * updated the layer. A weight beyond the range becomes infinity there, which no outcome reports. Nothing else writes the
+     * copies: fill them before the first forward pass and after a restore. If the step is refused as a whole or throws an exception listed here, nothing is written.
      *
      * @param halfWeights where the copies go, tensors in {@link Format#BFLOAT16}; only written
      * @throws NullPointerException if an argument is {@code null}
@@ -428,7 +431,7 @@ public final class Lars implements AutoCloseable {
     public void beginStep(float[] params) {
         Objects.requireNonNull(params, "params");
         guard.enter("beginStep", false);
-        beginNow(plainParams.setArray(params), 1);
+        beginNow(plainParams.setArray(params), 1, null);
     }
 
     /** As {@link #beginStep(Tensors, double)}, with a scale of 1. */
@@ -469,18 +472,37 @@ public final class Lars implements AutoCloseable {
         Objects.requireNonNull(params, "params");
         Checks.positive("gradientScale", gradientScale);
         guard.enter("beginStep", false);
-        beginNow(params, gradientScale);
+        beginNow(params, gradientScale, null);
     }
 
-    private void beginNow(Tensors params, double gradientScale) {
+    /**
+     * Begins a step that takes one layer after the other and also writes a bfloat16 copy of the weights; otherwise as {@link
+     * #beginStep(Tensors, double)}. {@link #applyLayer} writes the copy of its layer, whether or not it updates the layer,
+     * and {@link #endStep} those of the layers that were not applied. After the step, the copy of every layer thus holds its
+     * weights rounded to nearest even. Weights and copies must be open until then.
+     *
+     * @param halfWeights where the copies go; as for {@link #step(Tensors, Gradients, Tensors)}
+     * @throws NullPointerException if {@code params} or {@code halfWeights} is {@code null}
+     * @throws IllegalArgumentException as {@link #beginStep(Tensors, double)} and {@link #step(Tensors, Gradients, Tensors)}
+     */
+    public void beginStep(Tensors params, double gradientScale, Tensors halfWeights) {
+        Objects.requireNonNull(params, "params");
+        Checks.positive("gradientScale", gradientScale);
+        Objects.requireNonNull(halfWeights, "halfWeights");
+        guard.enter("beginStep", false);
+        beginNow(params, gradientScale, halfWeights);
+    }
+
+    private void beginNow(Tensors params, double gradientScale, Tensors halfWeights) {
         try {
             step.requireLayerByLayer();
-            Arguments.requireOpenStep(params, state, threads);
+            Arguments.requireOpenStep(params, halfWeights, state, threads);
             state.setup.setStep(state.step);
             double rate = Profile.rate(schedule, state.step);
             state.setup.setLearningRates(state.step, rate);
-            step.begin(params, gradientScale, rate);
+            step.begin(params, gradientScale, halfWeights, rate);
             openParams = params;
+            openHalfWeights = halfWeights;
             applied.clear();
             guard.leave(CallGuard.Phase.OPEN);
         } catch (Throwable t) {
@@ -500,8 +522,8 @@ public final class Lars implements AutoCloseable {
      * @return what was done with the layer
      * @throws NullPointerException if {@code gradient} is {@code null}
      * @throws IndexOutOfBoundsException if there is no such layer
-     * @throws IllegalArgumentException if {@code gradient} is too short or is an array of weights or momentum; or if the
-     *     layer has come before in this step. Nothing has changed then, and the step can go on
+     * @throws IllegalArgumentException if {@code gradient} is too short or is an array of weights, of their copies, or of
+     *     momentum; or if the layer has come before in this step. Nothing has changed then, and the step can go on
      * @throws IllegalStateException if no step has begun, or as {@link #step(Tensors, Tensors)}
      */
     public Outcome applyLayer(int layer, float[] gradient) {
@@ -529,8 +551,8 @@ public final class Lars implements AutoCloseable {
      * As {@link #applyLayer(int, float[])}, with a gradient outside the heap.
      *
      * @param gradient the gradient: its first elements, as many as the layer has
-     * @throws IllegalArgumentException if {@code gradient} is on the heap, is not aligned to 4 bytes, overlaps weights or
-     *     momentum, or is confined to another thread or, with parallelism above 1, to any; otherwise as {@link
+     * @throws IllegalArgumentException if {@code gradient} is on the heap, is not aligned to 4 bytes, overlaps weights,
+     *     their copies or momentum, or is confined to another thread or, with parallelism above 1, to any; otherwise as {@link
      *     #applyLayer(int, float[])}
      * @throws IllegalStateException if its arena is closed; otherwise as {@link #applyLayer(int, float[])}
      */
@@ -561,9 +583,10 @@ public final class Lars implements AutoCloseable {
                         + state.layers().get(layer).name()
                         + "\", which was applied before in this step; each layer may come once");
             }
-            Arguments.requireGradient(gradient, format, layer, openParams, state, threads);
+            Arguments.requireGradient(gradient, format, layer, openParams, openHalfWeights, state, threads);
             stepping = true;
-            Outcome outcome = held.takeLayer(step, state.momentum, openParams, layer, gradient, format);
+            Outcome outcome =
+                    held.takeLayer(step, state.momentum, openParams, openHalfWeights, layer, gradient, format);
             applied.set(layer);
             guard.leave(CallGuard.Phase.OPEN);
             return outcome;
@@ -582,13 +605,18 @@ public final class Lars implements AutoCloseable {
      *
      * @return the report of this step; the next step overwrites it
      * @throws IllegalStateException if no step has begun, another call is in progress, the optimizer is closed, or a step
-     *     or restore has failed halfway
+     *     or restore has failed halfway; or if the arena of the momentum or, with copies of the weights to write, that of
+     *     the weights or copies is closed. The step is still open in these two cases
      */
     public StepReport endStep() {
         guard.enterOpen("endStep");
         boolean ending = false;
         try {
             Arguments.requireBuffer(state, threads);
+            if (openHalfWeights != null) {
+                Arguments.requireStillOpen(openParams, openHalfWeights, state, threads);
+                held.copyOthers(step, openParams, openHalfWeights, applied);
+            }
             ending = true;
             StepReport report = step.endLayers();
             guard.leave(CallGuard.Phase.IDLE);
@@ -607,6 +635,7 @@ public final class Lars implements AutoCloseable {
     /** Forgets the tensors of a step that went layer by layer. */
     private void forgetOpen() {
         openParams = null;
+        openHalfWeights = null;
         forgetPlain();
         step.forgetOperands();
     }
@@ -879,8 +908,9 @@ public final class Lars implements AutoCloseable {
      *
      * @throws NullPointerException if {@code snapshot} is {@code null}
      * @throws IllegalArgumentException if its layers differ from the optimizer's in number, name or length; if it has a
-     *     group that the optimizer does not have; or if its hyperparameters or its momentum contradict those of a group
-     *     or a schedule that is kept. Nothing has changed then
+     *     group that the optimizer does not have; if its hyperparameters or its momentum contradict those of a group
+     *     or a schedule that is kept; or if an element of its momentum would become infinite in bfloat16. Nothing has
+     *     changed then
      * @throws IllegalStateException if another call is in progress, or the optimizer is closed
      */
     public void restore(Snapshot snapshot) {

@@ -69,7 +69,9 @@ public final class PyTorchState {
      * checked. Everything is checked before anything is changed.
      *
      * <p>Tensors may be F32, F16 or BF16, whose values a float represents exactly, or F64, whose values are rounded to
-     * the nearest float; the {@linkplain Restored#notes notes} of the result name rounded tensors.
+     * the nearest float; the {@linkplain Restored#notes notes} of the result name rounded tensors. An optimizer whose momentum
+     * is in bfloat16 rounds it to nearest even unless it is BF16, which a note says, too; a value that would become infinite
+     * is refused.
      *
      * <p>Tensors with other names are ignored, except those that seem to be momentum, if the optimizer has momentum: if
      * the file has no {@code momentum_buffer} for any layer, they are an error, and if it has one for some of the layers
@@ -197,8 +199,14 @@ public final class PyTorchState {
         if (!rounded.isEmpty()) {
             notes.add("rounded from F64 to float: " + Prefixes.some(rounded));
         }
-        if (live.hasMomentum() && live.storage.format() != Format.FLOAT32 && !taken.isEmpty()) {
-            notes.add("the momentum was rounded to " + live.storage.format() + ", to nearest even");
+        Format format = live.storage.format();
+        if (format != Format.FLOAT32
+                && taken.stream()
+                        .anyMatch(name -> open.tensors()
+                                        .get(prefix + name + Checkpoint.MOMENTUM_SUFFIX)
+                                        .dtype()
+                                != Dtype.BF16)) {
+            notes.add("the momentum was rounded to " + format + ", to nearest even");
         }
         return new Restored(taken, leftInFile, leftWithout, notes);
     }

@@ -12,6 +12,7 @@ import io.github.lars4j.internal.passes.Plan;
 import io.github.lars4j.internal.passes.UpdatePass;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.Locale;
 
 /**
@@ -224,14 +225,15 @@ final class Step implements AutoCloseable {
     /**
      * Begins a step that goes layer by layer.
      *
+     * @param halfWeights as for {@link #take}
      * @param rate as for {@link #take}
      */
-    void begin(Tensors params, double gradientScale, double rate) {
+    void begin(Tensors params, double gradientScale, Tensors halfWeights, double rate) {
         if (layerByLayer == null) {
             layerByLayer = new LayerByLayer();
         }
         layerByLayer.given.scale(gradientScale);
-        locate(params, null);
+        locate(params, halfWeights);
         sums.begin(state.layers());
         report.begin(state.setup, state.step, Double.NaN, rate, gradientScale);
     }
@@ -253,6 +255,16 @@ final class Step implements AutoCloseable {
         wrote = true;
         write(now.work, now.given, layer);
         return report.outcome(layer);
+    }
+
+    /** Writes the copies of the weights of all layers that were not taken. */
+    void copyOthers(BitSet taken) {
+        gradients = weights; // not read
+        setFormats();
+        for (int i = taken.nextClearBit(0); i < reads.length; i = taken.nextClearBit(i + 1)) {
+            decision.updates()[i] = false;
+            write(layerByLayer.work, layerByLayer.given, i);
+        }
     }
 
     /** Ends a step that goes layer by layer. Layers that were not taken have no gradient. */
@@ -278,7 +290,7 @@ final class Step implements AutoCloseable {
         kernels.formats(
                 gradients.type(),
                 momentum == null ? ElementType.FLOAT32 : momentum.type(),
-                state.storage.seed() != null,
+                momentum != null && state.storage.seed() != null,
                 halfWeights != null);
     }
 

@@ -43,6 +43,7 @@ abstract class EveryCall {
         Gradients known = Gradients.of(gradients);
         Tensors w = Tensors.flat(params);
         Tensors g = Tensors.flat(gradients);
+        Tensors halves = Tensors.flat(Format.BFLOAT16, new short[N]);
         return List.of(
                 new Call("step", () -> lars.step(params, gradients)),
                 new Call("step", () -> lars.step(params, known)),
@@ -52,11 +53,16 @@ abstract class EveryCall {
                 new Call("step", () -> lars.step(w, known)),
                 new Call("step", () -> lars.step(w, g, () -> 0)),
                 new Call("step", () -> lars.step(w, known, () -> 0)),
+                new Call("step", () -> lars.step(w, g, halves)),
+                new Call("step", () -> lars.step(w, known, halves)),
                 new Call("beginStep", () -> lars.beginStep(params)),
                 new Call("beginStep", () -> lars.beginStep(w)),
                 new Call("beginStep", () -> lars.beginStep(w, 0.5)),
+                new Call("beginStep", () -> lars.beginStep(w, 0.5, halves)),
                 new Call("applyLayer", () -> lars.applyLayer(2, gradients)),
                 new Call("applyLayer", () -> lars.applyLayer(2, MemorySegment.NULL)),
+                new Call("applyLayer", () -> lars.applyLayer(2, Format.BFLOAT16, new short[N])),
+                new Call("applyLayer", () -> lars.applyLayer(2, Format.BFLOAT16, MemorySegment.NULL)),
                 new Call("endStep", lars::endStep),
                 new Call("measure", () -> lars.measure(params, gradients)),
                 new Call("measure", () -> lars.measure(params, known)),
@@ -66,6 +72,7 @@ abstract class EveryCall {
                 new Call("update", () -> lars.update(params, known, sums)),
                 new Call("update", () -> lars.update(w, g, sums)),
                 new Call("update", () -> lars.update(w, known, sums)),
+                new Call("update", () -> lars.update(w, known, sums, halves)),
                 new Call("discard", lars::discard),
                 new Call("weightsChanged", lars::weightsChanged),
                 new Call("learningRate", () -> lars.learningRate(1)),

@@ -101,6 +101,7 @@ abstract class MisuseOfFormats extends MisuseOfTensors {
         Tensors few = Tensors.flat(Format.BFLOAT16, new short[7]);
         Tensors readOnly =
                 Tensors.flat(Format.BFLOAT16, Arena.ofAuto().allocate(16, 2).asReadOnly());
+        MemorySegment weights = Arena.ofAuto().allocate(46, 4);
         watching(() -> SampleRun.bits(lars, w) + Arrays.toString(momentum));
         on("Lars.step(Tensors,Tensors,Tensors)");
         isNull(0, "params", () -> lars.step(null, gradients, halves));
@@ -130,6 +131,18 @@ abstract class MisuseOfFormats extends MisuseOfTensors {
         bad(2, () -> lars.update(params, known, new LayerSums(LAYERS), halves), "sums is incomplete");
         isNull(3, "halfWeights", () -> lars.update(params, known, sums, null));
         bad(3, () -> lars.update(params, known, sums, wide), "halfWeights is FLOAT32");
+        on("Lars.beginStep(Tensors,double,Tensors)");
+        isNull(0, "params", () -> lars.beginStep(null, 1, halves));
+        bad(0, () -> lars.beginStep(narrow, 1, halves), "params is BFLOAT16");
+        badNumbers(1, "gradientScale", scale -> lars.beginStep(params, scale, halves), 0, -1, NAN, INF, -INF);
+        isNull(2, "halfWeights", () -> lars.beginStep(params, 1, null));
+        bad(2, () -> lars.beginStep(params, 1, wide), "halfWeights is FLOAT32; it must be BFLOAT16");
+        bad(2, () -> lars.beginStep(params, 1, few), "halfWeights has length 7", "at least 8");
+        bad(2, () -> lars.beginStep(params, 1, readOnly), "halfWeights is read-only");
+        bad(2, () -> lars.beginStep(params, 1, buffer), "halfWeights is the same array as the momentum buffer");
+        Tensors over = Tensors.flat(weights);
+        Tensors under = Tensors.flat(Format.BFLOAT16, weights.asSlice(30));
+        bad(2, () -> lars.beginStep(over, 1, under), "halfWeights of layer \"a\" shares memory with params");
     }
 
     private void layersInFormats() {
@@ -138,10 +151,11 @@ abstract class MisuseOfFormats extends MisuseOfTensors {
         Lars lars = builder()
                 .momentumBuffer(Tensors.flat(Format.BFLOAT16, momentum))
                 .build();
-        lars.beginStep(w);
+        short[] copies = new short[8];
+        lars.beginStep(Tensors.flat(w), 1, Tensors.flat(Format.BFLOAT16, copies));
         short[] five = new short[5];
         MemorySegment segment = Arena.ofAuto().allocate(10, 2);
-        watching(() -> SampleRun.bits(lars, w) + Arrays.toString(momentum));
+        watching(() -> SampleRun.bits(lars, w) + Arrays.toString(momentum) + Arrays.toString(copies));
         on("Lars.applyLayer(int,Format,short[])");
         badIndex(0, () -> lars.applyLayer(2, Format.BFLOAT16, five), "layer is 2", "[0, 2)");
         isNull(1, "format", () -> lars.applyLayer(0, null, five));
@@ -149,6 +163,7 @@ abstract class MisuseOfFormats extends MisuseOfTensors {
         isNull(2, "gradient", () -> lars.applyLayer(0, Format.BFLOAT16, (short[]) null));
         bad(2, () -> lars.applyLayer(0, Format.BFLOAT16, new short[4]), "gradient has 4 elements", "at least 5");
         bad(2, () -> lars.applyLayer(0, Format.BFLOAT16, momentum), "gradient shares memory with the momentum buffer");
+        bad(2, () -> lars.applyLayer(0, Format.BFLOAT16, copies), "gradient shares memory with halfWeights");
         on("Lars.applyLayer(int,Format,MemorySegment)");
         badIndex(0, () -> lars.applyLayer(-1, Format.FLOAT16, segment), "layer is -1", "[0, 2)");
         isNull(1, "format", () -> lars.applyLayer(0, null, segment));

@@ -433,7 +433,7 @@ abstract class MisuseOfTensors extends MisuseTable {
         badIndex(0, () -> open.applyLayer(-1, g), "layer is -1", "[0, 2)");
         badIndex(0, () -> open.applyLayer(2, g), "layer is 2", "[0, 2)");
         isNull(1, "gradient", () -> open.applyLayer(0, (float[]) null));
-        bad(1, () -> open.applyLayer(0, new float[4]), "gradient has 4 elements; it must have at least 5");
+        bad(1, () -> open.applyLayer(0, new float[4]), "gradient has 4 elements of FLOAT32; it must have at least 5");
         bad(1, () -> open.applyLayer(1, w), "gradient shares memory with params");
         bad(1, () -> open.applyLayer(1, m), "gradient shares memory with the momentum buffer");
         on("Lars.applyLayer(int,MemorySegment)");

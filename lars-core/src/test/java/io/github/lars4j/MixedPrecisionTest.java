@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.lars4j.rule.Treatment;
+import io.github.lars4j.safetensors.SafeTensorsFile;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -16,6 +17,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Gradients in bfloat16 and float16, momentum in bfloat16, and bfloat16 copies of the weights. */
@@ -353,14 +355,91 @@ class MixedPrecisionTest {
         }
     }
 
-    private static void assertCopies(Tensors w, Tensors halves) {
-        float[] flat = Memory.toFlat(w, LAYERS);
-        for (int i = 0; i < LAYERS.size(); i++) {
-            Layer layer = LAYERS.get(i);
-            short[] copy = Inside.elements(halves, LAYERS, i);
-            for (int e = 0; e < copy.length; e++) {
-                assertEquals(nearest(flat[(int) layer.offset() + e]), copy[e], layer.name() + " " + e);
+    /** Each layer's copy is written with the layer, skipped or not, and those of the other layers at the end. */
+    @Test
+    void copiesOfTheWeightsAreWrittenLayerByLayer() {
+        for (int threads : new int[] {1, 3}) {
+            for (int place = 0; place < 4; place++) {
+                for (Memory of : List.of(Memory.FLAT, Memory.NATIVE_BY_LAYER)) {
+                    Tensors w = of.copyOf(weights(), LAYERS, Arena.ofAuto());
+                    Tensors halves = everywhere(Format.BFLOAT16, new short[N]).get(place);
+                    short[][] g = byLayer(gradient(Format.BFLOAT16, 0));
+                    try (Lars lars = Inside.inSmallRounds(builder().onBadGradient(OnBadGradient.SKIP_LAYER))
+                            .momentumFormat(Format.BFLOAT16)
+                            .parallelism(threads)
+                            .build()) {
+                        lars.beginStep(w, 1, halves);
+                        assertArrayEquals(new short[5000], Inside.elements(halves, LAYERS, 0));
+                        assertEquals(Outcome.UPDATED, lars.applyLayer(0, Format.BFLOAT16, g[0]));
+                        assertCopies(w, halves, 0);
+                        float[] bad = {0, 0, 0, 0, 0, 0, Float.NaN};
+                        assertEquals(Outcome.BAD_GRADIENT, lars.applyLayer(1, bad));
+                        assertCopies(w, halves, 1);
+                        assertArrayEquals(new short[4096], Inside.elements(halves, LAYERS, 3));
+                        assertEquals(Outcome.NO_GRADIENT, lars.endStep().outcome(3));
+                        assertCopies(w, halves);
+
+                        lars.beginStep(w);
+                        lars.applyLayer(3, Format.BFLOAT16, g[3]);
+                        lars.endStep();
+                        Tensors others =
+                                everywhere(Format.BFLOAT16, new short[N]).get(place);
+                        lars.beginStep(w, 1, others);
+                        lars.endStep();
+                        assertCopies(w, others);
+
+                        lars.beginStep(w, 1, halves);
+                        for (int i = LAYERS.size() - 1; i >= 0; i--) {
+                            lars.applyLayer(i, Format.BFLOAT16, outside(g[i]));
+                            assertCopies(w, halves, i);
+                        }
+                        lars.endStep();
+                        assertCopies(w, halves);
+                        assertEquals(4, lars.steps());
+                    }
+                }
             }
+        }
+    }
+
+    @Test
+    void weightsAndCopiesMustBeOpenUntilTheEnd() {
+        MemorySegment w = Arena.ofAuto().allocate(4L * N, 64);
+        MemorySegment halves = Arena.ofAuto().allocate(2L * N, 64);
+        for (boolean closeCopies : new boolean[] {false, true}) {
+            try (Lars lars = builder().onBadGradient(OnBadGradient.SKIP_LAYER).build()) {
+                Snapshot snapshot = lars.snapshot();
+                try (Arena arena = Arena.ofShared()) {
+                    Tensors params = Tensors.flat(closeCopies ? w : arena.allocate(4L * N, 64));
+                    Tensors copies = Tensors.flat(Format.BFLOAT16, closeCopies ? arena.allocate(2L * N, 64) : halves);
+                    lars.beginStep(params, 1, copies);
+                    lars.applyLayer(0, new float[5000]);
+                }
+                for (Executable call :
+                        List.<Executable>of(() -> lars.applyLayer(3, new float[4096]), lars::endStep, lars::endStep)) {
+                    Exception e = assertThrows(IllegalStateException.class, call);
+                    assertEquals(
+                            (closeCopies ? "halfWeights" : "params") + " lies in an arena that is closed",
+                            e.getMessage());
+                }
+                assertEquals(0, lars.steps());
+                lars.restore(snapshot);
+                assertEquals(Outcome.UPDATED, lars.step(weights(), new float[N]).outcome(0));
+            }
+        }
+    }
+
+    private static void assertCopies(Tensors w, Tensors halves, int layer) {
+        float[] flat = Memory.toFlat(w, LAYERS);
+        short[] copy = Inside.elements(halves, LAYERS, layer);
+        for (int e = 0; e < copy.length; e++) {
+            assertEquals(nearest(flat[(int) LAYERS.get(layer).offset() + e]), copy[e], layer + " " + e);
+        }
+    }
+
+    private static void assertCopies(Tensors w, Tensors halves) {
+        for (int i = 0; i < LAYERS.size(); i++) {
+            assertCopies(w, halves, i);
         }
     }
 
@@ -442,6 +521,94 @@ class MixedPrecisionTest {
             assertArrayEquals(widened(Format.BFLOAT16, rounded), Inside.momentum(wide));
             wide.restore(narrow.snapshot());
             assertArrayEquals(widened(Format.BFLOAT16, rounded), Inside.momentum(wide));
+        }
+    }
+
+    /** What the notes say is what has happened: a seed that is kept is not said to be replaced, nor the reverse. */
+    @Test
+    void theNotesSayWhoseRoundingIsKept() throws IOException {
+        Path file = folder.resolve("f");
+        try (Lars saved = narrow(5L)) {
+            run(saved, weights(), 0, 2);
+            Checkpoint.save(file, saved);
+        }
+        Checkpoint checkpoint = Checkpoint.load(file);
+        try (Lars other = narrow(7L);
+                Lars nearest = narrow(null);
+                Lars none = builder()
+                        .momentum(0)
+                        .nesterov(false)
+                        .momentumFormat(Format.BFLOAT16)
+                        .stochasticRounding(8)
+                        .build()) {
+            assertEquals(
+                    List.of("the momentum of the checkpoint is bfloat16, rounded stochastically with seed 5 and the"
+                            + " optimizer's is bfloat16, rounded stochastically with seed 7: the optimizer's rounding is"
+                            + " kept"),
+                    checkpoint.withoutSettings().restore(other).notes());
+            assertEquals("7", seedOf(other));
+            assertEquals(
+                    List.of("the momentum of the checkpoint is bfloat16, rounded stochastically with seed 5 and the"
+                            + " optimizer's is bfloat16: the optimizer's rounding is kept"),
+                    checkpoint.restore(nearest).notes());
+            assertEquals("null", seedOf(nearest));
+            List<String> notes = checkpoint.restore(none).notes();
+            assertEquals("stochasticRounding has seed 5, had 8", notes.get(notes.size() - 1));
+            assertEquals("5", seedOf(none));
+        }
+    }
+
+    /** Returns the seed that a checkpoint of an optimizer contains. */
+    private String seedOf(Lars lars) throws IOException {
+        Path file = folder.resolve("seed");
+        Checkpoint.save(file, lars);
+        try (SafeTensorsFile open = SafeTensorsFile.open(file)) {
+            return String.valueOf(open.metadata().get("momentumSeed"));
+        }
+    }
+
+    /** There is no momentum to round, so the kernels are those of a float32 one. */
+    @Test
+    void stochasticRoundingWithoutMomentumChangesNothing() {
+        for (Format format : Format.values()) {
+            for (boolean copies : new boolean[] {false, true}) {
+                float[] expected = weights();
+                float[] w = weights();
+                short[] bits = gradient(format == Format.FLOAT32 ? Format.BFLOAT16 : format, 1);
+                Tensors g = format == Format.FLOAT32
+                        ? Tensors.flat(widened(Format.BFLOAT16, bits))
+                        : Tensors.flat(format, bits);
+                Lars.Builder none = builder().momentum(0).nesterov(false).simd(Simd.REQUIRED);
+                try (Lars reference = none.build();
+                        Lars lars = none.momentumFormat(Format.BFLOAT16)
+                                .stochasticRounding(1)
+                                .build()) {
+                    reference.step(Tensors.flat(expected), g);
+                    Tensors halves = Tensors.flat(Format.BFLOAT16, new short[N]);
+                    Tensors params = Tensors.flat(w);
+                    assertEquals(
+                            Outcome.UPDATED, (copies ? lars.step(params, g, halves) : lars.step(params, g)).outcome(0));
+                }
+                assertArrayEquals(expected, w);
+            }
+        }
+    }
+
+    /** A tensor in the optimizer's own format is taken as it is. */
+    @Test
+    void aForeignMomentumIsSaidToBeRoundedOnlyIfItIs() throws IOException {
+        Path wide = folder.resolve("wide");
+        Path narrow = folder.resolve("narrow");
+        try (Lars one = builder().build();
+                Lars other = narrow(1L)) {
+            run(one, weights(), 0, 2);
+            Checkpoint.save(wide, one);
+            assertEquals(
+                    List.of("the momentum was rounded to BFLOAT16, to nearest even"),
+                    PyTorchState.restore(wide, other).notes());
+            Checkpoint.save(narrow, other);
+            assertEquals(List.of(), PyTorchState.restore(narrow, other).notes());
+            assertEquals(List.of(), PyTorchState.restore(narrow, one).notes());
         }
     }
 
