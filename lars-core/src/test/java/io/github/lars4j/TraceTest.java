@@ -127,7 +127,7 @@ class TraceTest {
         Trace.Agreement agreement = new Trace.Agreement();
         List<Trace.Formats> others = Trace.Formats.others();
         for (int i = 0; i < others.size() && !LACKING; i++) {
-            agreement.add(others.get(i), ways, 5 * i, 1, ways.size());
+            agreement.add(others.get(i), ways, 5 * i, 1, ONE_WIDTH ? 1 : ways.size());
         }
         assertAgreed(agreement);
     }
