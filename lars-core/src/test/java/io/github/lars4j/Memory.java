@@ -8,6 +8,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
 
 /** The kinds of memory in which tests put tensors. */
 enum Memory {
@@ -28,31 +29,44 @@ enum Memory {
         return this == FLAT || this == BY_LAYER;
     }
 
-    /** Returns tensors of zeros; those outside the heap live as long as the arena. */
+    /** Returns float32 tensors of zeros; those outside the heap live as long as the arena. */
     Tensors zeros(Layers layers, Arena arena) {
-        long bytes = layers.end() * Float.BYTES;
+        return zeros(Format.FLOAT32, layers, arena);
+    }
+
+    /** Returns tensors of zeros; those outside the heap live as long as the arena. */
+    Tensors zeros(Format format, Layers layers, Arena arena) {
+        long bytes = layers.end() * format.bytes();
+        boolean float32 = format == Format.FLOAT32;
         return switch (this) {
-            case FLAT -> Tensors.flat(new float[(int) layers.end()]);
+            case FLAT ->
+                float32
+                        ? Tensors.flat(new float[(int) layers.end()])
+                        : Tensors.flat(format, new short[(int) layers.end()]);
             case BY_LAYER -> {
-                float[][] arrays = new float[layers.size()][];
-                for (int i = 0; i < arrays.length; i++) {
-                    arrays[i] = new float[(int) layers.get(i).length()];
-                }
-                yield Tensors.byLayer(arrays);
+                float[][] floats = new float[float32 ? layers.size() : 0][];
+                short[][] shorts = new short[float32 ? 0 : layers.size()][];
+                Arrays.setAll(floats, i -> new float[(int) layers.get(i).length()]);
+                Arrays.setAll(shorts, i -> new short[(int) layers.get(i).length()]);
+                yield float32 ? Tensors.byLayer(floats) : Tensors.byLayer(format, shorts);
             }
-            case NATIVE -> Tensors.flat(arena.allocate(bytes, LINE));
+            case NATIVE -> flat(format, arena.allocate(bytes, LINE));
             case NATIVE_BY_LAYER -> {
                 MemorySegment[] segments = new MemorySegment[layers.size()];
                 for (int i = 0; i < segments.length; i++) {
                     Layer layer = layers.get(i);
-                    long from = layer.offset() * Float.BYTES % LINE;
-                    long length = layer.length() * Float.BYTES;
+                    long from = layer.offset() * format.bytes() % LINE;
+                    long length = layer.length() * format.bytes();
                     segments[i] = arena.allocate(from + length + LINE, LINE).asSlice(from, length);
                 }
-                yield Tensors.byLayer(segments);
+                yield float32 ? Tensors.byLayer(segments) : Tensors.byLayer(format, segments);
             }
-            case MAPPED -> Tensors.flat(mapped(bytes, arena));
+            case MAPPED -> flat(format, mapped(bytes, arena));
         };
+    }
+
+    private static Tensors flat(Format format, MemorySegment segment) {
+        return format == Format.FLOAT32 ? Tensors.flat(segment) : Tensors.flat(format, segment);
     }
 
     /** Returns a mapped segment of zeros of a file that has no name any more. */

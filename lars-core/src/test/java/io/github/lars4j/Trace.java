@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -20,8 +21,9 @@ import java.util.Random;
 /**
  * A random training run of {@link #STEPS} steps. The seed determines the layout, the rule, the hyperparameters, the
  * policy, and for every step the gradients, the scale, the rate and the layers without a gradient, through the
- * arithmetic that {@link Random} specifies. {@link #hash} does the run in one of the ways that must not change a bit of
- * the result; the expected hashes are committed.
+ * arithmetic that {@link Random} specifies. The formats of gradients and momentum may differ from run to run, and change
+ * the bits. {@link #hash} does the run in one of the ways that must not change a bit of the result; the expected hashes are
+ * committed.
  */
 final class Trace {
 
@@ -32,10 +34,36 @@ final class Trace {
     private static final int LONG = 50;
 
     /** The seed of a run that is large enough for several rounds and shares with the default grain. */
-    private static final int HUGE = 51;
+    static final int HUGE = 51;
 
     /** The largest offset of the elements in the arrays. */
     static final int MOST_SHIFT = 15;
+
+    /**
+     * How a run stores gradients and momentum, and whether some of its steps also write bfloat16 copies of the weights.
+     *
+     * @param stochastic whether a bfloat16 momentum is rounded stochastically
+     */
+    record Formats(Format gradients, Format momentum, boolean stochastic, boolean copies) {
+
+        static final Formats FLOAT32 = new Formats(Format.FLOAT32, Format.FLOAT32, false, false);
+
+        /** Returns {@link #FLOAT32} first, and then all others, with copies. */
+        static List<Formats> all() {
+            List<Formats> all = new ArrayList<>(List.of(FLOAT32));
+            for (Format gradients : Format.values()) {
+                all.add(new Formats(gradients, Format.FLOAT32, false, true));
+                all.add(new Formats(gradients, Format.BFLOAT16, false, true));
+                all.add(new Formats(gradients, Format.BFLOAT16, true, true));
+            }
+            return all;
+        }
+
+        /** Returns all except {@link #FLOAT32}. */
+        static List<Formats> others() {
+            return all().subList(1, all().size());
+        }
+    }
 
     /** Where a run has its weights, its gradients and its momentum. */
     enum Place {
@@ -91,9 +119,16 @@ final class Trace {
     }
 
     private final int seed;
+    private final Formats formats;
 
+    /** Creates a run in float32. */
     Trace(int seed) {
+        this(seed, Formats.FLOAT32);
+    }
+
+    Trace(int seed, Formats formats) {
         this.seed = seed;
+        this.formats = formats;
     }
 
     /** Returns whether this is one of the two runs that take as long as all others together. */
@@ -101,12 +136,14 @@ final class Trace {
         return seed >= LONG;
     }
 
-    /** Returns the committed SHA-256 of each trace. */
-    static List<String> expected() {
+    /** Returns the committed SHA-256 of each trace in formats. */
+    static List<String> expected(Formats formats) {
         try (InputStream in = Trace.class.getResourceAsStream("/traces.sha256")) {
             return new String(in.readAllBytes(), StandardCharsets.UTF_8)
                     .lines()
-                    .filter(line -> !line.startsWith("#"))
+                    .dropWhile(line -> !line.equals("# " + formats))
+                    .skip(1)
+                    .takeWhile(line -> !line.startsWith("#"))
                     .toList();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -134,6 +171,9 @@ final class Trace {
     private final class Run implements AutoCloseable {
 
         private final Random random = new Random(seed);
+        /** What float32 does not need comes from here, so that the rest of a run is the same in all formats. */
+        private final Random other = new Random(-1 - seed);
+
         private final int shift;
         private final Layers layers;
         private final boolean badGradients = random.nextInt(3) == 0;
@@ -147,6 +187,7 @@ final class Trace {
         private final float[] array;
         private final Tensors placedWeights;
         private final Tensors placedArray;
+        private final Tensors placedCopies;
         private final Gradients gradients;
         private final Lars lars;
         /** The layer whose weights are replaced before the next step; {@code null} for none. */
@@ -163,9 +204,12 @@ final class Trace {
             weights = new float[end + MOST_SHIFT - shift];
             array = new float[weights.length];
             placedWeights = place.weights == Memory.FLAT ? Tensors.flat(weights) : place.weights.zeros(layers, arena);
-            placedArray = place.gradients == Memory.FLAT ? Tensors.flat(array) : place.gradients.zeros(layers, arena);
-            gradients = place == Place.FLAT ? Gradients.of(array) : Gradients.of(placedArray);
-            bytes = ByteBuffer.allocate(8 * (end - shift) + 25 * layers.size() + 32);
+            placedArray = place.gradients == Memory.FLAT && formats.gradients == Format.FLOAT32
+                    ? Tensors.flat(array)
+                    : place.gradients.zeros(formats.gradients, layers, arena);
+            placedCopies = formats.copies ? place.weights.zeros(Format.BFLOAT16, layers, arena) : null;
+            gradients = inArrays() ? Gradients.of(array) : Gradients.of(placedArray);
+            bytes = ByteBuffer.allocate(10 * (end - shift) + 25 * layers.size() + 32);
 
             OnBadGradient drawn = OnBadGradient.values()[random.nextInt(3)];
             boolean skip = isLong() || random.nextBoolean();
@@ -183,12 +227,21 @@ final class Trace {
             if (random.nextInt(4) != 0) {
                 builder.momentum(0.5 + random.nextInt(50) / 101.0);
                 builder.nesterov(nesterov && dampening == 0).dampening(dampening);
+                builder.momentumFormat(formats.momentum);
+                if (formats.stochastic) {
+                    builder.stochasticRounding(other.nextLong());
+                }
             }
             builder.momentumCorrection(random.nextBoolean() && rule.entry() == Rule.Entry.VELOCITY);
             // A fused run has several rounds if the policy allows it; several blocks give several shares.
             builder.grain(seed == HUGE ? Plan.Grain.USUAL : new Plan.Grain(seed == LONG ? 4096 : 128, 1));
             builder.nativeMomentum(place.nativeMomentum);
             lars = builder.parallelism(way.threads).carrySums(way.carry).build();
+        }
+
+        /** Returns whether steps are called with the arrays themselves. */
+        private boolean inArrays() {
+            return place == Place.FLAT && formats.equals(Formats.FLOAT32);
         }
 
         private Layers layers() {
@@ -256,6 +309,15 @@ final class Trace {
             if (!Arrays.equals(weights, new float[weights.length])) {
                 throw new AssertionError("element outside the layers written");
             }
+            if (placedCopies != null && !(boolean) Inside.field(placedCopies, "byLayer")) {
+                for (int i = 0; i < layers.size(); i++) {
+                    placedCopies.segment(layers, i).fill((byte) 0);
+                }
+                Layers whole = Layers.builder().add("whole", layers.end()).build();
+                if (!Arrays.equals(Inside.elements(placedCopies, whole, 0), new short[(int) layers.end()])) {
+                    throw new AssertionError("copy outside the layers written");
+                }
+            }
         }
 
         @Override
@@ -298,16 +360,17 @@ final class Trace {
 
         private void step() {
             boolean halves = random.nextBoolean();
-            if (place != Place.FLAT) {
+            Tensors copies = formats.copies && other.nextInt(3) != 0 ? placedCopies : null;
+            if (!inArrays()) {
                 Memory.copy(weights, placedWeights, layers);
-                Memory.copy(array, placedArray, layers);
+                writeGradients();
             }
             try {
-                digest(place == Place.FLAT ? stepOfArrays(halves) : stepOfTensors(halves));
+                digest(inArrays() ? stepOfArrays(halves) : stepOfTensors(halves, copies));
             } catch (NonFiniteException e) {
                 digest.update(e.getMessage().getBytes(StandardCharsets.UTF_8));
             }
-            if (place != Place.FLAT) {
+            if (!inArrays()) {
                 copyBack();
             }
             float[] momentum = Inside.momentum(lars);
@@ -317,8 +380,36 @@ final class Trace {
                     bytes.putInt(Float.floatToIntBits(momentum[e]));
                 }
             }
+            for (int i = 0; placedCopies != null && i < layers.size(); i++) {
+                for (short copy : Inside.elements(placedCopies, layers, i)) {
+                    bytes.putShort(copy);
+                }
+            }
             digest.update(bytes.array(), 0, bytes.position());
             bytes.clear();
+        }
+
+        /** Writes the gradients to where the optimizer reads them, in their format. */
+        private void writeGradients() {
+            if (formats.gradients == Format.FLOAT32) {
+                Memory.copy(array, placedArray, layers);
+                return;
+            }
+            for (int i = 0; i < layers.size(); i++) {
+                placedArray.segment(layers, i).copyFrom(MemorySegment.ofArray(narrow(layers.get(i))));
+            }
+        }
+
+        /** Returns the gradients of a layer in their narrow format: cut off to bfloat16, or rounded to float16. */
+        private short[] narrow(Layer layer) {
+            short[] narrow = new short[(int) layer.length()];
+            for (int e = 0; e < narrow.length; e++) {
+                float value = array[(int) layer.offset() + e];
+                narrow[e] = formats.gradients == Format.FLOAT16
+                        ? Float.floatToFloat16(value)
+                        : (short) (Float.floatToIntBits(value) >>> 16);
+            }
+            return narrow;
         }
 
         private StepReport stepOfArrays(boolean halves) {
@@ -327,7 +418,12 @@ final class Trace {
                     : lars.step(weights, gradients);
         }
 
-        private StepReport stepOfTensors(boolean halves) {
+        private StepReport stepOfTensors(boolean halves, Tensors copies) {
+            if (copies != null) {
+                return halves
+                        ? lars.update(placedWeights, gradients, lars.measure(placedWeights, gradients), copies)
+                        : lars.step(placedWeights, gradients, copies);
+            }
             return halves
                     ? lars.update(placedWeights, gradients, lars.measure(placedWeights, gradients))
                     : lars.step(placedWeights, gradients);
@@ -335,9 +431,14 @@ final class Trace {
 
         private void copyBack() {
             Memory.copy(placedWeights, weights, layers);
-            int end = (int) layers.end();
-            if (!Arrays.equals(array, 0, end, Memory.toFlat(placedArray, layers), 0, end)) {
-                throw new AssertionError("gradients written");
+            for (int i = 0; i < layers.size(); i++) {
+                Layer layer = layers.get(i);
+                MemorySegment given = formats.gradients == Format.FLOAT32
+                        ? Tensors.flat(array).segment(layers, i)
+                        : MemorySegment.ofArray(narrow(layer));
+                if (placedArray.segment(layers, i).mismatch(given) != -1) {
+                    throw new AssertionError("gradients written");
+                }
             }
         }
 
@@ -395,53 +496,85 @@ final class Trace {
 
     /**
      * Runs traces and prints how many of them have the committed hash; exits with status 1 if one does not. Without
-     * arguments it prints the hashes.
+     * arguments it prints the committed file.
      *
-     * @param args the kernels, the number of traces, the number of ways to run each with its tensors in one array each,
-     *     and the number of traces to run in half as many ways with their tensors elsewhere
+     * @param args five for each kind of kernels: the kernels, the number of traces, the number of ways to run each with its
+     *     tensors in one array each, the number of traces to run in half as many ways with their tensors elsewhere, and the
+     *     number of traces to run in one way in each of the other formats
      */
     public static void main(String[] args) {
         if (args.length == 0) {
-            for (int seed = 0; seed < TRACES; seed++) {
-                System.out.println(new Trace(seed).hash(new Way("scalar", 1, false, false, 0, Place.FLAT)));
+            System.out.println(
+                    "# SHA-256 of each trace of class Trace, from seed 0: weights, momentum, norms, ratios and");
+            System.out.println(
+                    "# outcomes of every step, and copies of the weights. Made by the main method of that class.");
+            for (Formats formats : Formats.all()) {
+                System.out.println("# " + formats);
+                for (int seed = 0; seed < TRACES; seed++) {
+                    Trace trace = new Trace(seed, formats);
+                    System.out.println(trace.hash(new Way("scalar", 1, false, false, 0, Place.FLAT)));
+                }
             }
             return;
         }
-        List<String> kernels = List.of(args[0]);
-        int traces = Integer.parseInt(args[1]);
-        int ways = Integer.parseInt(args[2]);
-        int[] flat = agreement(Way.all(kernels, List.of(Place.FLAT)), traces, ways);
-        int[] other = agreement(Way.all(kernels, Place.others()), Integer.parseInt(args[3]), ways / 2);
-        int agreed = flat[0] + other[0];
-        int runs = flat[1] + other[1];
-        System.out.println("agreed " + agreed + " of " + runs);
-        System.exit(agreed == runs ? 0 : 1);
+        Agreement agreement = new Agreement();
+        for (int i = 0; i < args.length; i += 5) {
+            List<String> kernels = List.of(args[i]);
+            int traces = Integer.parseInt(args[i + 1]);
+            int ways = Integer.parseInt(args[i + 2]);
+            int elsewhere = Integer.parseInt(args[i + 3]);
+            int inOtherFormats = Integer.parseInt(args[i + 4]);
+            agreement.add(Formats.FLOAT32, Way.all(kernels, List.of(Place.FLAT)), 0, traces, ways);
+            agreement.add(Formats.FLOAT32, Way.all(kernels, Place.others()), 0, elsewhere, ways / 2);
+            for (Formats formats : Formats.others()) {
+                agreement.add(formats, Way.all(kernels, List.of(Place.values())), 0, inOtherFormats, 1);
+            }
+        }
+        System.out.println(agreement);
+        System.exit(agreement.agreed == agreement.runs ? 0 : 1);
     }
 
-    /**
-     * Runs the first traces, each in {@code most} of the ways. The ways are spread evenly and differ from trace to
-     * trace.
-     *
-     * @return the number of runs with the committed hash, and the number of runs
-     */
-    static int[] agreement(List<Way> ways, int traces, int most) {
-        List<String> expected = expected();
-        int agreed = 0;
-        int runs = 0;
-        for (int seed = 0; seed < traces; seed++) {
-            Trace trace = new Trace(seed);
-            // The stride is odd and the number of ways is a power of two, so that no way repeats before all were used.
-            int stride = 2 * (ways.size() / most / 2) + 1;
-            for (int i = 0; i < Math.min(most, ways.size()); i++) {
-                Way way = ways.get((seed * 37 + i * stride) % ways.size());
-                runs++;
-                if (trace.hash(way).equals(expected.get(seed))) {
-                    agreed++;
-                } else {
-                    System.out.println("trace " + seed + " does not agree: " + way);
+    /** Counts the runs with the committed hash. */
+    static final class Agreement {
+
+        /** The multiples of this, less their integer parts, are spread evenly however many there are. */
+        private static final double GOLDEN_RATIO = 0.6180339887498949;
+
+        int agreed;
+        int runs;
+
+        /**
+         * Runs traces, each in {@code most} of the ways. The ways are spread evenly and differ from trace to trace.
+         *
+         * @param first the seed of the first trace
+         * @param traces the number of traces
+         */
+        void add(Formats formats, List<Way> ways, int first, int traces, int most) {
+            List<String> expected = expected(formats);
+            int offset = 7 * Formats.all().indexOf(formats);
+            int last = first + traces;
+            for (int seed = first; seed < last; seed++) {
+                Trace trace = new Trace(seed, formats);
+                // The stride is odd and the number of ways is a power of two, or nine times that, so that no way
+                // repeats
+                // before most were used.
+                int stride = 2 * (ways.size() / most / 2) + 1;
+                int start = (int) ((seed + offset) * GOLDEN_RATIO % 1 * ways.size());
+                for (int i = 0; i < Math.min(most, ways.size()); i++) {
+                    Way way = ways.get((start + i * stride) % ways.size());
+                    runs++;
+                    if (trace.hash(way).equals(expected.get(seed))) {
+                        agreed++;
+                    } else {
+                        System.out.println("trace " + seed + " does not agree: " + formats + ", " + way);
+                    }
                 }
             }
         }
-        return new int[] {agreed, runs};
+
+        @Override
+        public String toString() {
+            return "agreed " + agreed + " of " + runs;
+        }
     }
 }

@@ -24,16 +24,22 @@ class TraceJvmTest {
     /** The JVM denies native access, so that tensors outside the heap are copied block by block. */
     private static final List<String> DENIED = List.of("--illegal-native-access=deny");
 
+    /** Some vectors are objects without AVX, so that a build runs few traces. */
+    private static final List<String> WITHOUT_AVX = List.of("-XX:UseAVX=0");
+
     private static final List<List<String>> JVMS = List.of(
             DENIED,
             List.of("-Xint"),
             List.of("-XX:TieredStopAtLevel=1"),
             List.of("-XX:-TieredCompilation"),
-            List.of("-XX:UseAVX=0"),
+            WITHOUT_AVX,
             List.of("-XX:UseAVX=1"),
             List.of("-XX:UseAVX=2"),
+            WIDER);
+
+    /** What the JVM of {@link TraceTest} has anyway, or one of those that the build starts for the vector widths. */
+    private static final List<List<String>> USUAL_JVMS = List.of(
             List.of("-XX:UseAVX=3"),
-            WIDER,
             List.of("-Dlars4j.vectorBits=128"),
             List.of("-Dlars4j.vectorBits=256"),
             List.of("-Dlars4j.vectorBits=512"));
@@ -53,30 +59,61 @@ class TraceJvmTest {
     void sameBits() throws Exception {
         int agreed = 0;
         for (List<String> options : JVMS) {
-            agreed += agree("scalar", options, options.contains("-Xint") ? 2 : 6, 2, 3);
-            agreed += agree("vector", options, slowVectors(options) ? 1 : 6, 2, 3);
+            boolean interpreted = options.contains("-Xint");
+            boolean few = slowVectors(options) || options.equals(WITHOUT_AVX);
+            agreed += agree(
+                    options,
+                    List.of(
+                            new Traces("scalar", interpreted ? 2 : 6, 2, interpreted ? 2 : 3, 0),
+                            new Traces("vector", few ? 1 : 6, 2, few ? 1 : 3, 0)));
         }
-        System.out.println(agreed + " runs of traces agreed, in " + 2 * JVMS.size() + " other JVMs");
+        System.out.println(agreed + " runs of traces agreed, in " + JVMS.size() + " other JVMs");
     }
 
+    /** Kernels of one kind in each JVM, so that the calls of kernels have one target, as those of most trainers. */
     @Test
     @Tag("slow")
     void sameBitsOfAll() throws Exception {
         int agreed = 0;
-        for (List<String> options : JVMS) {
-            agreed += agree("scalar", options, options.contains("-Xint") ? 50 : Trace.TRACES, 4, Trace.TRACES);
-            agreed += agree("vector", options, slowVectors(options) ? 10 : Trace.TRACES, 4, Trace.TRACES);
+        List<List<String>> jvms = new ArrayList<>(JVMS);
+        jvms.addAll(USUAL_JVMS);
+        for (List<String> options : jvms) {
+            int scalar = options.contains("-Xint") ? 50 : Trace.TRACES;
+            int vector = slowVectors(options) ? 10 : Trace.TRACES;
+            agreed += agree(options, List.of(new Traces("scalar", scalar, 4, scalar, scalar)));
+            agreed += agree(options, List.of(new Traces("vector", vector, 4, vector, vector)));
         }
-        System.out.println(agreed + " runs of traces agreed, in " + 2 * JVMS.size() + " other JVMs");
+        System.out.println(agreed + " runs of traces agreed, in " + 2 * jvms.size() + " other JVMs");
     }
 
     /**
-     * Runs traces in another JVM.
+     * What a JVM runs.
      *
-     * @param ways the number of ways to run each with its tensors in one array each; half as many with them elsewhere
-     * @param mostElsewhere the greatest number of traces to run with their tensors elsewhere
+     * @param count the number of traces
+     * @param ways the number of ways to run each with its tensors in one array each
+     * @param elsewhere the number of traces to run in half as many ways with their tensors elsewhere
+     * @param inOtherFormats the number of traces to run in one way in each of the other formats
      */
-    private int agree(String kernels, List<String> options, int traces, int ways, int mostElsewhere)
+    private record Traces(String kernels, int count, int ways, int elsewhere, int inOtherFormats) {
+
+        List<String> arguments() {
+            return List.of(
+                    kernels,
+                    Integer.toString(count),
+                    Integer.toString(ways),
+                    Integer.toString(elsewhere),
+                    Integer.toString(inOtherFormats));
+        }
+
+        int runs() {
+            return count * ways
+                    + elsewhere * (ways / 2)
+                    + inOtherFormats * Trace.Formats.others().size();
+        }
+    }
+
+    /** Runs traces in another JVM; returns how many runs that were. */
+    private int agree(List<String> options, List<Traces> traces)
             throws IOException, InterruptedException, URISyntaxException {
         List<String> flags = new ArrayList<>(options);
         // Other hardware has no AVX to disable.
@@ -84,26 +121,24 @@ class TraceJvmTest {
         if (!options.equals(DENIED)) {
             flags.add("--enable-native-access=ALL-UNNAMED");
         }
-        int elsewhere = Math.min(traces, mostElsewhere);
         Path out = temp.resolve("out");
         ProcessBuilder builder = new ProcessBuilder(ChildJvm.command(
                         flags,
                         Trace.class,
-                        kernels,
-                        Integer.toString(traces),
-                        Integer.toString(ways),
-                        Integer.toString(elsewhere)))
+                        traces.stream()
+                                .flatMap(kind -> kind.arguments().stream())
+                                .toArray(String[]::new)))
                 .redirectErrorStream(true)
                 .redirectOutput(out.toFile());
         builder.environment().remove("JDK_JAVA_OPTIONS");
         builder.environment().remove("JAVA_TOOL_OPTIONS");
         int status = builder.start().waitFor();
         String printed = Files.readString(out);
-        int runs = traces * ways + elsewhere * (ways / 2);
+        int runs = traces.stream().mapToInt(Traces::runs).sum();
         assertEquals(
                 "agreed " + runs + " of " + runs,
                 printed.strip().lines().reduce("", (before, line) -> line),
-                () -> kernels + " " + options + ": " + printed);
+                () -> traces + " " + options + ": " + printed);
         assertEquals(options.equals(DENIED), printed.contains("copied block by block"), printed);
         assertEquals(0, status);
         return runs;

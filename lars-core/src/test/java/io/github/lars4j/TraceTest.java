@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.lars4j.internal.kernel.KernelChoice;
 import io.github.lars4j.internal.kernel.VectorKernels;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -13,8 +14,10 @@ import jdk.incubator.vector.VectorShape;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** Every {@link Trace} gives the committed bits in every way of running it. */
-@Tag("bits")
+/**
+ * Every {@link Trace} gives the committed bits in every way of running it. A build runs each trace in a few ways, which
+ * differ from trace to trace, so that every kind of way has many traces.
+ */
 @Tag("no-mutants")
 class TraceTest {
 
@@ -22,14 +25,42 @@ class TraceTest {
     private static final List<String> KERNELS =
             System.getProperty(KernelChoice.BITS_PROPERTY) == null ? List.of("scalar", "vector") : List.of("vector");
 
+    private static final List<Trace.Place> FLAT = List.of(Trace.Place.FLAT);
+
+    /** Whether the vectors are wider than the hardware's: then they are objects and a thousand times slower. */
+    private static final boolean LACKING =
+            VectorKernels.bits() > VectorShape.preferredShape().vectorBitSize();
+
     private static final Pattern SHARE = Pattern.compile("\\[(\\d+), (\\d+)\\)");
+
+    /** Whether this JVM tests a vector width, and others the scalar kernels. */
+    private static final boolean ONE_WIDTH = KERNELS.size() == 1;
 
     @Test
     void tracesAreAsManyAsTheirHashesAndAllDifferent() {
-        Set<String> different = new HashSet<>(Trace.expected());
-        assertEquals(Trace.TRACES, Trace.expected().size());
-        assertEquals(Trace.TRACES, different.size());
+        for (Trace.Formats formats : Trace.Formats.all()) {
+            Set<String> different = new HashSet<>(Trace.expected(formats));
+            assertEquals(Trace.TRACES, Trace.expected(formats).size());
+            assertEquals(Trace.TRACES, different.size());
+        }
         assertTrue(Trace.TRACES * Trace.STEPS >= 50 * 50);
+    }
+
+    /** Other formats of gradients or momentum change the bits, unless a trace has no momentum or only zeros. */
+    @Test
+    void theFormatsChangeTheBits() {
+        List<Trace.Formats> all = Trace.Formats.others();
+        for (int i = 0; i < all.size(); i++) {
+            for (int j = 0; j < i; j++) {
+                List<String> one = Trace.expected(all.get(i));
+                List<String> other = Trace.expected(all.get(j));
+                int differ = 0;
+                for (int seed = 0; seed < Trace.TRACES; seed++) {
+                    differ += one.get(seed).equals(other.get(seed)) ? 0 : 1;
+                }
+                assertTrue(differ > Trace.TRACES / 2, all.get(i) + " and " + all.get(j) + " differ in " + differ);
+            }
+        }
     }
 
     @Test
@@ -69,34 +100,79 @@ class TraceTest {
     }
 
     @Test
+    @Tag("bits")
     void sameBits() {
-        agree(List.of(Trace.Place.FLAT), KERNELS.size() == 2 ? 8 : 2);
+        agree(FLAT, ONE_WIDTH ? 1 : 4, ONE_WIDTH ? 1 : 2);
     }
 
     @Test
+    @Tag("bits")
     void sameBitsElsewhere() {
-        agree(Trace.Place.others(), KERNELS.size() == 2 ? 3 : 2);
+        agree(Trace.Place.others(), ONE_WIDTH ? 1 : 2, 1);
+    }
+
+    /** A trace in each of the formats. */
+    @Test
+    @Tag("bits")
+    void sameBitsInOtherFormats() {
+        List<Trace.Way> ways = new ArrayList<>();
+        for (String kernels : KERNELS) {
+            for (int threads : new int[] {1, 4}) {
+                for (Trace.Place place : List.of(Trace.Place.FLAT, Trace.Place.NATIVE_BY_LAYER)) {
+                    int i = ways.size();
+                    ways.add(new Trace.Way(kernels, threads, i % 3 == 0, i % 2 == 0, 5 * i % 16, place));
+                }
+            }
+        }
+        Trace.Agreement agreement = new Trace.Agreement();
+        List<Trace.Formats> others = Trace.Formats.others();
+        for (int i = 0; i < others.size() && !LACKING; i++) {
+            agreement.add(others.get(i), ways, 5 * i, 1, ONE_WIDTH ? 1 : ways.size());
+        }
+        assertAgreed(agreement);
     }
 
     @Test
+    @Tag("bits")
     @Tag("slow")
     void sameBitsEveryWay() {
-        agree(List.of(Trace.Place.FLAT), KERNELS.size() == 2 ? 512 : 32);
+        int ways = ONE_WIDTH ? 32 : 512;
+        agree(FLAT, ways, ways);
     }
 
     @Test
+    @Tag("bits")
     @Tag("slow")
     void sameBitsElsewhereManyWays() {
-        agree(Trace.Place.others(), KERNELS.size() == 2 ? 256 : 32);
+        int ways = ONE_WIDTH ? 32 : 256;
+        agree(Trace.Place.others(), ways, ways);
     }
 
-    private static void agree(List<Trace.Place> places, int waysOfEach) {
+    @Test
+    @Tag("bits")
+    @Tag("slow")
+    void sameBitsInOtherFormatsManyWays() {
+        Trace.Agreement agreement = new Trace.Agreement();
+        for (Trace.Formats formats : Trace.Formats.others()) {
+            int traces = LACKING ? 1 : Trace.TRACES;
+            agreement.add(formats, Trace.Way.all(KERNELS, FLAT), 0, traces, ONE_WIDTH ? 4 : 16);
+            agreement.add(formats, Trace.Way.all(KERNELS, Trace.Place.others()), 0, traces, ONE_WIDTH ? 4 : 16);
+        }
+        assertAgreed(agreement);
+    }
+
+    private static void agree(List<Trace.Place> places, int waysOfEach, int waysOfHuge) {
         List<Trace.Way> ways = Trace.Way.all(KERNELS, places);
-        // Vectors wider than the hardware's are objects and a thousand times slower.
-        boolean lacking = VectorKernels.bits() > VectorShape.preferredShape().vectorBitSize();
-        int traces = lacking ? 2 : Trace.TRACES;
-        int[] agreed = Trace.agreement(ways, traces, Math.min(waysOfEach, ways.size()));
-        System.out.printf("%d of %d runs of %d traces agreed, of %s%n", agreed[0], agreed[1], traces, places);
-        assertEquals(agreed[1], agreed[0]);
+        Trace.Agreement agreement = new Trace.Agreement();
+        agreement.add(Trace.Formats.FLOAT32, ways, 0, LACKING ? 2 : Trace.HUGE, waysOfEach);
+        if (!LACKING) {
+            agreement.add(Trace.Formats.FLOAT32, ways, Trace.HUGE, 1, waysOfHuge);
+        }
+        assertAgreed(agreement);
+    }
+
+    private static void assertAgreed(Trace.Agreement agreement) {
+        System.out.println(agreement + " runs of traces");
+        assertEquals(agreement.runs, agreement.agreed);
     }
 }
