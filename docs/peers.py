@@ -1,73 +1,123 @@
-"""Times one optimizer step of what people use today, and of lars4j, on the tensors of real networks.
+"""Times one step of the optimizers that people use today, and of lars4j beside them, on the tensors of real networks.
 
     python3 -m venv peers
     peers/bin/pip install torch --index-url https://download.pytorch.org/whl/cpu
     peers/bin/pip install numpy jax optax
     peers/bin/pip install --no-deps timm
     ./mvnw package -DskipTests
-    peers/bin/python docs/peers.py --java /path/to/jdk-25/bin/java
+    peers/bin/python docs/peers.py                            # resnet50 and vit_b_16 on one thread
+    peers/bin/python docs/peers.py --threads 2 mobilenet_v2
 
-Prints a Markdown table: milliseconds a step, the least of several rounds in which all optimizers take turns. All of them
-have momentum 0.9, Nesterov and weight decay; gradients are float32 unless the row says otherwise. One thread.
+Needs Linux, a C++ compiler for torch.compile, a JDK 25, and 12 GB of memory for vit_b_16. Takes about ten minutes, in
+which nothing else should run.
+
+Prints a Markdown table of milliseconds a step: the median of all steps of all rounds. In a round the optimizers take
+turns. Each optimizer has a process of its own, and lars4j a new JVM in each round. An optimizer that cannot be measured
+is left out, and a line below the table says why.
+
+Every optimizer has momentum 0.9, Nesterov and weight decay 1e-4, and every LARS adapts all tensors, also the
+one-dimensional ones. Weights, gradients and momentum are in float32 unless the row says otherwise. The learning rate is
+so small that the weights stay as they are. timm and the snippet write into the gradients, as they are published.
 """
 import argparse
 import datetime
+import importlib.metadata
+import importlib.util
 import json
+import math
 import os
 import platform
+import re
+import select
+import signal
+import statistics
 import subprocess
+import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 JAR = ROOT / "lars-bench/target/lars-bench.jar"
-RATE, MOMENTUM, DECAY, TRUST = 1e-6, 0.9, 1e-4, 1e-3
-STEPS = 12  # of each optimizer in a round
+LAYOUTS = ROOT / "lars-bench/src/main/resources/io/github/lars4j/bench/arms/layouts"
+RATE, MOMENTUM, DECAY, TRUST = 1e-10, 0.9, 1e-4, 1e-3
+SECONDS = 2  # how long an optimizer takes steps in a round; five steps at least
+LIMIT = 300  # seconds in which an optimizer must have compiled its step, or taken its turn
+versions = []
 
 
-def shapes(network):
-    """The shapes of a network's tensors, from the benchmark's own layout file."""
-    file = next(ROOT.glob(f"lars-bench/src/main/resources/**/{network}.txt"))
-    lines = (line.split() for line in file.read_text().splitlines() if line.strip() and line[0] != "#")
-    return [[int(n) for n in fields[1].split("x")] for fields in lines]
+def use(package):
+    """Imports a package, and notes its version for the table."""
+    module = importlib.import_module(package)
+    versions.append(f"{package} {importlib.metadata.version(package)}")
+    return module
 
 
-def torch_parameters(network):
-    import torch
-    torch.manual_seed(0)
-    parameters = [torch.randn(shape).mul_(0.05).requires_grad_() for shape in shapes(network)]
-    for p in parameters:
-        p.grad = torch.randn_like(p).mul_(1e-3)
-    return parameters
+def layout(network):
+    """Returns the names and shapes of a network's tensors, from the benchmark's own list."""
+    lines = [line.split() for line in (LAYOUTS / f"{network}.txt").read_text().splitlines()]
+    return {name: [int(n) for n in shape.split("x")] for name, shape, _ in lines}
 
 
-def torch_sgd(network):
-    import torch
-    return torch.optim.SGD(torch_parameters(network), lr=RATE, momentum=MOMENTUM, weight_decay=DECAY,
-                           nesterov=True, fused=True).step
+def arrays(network):
+    """Returns weights and gradients, with values on which arithmetic has its usual speed."""
+    import numpy
+    random = numpy.random.default_rng(0)
+    return [[random.uniform(most / 2, most, shape).astype("float32") for shape in layout(network).values()]
+            for most in (0.1, 0.01)]
 
 
-def timm_lars(network):
-    """Loads timm's optimizer without the rest of timm, which needs a torchvision that fits torch."""
-    import importlib.util
-    package = Path(importlib.util.find_spec("timm").origin).parent
-    spec = importlib.util.spec_from_file_location("timm_lars", package / "optim/lars.py")
+def repeated(step):
+    """Returns a function that takes steps and returns the milliseconds of each."""
+    for _ in range(3):
+        step()  # compiles it
+
+    def turn():
+        times, end = [], time.perf_counter() + SECONDS
+        while len(times) < 5 or time.perf_counter() < end:
+            start = time.perf_counter()
+            step()
+            times.append(1e3 * (time.perf_counter() - start))
+        return times
+
+    return turn
+
+
+def tensors(network, options):
+    """Returns torch, with its threads set, and weights and gradients."""
+    torch = use("torch")
+    torch.set_num_threads(options.threads)
+    return torch, *([torch.from_numpy(array) for array in side] for side in arrays(network))
+
+
+def of_torch(network, options, optimizer, **settings):
+    """A subclass of torch.optim.Optimizer; the argument is a function that returns it."""
+    torch, weights, gradients = tensors(network, options)
+    parameters = [torch.nn.Parameter(w) for w in weights]
+    for p, g in zip(parameters, gradients):
+        p.grad = g
+    return repeated(optimizer(torch)(parameters, lr=RATE, momentum=MOMENTUM, weight_decay=DECAY, nesterov=True,
+                                     **settings).step)
+
+
+def timm_lars(_):
+    """Loads timm's optimizer from its file alone, as all of timm needs a torchvision that fits torch."""
+    package = importlib.metadata.distribution("timm")
+    spec = importlib.util.spec_from_file_location("timm_lars", package.locate_file("timm/optim/lars.py"))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.Lars(torch_parameters(network), lr=RATE, momentum=MOMENTUM, weight_decay=DECAY,
-                           nesterov=True).step
+    versions.append(f"timm {package.version}")
+    return module.Lars
 
 
-def snippet(network, compiled):
+def snippet(network, options, compiled):
     """The LARS optimizer for PyTorch that is copied most often, as one function over all tensors."""
-    import torch
-    parameters = [p.detach() for p in torch_parameters(network)]
-    gradients = [torch.randn_like(p).mul_(1e-3) for p in parameters]
-    buffers = [torch.zeros_like(p) for p in parameters]
+    torch, weights, gradients = tensors(network, options)
+    buffers = [torch.zeros_like(w) for w in weights]
 
-    def step(parameters, gradients, buffers):
-        for w, g, v in zip(parameters, gradients, buffers):
+    def step(weights, gradients, buffers):
+        for w, g, v in zip(weights, gradients, buffers):
             norm = g.norm()
             g.add_(w, alpha=DECAY)
             norm.add_(w.norm(), alpha=DECAY)
@@ -77,110 +127,175 @@ def snippet(network, compiled):
             w.addcmul_(direction, ratio, value=-RATE)
 
     run = torch.compile(step) if compiled else step
-    return torch.no_grad()(lambda: run(parameters, gradients, buffers))
+    return repeated(torch.no_grad()(lambda: run(weights, gradients, buffers)))
 
 
-def optax_lars(network):
-    from functools import partial
-    import jax
-    import jax.numpy as jnp
-    import optax
-    import numpy
-    random = numpy.random.default_rng(0)
-    weights = [jnp.array(random.normal(0, 0.05, s).astype("float32")) for s in shapes(network)]
-    gradients = [jnp.array(random.normal(0, 1e-3, s).astype("float32")) for s in shapes(network)]
-    optimizer = optax.lars(RATE, weight_decay=DECAY, momentum=MOMENTUM, nesterov=True)
-    state = [weights, optimizer.init(weights)]
+def optax_lars(network, options):
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-options.threads:])  # XLA's threads are the processors
+    jax, optax = use("jax"), use("optax")
+    weights, gradients = ([jax.numpy.array(array) for array in side] for side in arrays(network))
+    optimizer = optax.lars(RATE, weight_decay=DECAY, trust_coefficient=TRUST, momentum=MOMENTUM, nesterov=True)
 
-    @partial(jax.jit, donate_argnums=(0, 1))
-    def step(weights, state, gradients):
+    def update(weights, state, gradients):
         updates, state = optimizer.update(gradients, state, weights)
         return optax.apply_updates(weights, updates), state
 
-    def run():
-        state[0], state[1] = step(state[0], state[1], gradients)
-        jax.block_until_ready(state[0])
-    return run
+    compiled = jax.jit(update, donate_argnums=(0, 1))
+    now = [weights, optimizer.init(weights)]
+
+    def step():
+        now[:] = compiled(*now, gradients)
+        jax.block_until_ready(now)
+
+    return repeated(step)
 
 
-def best(run):
-    times = []
-    for _ in range(STEPS):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return min(times) * 1e3
+def jar(network, options, benchmark, **parameters):
+    """A benchmark of lars-bench; its warm-up is as long as the measurement."""
+    if not JAR.exists():
+        raise FileNotFoundError(f"{JAR.relative_to(ROOT)} is missing; ./mvnw package -DskipTests makes it")
+
+    def turn():
+        with tempfile.TemporaryDirectory() as folder:
+            # Without shapes, no tensor is one-dimensional, which the benchmark would not adapt.
+            counts, out = Path(folder, "counts.txt"), Path(folder, "out.json")
+            counts.write_text("".join(f"{name} {math.prod(shape)}\n" for name, shape in layout(network).items()))
+            settings = {"layout": f"@{counts}", "kernels": "vector", "threads": options.threads, **parameters}
+            command = [options.java, "-jar", JAR, rf"StepBenchmark\.{benchmark}$", "-bm", "sample", "-tu", "ms",
+                       "-f", "1", "-wi", "1", "-w", f"{SECONDS}s", "-i", "1", "-r", f"{SECONDS}s", "-foe", "true",
+                       "-rf", "json", "-rff", out]
+            for name, value in settings.items():
+                command += ["-p", f"{name}={value}"]
+            run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            if run.returncode != 0:
+                print(run.stdout)
+                raise ChildProcessError(f"java ended with {run.returncode}; the standard error has its output")
+            result, = json.loads(out.read_text())
+        versions[:] = [f"{result['vmName']} {result['vmVersion']}"]
+        (histogram,), = result["primaryMetric"]["rawDataHistogram"]
+        return [ms for ms, count in histogram for _ in range(count)]
+
+    return turn
 
 
-def lars4j(java, network, parameters):
-    """Runs one arm of the jar in a JVM of its own and returns its least time for a step."""
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder, "run.json")
-        options = {"layout": network, "kernels": "vector", "threads": 1, **parameters}
-        command = [java, "-jar", str(JAR), r"StepBenchmark\.lars$", "-f", "1", "-wi", "4", "-w", "500ms", "-i", "12", "-r", "150ms",
-                   "-rf", "json", "-rff", str(out)]
-        for name, value in options.items():
-            command += ["-p", f"{name}={value}"]
-        subprocess.run(command, check=True, capture_output=True)
-        metric = json.loads(out.read_text())[0]["primaryMetric"]
-        milliseconds = {"ns/op": 1e-6, "us/op": 1e-3, "ms/op": 1}[metric["scoreUnit"]]
-        return min(t for fork in metric["rawData"] for t in fork) * milliseconds
+NARROW = {"gradientFormat": "bfloat16", "momentumFormat": "bfloat16"}
+ARMS = {
+    "PyTorch's SGD, fused (no LARS)": lambda *of: of_torch(*of, lambda torch: torch.optim.SGD, fused=True),
+    "lars4j's benchmark: SGD (no LARS)": lambda *of: jar(*of, "sgd"),
+    "the PyTorch snippet": lambda *of: snippet(*of, compiled=False),
+    "the PyTorch snippet, torch.compile": lambda *of: snippet(*of, compiled=True),
+    "timm.optim.Lars": lambda *of: of_torch(*of, timm_lars, trust_coeff=TRUST),
+    "optax.lars, jax.jit": optax_lars,
+    "lars4j": lambda *of: jar(*of, "lars"),
+    "lars4j, carried sums": lambda *of: jar(*of, "lars", sums="carried"),
+    "lars4j, bfloat16 gradients and momentum": lambda *of: jar(*of, "lars", **NARROW),
+    "lars4j, the same with carried sums": lambda *of: jar(*of, "lars", sums="carried", **NARROW),
+}
 
 
-def versions(java):
-    import importlib.metadata as metadata
-    packages = ", ".join(f"{name} {metadata.version(name)}" for name in ("torch", "timm", "jax", "optax"))
-    jdk = subprocess.run([java, "-version"], capture_output=True, text=True).stderr.splitlines()[1]
-    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")),
-               platform.processor())
-    return f"{cpu}, one thread; {packages}; {jdk}; {datetime.date.today()}"
+def child(name, network, options):
+    """Answers once when the optimizer is ready, and then each line of the standard input with the times of a turn."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print goes to the standard error
+
+    def answer(**content):
+        print(json.dumps({"versions": versions, **content}), file=answers, flush=True)
+
+    try:
+        turn = ARMS[name](network, options)
+        answer(times=[])
+        for _ in sys.stdin:
+            answer(times=turn())
+    except Exception as e:
+        traceback.print_exc()
+        answer(failure=f"{type(e).__name__}: {e}")
+
+
+class Arm:
+    """An optimizer in a process of its own; an OSError says why it cannot be measured."""
+
+    def __init__(self, name, network, options):
+        command = [sys.executable, __file__, "--child", name, "--java", options.java, "--threads", str(options.threads)]
+        self.process = subprocess.Popen([*command, network], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        start_new_session=True)
+
+    def answer(self):
+        if not select.select([self.process.stdout], [], [], LIMIT)[0]:
+            raise TimeoutError(f"It took more than {LIMIT} s.")
+        content = json.loads(self.process.stdout.readline() or '{"failure": "Its process ended."}')
+        if "failure" in content:
+            raise ChildProcessError(content["failure"])
+        versions.extend(version for version in content["versions"] if version not in versions)
+        return content["times"]
+
+    def turn(self):
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        return self.answer()
+
+    def close(self):
+        os.killpg(self.process.pid, signal.SIGKILL)  # with the compilers that it has started
+        self.process.wait()
+
+
+def measure(network, options, left_out):
+    """Returns the times of each optimizer that can be measured, a list for each round."""
+    arms, times = {name: Arm(name, network, options) for name in ARMS}, {name: [] for name in ARMS}
+    try:
+        for turn in range(options.rounds + 1):
+            for name in list(times):
+                try:
+                    if turn == 0:
+                        arms[name].answer()  # ready
+                    else:
+                        times[name].append(arms[name].turn())
+                        print(f"{network}, round {turn}: {name}: {statistics.median(times[name][-1]):.2f} ms, "
+                              f"{len(times[name][-1])} steps", file=sys.stderr)
+                except OSError as e:
+                    arms[name].close()
+                    del arms[name], times[name]
+                    left_out.setdefault((network, str(e)), []).append(name)
+    finally:
+        for arm in arms.values():
+            arm.close()
+    return times
+
+
+def processor():
+    found = re.search("^model name\\s*: (.*)", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return found[1] if found else platform.machine()
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--java", default="java", help="the java of a JDK 25")
-    arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("networks", nargs="*", default=["resnet50", "vit_b_16"])
-    options = arguments.parse_args()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-    import torch
-    torch.set_num_threads(1)
+    networks = sorted(file.stem for file in LAYOUTS.glob("*.txt"))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--java", default="java", help="the java of a JDK 25; default: java")
+    parser.add_argument("--rounds", type=int, default=3, help="default: 3")
+    parser.add_argument("--threads", type=int, choices=[1, 2], default=1, help="default: 1")
+    parser.add_argument("networks", nargs="*", default=["resnet50", "vit_b_16"], help=", ".join(networks))
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if not set(options.networks) <= set(networks):
+        parser.error(f"a network must be one of {', '.join(networks)}")
+    if options.child:
+        return child(options.child, options.networks[0], options)
 
-    python = {
-        "torch, fused SGD (no LARS)": torch_sgd,
-        "the PyTorch snippet, eager": lambda network: snippet(network, False),
-        "the PyTorch snippet, torch.compile": lambda network: snippet(network, True),
-        "timm.optim.Lars, eager": timm_lars,
-        "optax.lars, jit": optax_lars,
-    }
-    fresh, carried = {"onBadGradient": "refuse", "sums": "fresh"}, {"onBadGradient": "refuse", "sums": "carried"}
-    narrow = {"gradientFormat": "bfloat16", "momentumFormat": "bfloat16"}
-    jar = {
-        "lars4j": fresh,
-        "lars4j, carried sums": carried,
-        "lars4j, bfloat16 gradient and momentum": {**fresh, **narrow},
-        "lars4j, the same with carried sums": {**carried, **narrow},
-    }
-    least = {}
-    for network in options.networks:
-        runs = {name: make(network) for name, make in python.items()}
-        for run in runs.values():
-            for _ in range(3):
-                run()
-        for _ in range(options.rounds):
-            for name, run in runs.items():
-                least[name, network] = min(best(run), least.get((name, network), float("inf")))
-            for name, parameters in jar.items():
-                took = lars4j(options.java, network, parameters)
-                least[name, network] = min(took, least.get((name, network), float("inf")))
+    left_out, furthest = {}, 0
+    times = {network: measure(network, options, left_out) for network in options.networks}
     print("| ms a step | " + " | ".join(options.networks) + " |")
     print("|---|" + "---:|" * len(options.networks))
-    for name in [*python, *jar]:
-        print(f"| {name} | " + " | ".join(f"{least[name, network]:.1f}" for network in options.networks) + " |")
-    print()
-    print(versions(options.java))
+    for name in ARMS:
+        cells = []
+        for rounds in (times[network].get(name) for network in options.networks):
+            if rounds:
+                median = statistics.median(ms for turn in rounds for ms in turn)
+                furthest = max(furthest, *(abs(statistics.median(turn) / median - 1) for turn in rounds))
+            cells.append(f"{median:.{2 if median < 10 else 1}f}" if rounds else "-")
+        print(f"| {name} | " + " | ".join(cells) + " |")
+    print(f"\nMedian of all steps; rounds: {options.rounds}; the median of a round is at most {furthest:.0%} from it. "
+          f"{processor()}, threads: {options.threads}; {', '.join(versions)}; {datetime.date.today()}.")
+    for (network, why), names in left_out.items():
+        print(f"\nLeft out on {network}: {'; '.join(names)}. {why}")
 
 
 if __name__ == "__main__":
