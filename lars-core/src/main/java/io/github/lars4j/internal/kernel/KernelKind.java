@@ -42,10 +42,10 @@ public record KernelKind(Place place, ElementType gradients, ElementType momentu
         return of(place, ElementType.FLOAT32, ElementType.FLOAT32, false, false);
     }
 
-    /** Returns the kind with these components. This allocates nothing. */
+    /** Returns the kind with these components; a float32 momentum is not rounded. This allocates nothing. */
     public static KernelKind of(
             Place place, ElementType gradients, ElementType momentum, boolean stochastic, boolean halves) {
-        return ALL[index(place, gradients, momentum, stochastic, halves)];
+        return ALL[index(place, gradients, momentum, stochastic && momentum != ElementType.FLOAT32, halves)];
     }
 
     private static int index(
