@@ -158,7 +158,7 @@ public final class KernelGenerator {
             widenGradientsOfSums();
         }
         if (gradients != Format.FLOAT32 || momentum != Format.FLOAT32) {
-            halveUpdate();
+            shortenUpdates();
         }
         loads("gradients", gradients);
         loads("momentum", momentum);
@@ -223,13 +223,16 @@ public final class KernelGenerator {
     }
 
     /**
-     * Lets a turn of {@code update} pass two vectors instead of four. With the conversions, four are more than C2 compiles
-     * well: it creates objects of some vectors (measured: up to 64 KiB a block, in some JVMs).
+     * Lets a turn of {@code update} pass two vectors instead of four, and leaves what does not fill a turn to the scalar
+     * kernels. With the conversions, more is more than C2 compiles well: it creates objects of some vectors (measured: up to
+     * 64 KiB a block, in some JVMs).
      */
-    private void halveUpdate() {
+    private void shortenUpdates() {
         replace("\\n\\s+(FloatVector )?(w|in|v)[23]\\b[^;]*;", "");
         replace("\\b4 \\* lanes", "2 * lanes");
-        replace("for \\(; whole < last; whole \\+= lanes\\)", "if (whole < last)");
+        replace("\\n +int last = [^;]+;\\n +for \\(; whole < last;[\\s\\S]+?\\n        }", "");
+        replace("\\blast\\b", "whole");
+        replace("\\n +if \\(whole < from \\+ \\(length & -STRIPES\\)\\) \\{[\\s\\S]+?\\n        }", "");
     }
 
     /**
@@ -373,7 +376,7 @@ public final class KernelGenerator {
                     "(float\\[] momentum,[^{]+\\{)(?=\\s+if \\(2 \\* GROUP)([\\s\\S]*?)(?=\\n        int lanes =)",
                     "$1$2\n        boolean overflowed = false;" + random);
             replace(
-                    "(?=if \\((?:last < from \\+ length\\) \\{\\s+ScalarKernels\\.updateTail\\(\\s*weights, gradients, momentum,"
+                    "(?=if \\((?:whole < from \\+ length\\) \\{\\s+ScalarKernels\\.updateTail\\(\\s*weights, gradients, momentum,"
                             + "|whole == from \\+ length\\)))",
                     "rounding.note(overflowed); ");
             text = Pattern.compile("(?:" + vector + "\\s*)+")

@@ -60,7 +60,7 @@ class FormatsAllocationTest {
             for (Momentum momentum : Momentum.values()) {
                 for (Where where : Where.values()) {
                     int threads = checked % 4 == 0 ? 3 : 1;
-                    check("scalar", gradients, momentum, where, threads, checked % 2 == 0, 4);
+                    check("scalar", gradients, momentum, where, threads, checked % 2 == 0, 20);
                 }
             }
         }
