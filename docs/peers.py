@@ -8,7 +8,7 @@
     peers/bin/python docs/peers.py                            # resnet50 and vit_b_16 on one thread
     peers/bin/python docs/peers.py --threads 2 mobilenet_v2
 
-Needs Linux, a C++ compiler for torch.compile, a JDK 25, and 12 GB of memory for vit_b_16. Takes about ten minutes, in
+Needs Linux, a C++ compiler for torch.compile, a JDK 25, and 12 GB of memory for vit_b_16. Takes about five minutes, in
 which nothing else should run.
 
 Prints a Markdown table of milliseconds a step: the median of all steps of all rounds. In a round the optimizers take
