@@ -2,9 +2,11 @@ package io.github.lars4j;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.github.lars4j.rule.Dialects;
 import io.github.lars4j.rule.Treatment;
 import io.github.lars4j.safetensors.SafeTensorsFile;
 import java.io.IOException;
@@ -639,6 +641,106 @@ class MixedPrecisionTest {
             }
             assertEquals(before, Inside.everything(narrow));
         }
+    }
+
+    /** Only numbers can become infinite: what is infinite already, or of layers without momentum, can be restored. */
+    @Test
+    void whatNeedsNoRoundingIsRestored() throws IOException {
+        Path file = folder.resolve("f");
+        float[] momentum = new float[N];
+        Layers more = Layers.builder()
+                .add("w", 5000)
+                .at(5010)
+                .add("bias", 7, Treatment.PLAIN)
+                .add("nothing", 0)
+                .add("head", 4096)
+                .add("new", 5)
+                .build();
+        try (Lars wide = builder().momentumBuffer(momentum).build();
+                Lars narrow = narrow(null);
+                Lars larger = Lars.builder(more)
+                        .learningRate(0.1)
+                        .momentum(0.9)
+                        .momentumFormat(Format.BFLOAT16)
+                        .build();
+                Lars without = builder()
+                        .momentum(0)
+                        .nesterov(false)
+                        .momentumFormat(Format.BFLOAT16)
+                        .build()) {
+            float[] w = weights();
+            run(wide, w.clone(), 0, 1);
+            momentum[5011] = Float.NEGATIVE_INFINITY;
+            short rounded = nearest(momentum[5011]);
+            Checkpoint.save(file, wide);
+            Checkpoint.load(file).restore(narrow);
+            assertEquals(rounded, Inside.momentumBits(narrow, 1)[1]);
+            narrow.restore(wide.snapshot());
+            assertEquals(rounded, Inside.momentumBits(narrow, 1)[1]);
+            Checkpoint.load(file).withoutSettings().restoreMatching(larger);
+            assertEquals(rounded, Inside.momentumBits(larger, 1)[1]);
+            assertArrayEquals(new short[5], Inside.momentumBits(larger, 4));
+
+            run(without, w.clone(), 0, 1);
+            Checkpoint.save(file, without);
+            Checkpoint.load(file).withoutSettings().restoreMatching(larger);
+            wide.restore(without.snapshot());
+            without.restore(narrow.snapshot());
+            narrow.restore(without.snapshot());
+        }
+    }
+
+    @Test
+    void aBufferOfTheFormatThatIsAskedForIsTaken() {
+        short[] buffer = new short[N];
+        try (Lars lars = builder()
+                .momentumFormat(Format.BFLOAT16)
+                .momentumBuffer(Tensors.flat(Format.BFLOAT16, buffer))
+                .build()) {
+            run(lars, weights(), 0, 1);
+        }
+        assertFalse(Arrays.equals(new short[N], buffer));
+    }
+
+    @Test
+    void aConversionThatOverflowsBfloat16IsRefused() {
+        try (Lars lars = builder()
+                .rule(Dialects.PAPER)
+                .momentumFormat(Format.BFLOAT16)
+                .learningRate(step -> step == 0 ? 1e15 : 1e-30)
+                .build()) {
+            run(lars, weights(), 0, 1);
+            lars.step(weights(), Random32.normal(3, N, 1));
+            Exception e = assertThrows(
+                    IllegalArgumentException.class, () -> lars.snapshot().convertedTo(Dialects.SNIPPET));
+            assertTrue(e.getMessage().endsWith("overflows a bfloat16"), e.getMessage());
+        }
+    }
+
+    /** Layers whose offsets no array reaches have an array each. */
+    @Test
+    void layersFarFromEachOtherHaveTheBitsOfNearOnes() {
+        Layers near = Layers.builder().add("a", 100).add("b", 37).build();
+        Layers far = Layers.builder().add("a", 100).at(1L << 32).add("b", 37).build();
+        float[][] expected = {new float[100], new float[37]};
+        float[][] actual = {new float[100], new float[37]};
+        short[][] gradients = {new short[100], new short[37]};
+        Arrays.fill(gradients[0], (short) 0x3f81);
+        Arrays.fill(gradients[1], (short) 0x3f83);
+        for (Layers layers : List.of(near, far)) {
+            try (Lars lars = Lars.builder(layers)
+                    .learningRate(0.1)
+                    .momentum(0.9)
+                    .momentumFormat(Format.BFLOAT16)
+                    .build()) {
+                for (int step = 0; step < 3; step++) {
+                    lars.step(
+                            Tensors.byLayer(layers.equals(near) ? expected : actual),
+                            Tensors.byLayer(Format.BFLOAT16, gradients));
+                }
+            }
+        }
+        assertArrayEquals(expected, actual);
     }
 
     @Test

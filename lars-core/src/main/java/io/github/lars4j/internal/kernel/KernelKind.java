@@ -16,7 +16,7 @@ public record KernelKind(Place place, ElementType gradients, ElementType momentu
 
     /** Where operands lie. */
     public enum Place {
-        /** Arrays with one index for all, with {@link Kernels}. */
+        /** Arrays of float32 with one index for all, with {@link Kernels}. */
         ARRAYS(""),
         /** Arrays with an index each, with {@link PlacedKernels}. */
         OFFSETS("arrays with an index each"),
@@ -85,9 +85,7 @@ public record KernelKind(Place place, ElementType gradients, ElementType momentu
 
     private static void add(StringBuilder words, ElementType type, String of) {
         if (type != ElementType.FLOAT32) {
-            words.append(words.isEmpty() ? "" : ", ")
-                    .append(type.name().toLowerCase(Locale.ROOT))
-                    .append(of);
+            words.append(", ").append(type.name().toLowerCase(Locale.ROOT)).append(of);
         }
     }
 

@@ -24,6 +24,13 @@ class KernelSourceTest {
     }
 
     @Test
+    void aFloat32MomentumIsNotRounded() {
+        assertSame(
+                KernelKind.float32(KernelKind.Place.OFFSETS),
+                KernelKind.of(KernelKind.Place.OFFSETS, ElementType.FLOAT32, ElementType.FLOAT32, true, false));
+    }
+
+    @Test
     void whatIsAskedForIsHandedOutAtOnce() {
         KernelSource scalar = open("scalar");
         assertSame(ScalarKernels.INSTANCE, scalar.arrays());
