@@ -386,7 +386,7 @@ final class Step implements AutoCloseable {
             if (carrySums) {
                 carried[i] = updatePass.squares(i);
             }
-            boolean overflowed = updatePass.takeOverflowed(i) || (carrySums && !Double.isFinite(carried[i]));
+            boolean overflowed = updatePass.overflowed(i) || (carrySums && !Double.isFinite(carried[i]));
             report.outcome(i, overflowed ? Outcome.OVERFLOWED : Outcome.UPDATED);
             state.begun[i] = true;
             state.learningRates[i] = report.layerRate(i);

@@ -80,7 +80,7 @@ record ExperimentPlan(
         ExperimentPlan full = full();
         return new ExperimentPlan(
                 full.hidden,
-                List.of(256, 1024, CENTRE_BATCH),
+                List.of(256, CENTRE_BATCH),
                 full.epochs,
                 false,
                 full.heldOut,

@@ -26,7 +26,7 @@ public final class LargeBatchCommand implements Command {
     @Option(
             names = "--formats",
             description = {
-                "compare formats of gradient and momentum instead of SGD and LARS: five seeds at three",
+                "compare formats of gradient and momentum instead of SGD and LARS: five seeds at two",
                 "batch sizes, with the rates that were found for float32"
             })
     private boolean formats;

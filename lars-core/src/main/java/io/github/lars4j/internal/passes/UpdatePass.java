@@ -6,6 +6,7 @@ import io.github.lars4j.internal.kernel.PlacedKernels;
 import io.github.lars4j.internal.kernel.RandomBits;
 import io.github.lars4j.internal.kernel.Stripes;
 import io.github.lars4j.internal.memory.Operand;
+import java.util.Arrays;
 
 /**
  * Pass 2: updates the layers. It reads weights, gradients and momentum once, and writes weights and momentum once, and
@@ -78,6 +79,11 @@ public final class UpdatePass implements Crew.Task {
         this.withMomentum = withMomentum;
         this.carry = carry;
         this.round = round;
+        Arrays.fill(overflowed, plan.firstLayerOfRound(round), plan.firstLayerOfRound(round + 1), false);
+        for (MomentumRounding each : rounding) {
+            // A run that failed halfway may have left a note.
+            each.takeOverflowed();
+        }
         crew.run(this);
         this.weights = null;
         this.gradients = null;
@@ -242,11 +248,9 @@ public final class UpdatePass implements Crew.Task {
         }
     }
 
-    /** Returns whether an element of a layer's momentum was not finite after rounding, since the last call of this. */
-    public boolean takeOverflowed(int layer) {
-        boolean taken = overflowed[layer];
-        overflowed[layer] = false;
-        return taken;
+    /** Returns whether an element of a layer's momentum was not finite after rounding, in the last run over the layer. */
+    public boolean overflowed(int layer) {
+        return overflowed[layer];
     }
 
     /**

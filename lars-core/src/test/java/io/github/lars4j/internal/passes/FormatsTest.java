@@ -1,6 +1,5 @@
 package io.github.lars4j.internal.passes;
 
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
@@ -8,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNotSame;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.lars4j.internal.kernel.CopyKernels;
@@ -445,11 +445,52 @@ class FormatsTest {
             if (carry && UPDATES[i]) {
                 assertEquals(step.sums[3][i], update.squares(i), "Σw² of the new weights" + what);
             }
-            assertFalse(update.takeOverflowed(i));
+            assertFalse(update.overflowed(i));
         }
     }
 
-    /** An element that overflows is told of its layer only, wherever it is, and once. */
+    /** A run that fails after an overflow, in the same layer or in a later one, leaves no note of it to the next run. */
+    @Test
+    void aFailedRunLeavesNoNoteOfAnOverflow() {
+        Coefficients c = new Coefficients(LAYERS);
+        Arrays.fill(c.m, 2);
+        Plan plan = Plan.of(LENGTHS, Plan.Rounds.ONE, 1, new Plan.Grain(1 << 20, 1));
+        UpdatePass update = new UpdatePass(plan, c);
+        BlockKernels kernels = kernels(SCALAR, 1, new Formats(ElementType.FLOAT32, ElementType.BFLOAT16, false), false);
+        int[][] zeros = new int[LAYERS][];
+        Arrays.setAll(zeros, i -> new int[(int) LENGTHS[i]]);
+        int[][] large = zeros.clone();
+        large[0] = new int[(int) LENGTHS[0]];
+        large[0][0] = 0xff7f;
+        try (Crew crew = new Crew(1)) {
+            for (int fails : new int[] {0, 4}) {
+                int[][] few = zeros.clone();
+                few[fails] = new int[fails == 0 ? BLOCK : 1];
+                Tensor tooShort = new Tensor(Where.BY_LAYER, ElementType.FLOAT32, few);
+                assertThrows(
+                        IndexOutOfBoundsException.class,
+                        () -> update(
+                                update, crew, kernels, tooShort, new Tensor(Where.FLAT, ElementType.BFLOAT16, large)));
+                update(
+                        update,
+                        crew,
+                        kernels,
+                        new Tensor(Where.FLAT, ElementType.FLOAT32, zeros),
+                        new Tensor(Where.FLAT, ElementType.BFLOAT16, zeros));
+                for (int i = 0; i < LAYERS; i++) {
+                    assertFalse(update.overflowed(i), "layer " + i + " after a failure in layer " + fails);
+                }
+            }
+        }
+    }
+
+    private static void update(UpdatePass update, Crew crew, BlockKernels kernels, Tensor weights, Tensor momentum) {
+        Operand w = weights.operand;
+        Operand m = momentum.operand;
+        update.run(crew, kernels.toUpdate(w, w, m, null), w, w, m, null, null, UPDATES, WITH_MOMENTUM, false, 0);
+    }
+
+    /** An element that overflows is told of its layer only, wherever it is, and of that run only. */
     @Test
     void overflowIsToldByLayer() {
         Coefficients c = new Coefficients(LAYERS);
@@ -475,13 +516,7 @@ class FormatsTest {
                             bits[large][at] = 0xff7f;
                             Operand w = new Tensor(Where.FLAT, ElementType.FLOAT32, zeros).operand;
                             Operand m = new Tensor(Where.FLAT, ElementType.BFLOAT16, bits).operand;
-                            boolean[] overflowed = new boolean[LAYERS];
                             for (boolean expected : new boolean[] {UPDATES[large] && WITH_MOMENTUM[large], false}) {
-                                for (int i = 0; i < LAYERS; i++) {
-                                    overflowed[i] = update.takeOverflowed(i);
-                                }
-                                boolean[] none = new boolean[LAYERS];
-                                assertArrayEquals(none, overflowed, "before");
                                 update.run(
                                         threads == 1 ? one : three,
                                         kernels.toUpdate(w, w, m, null),
@@ -495,7 +530,7 @@ class FormatsTest {
                                         false,
                                         0);
                                 for (int i = 0; i < LAYERS; i++) {
-                                    boolean told = update.takeOverflowed(i);
+                                    boolean told = update.overflowed(i);
                                     assertEquals(expected && i == large, told, "layer " + i + ", element " + at);
                                 }
                                 // The next step finds small numbers.
