@@ -14,7 +14,8 @@ import org.junit.jupiter.api.Test;
 @Tag("locale")
 class CommittedExperimentTest {
 
-    private static final Path FOLDER = Path.of("..", "docs", "results", "large-batch");
+    private static final Path RESULTS = Path.of("..", "docs", "results");
+    private static final Path FOLDER = RESULTS.resolve("large-batch");
 
     @Test
     void readmeShowsTheTableOfTheCommittedResults() throws IOException {
@@ -36,6 +37,19 @@ class CommittedExperimentTest {
         for (Map.Entry<String, String> chart : charts.entrySet()) {
             assertEquals(chart.getValue(), Files.readString(FOLDER.resolve(chart.getKey())), chart.getKey());
         }
+    }
+
+    @Test
+    void thePageOnPerformanceShowsTheTableOfTheCommittedFormats() throws IOException {
+        Path folder = RESULTS.resolve("large-batch-formats");
+        ExperimentPlan plan = ExperimentPlan.formats();
+        String table = Charts.formats(plan, new ExperimentResults(folder.resolve("results.json"), plan));
+        assertEquals(table, Files.readString(folder.resolve("table.md")));
+        String page = Files.readString(Path.of("..", "docs", "performance.md"));
+        String start = "<!-- large-batch-formats -->\n";
+        assertEquals(
+                table.substring(0, table.indexOf("\nTest accuracy")),
+                page.substring(page.indexOf(start) + start.length(), page.indexOf("<!-- /large-batch-formats -->")));
     }
 
     private static ExperimentResults results() throws IOException {
