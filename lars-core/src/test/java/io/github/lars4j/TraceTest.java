@@ -102,13 +102,13 @@ class TraceTest {
     @Test
     @Tag("bits")
     void sameBits() {
-        agree(FLAT, ONE_WIDTH ? 1 : 2, 1);
+        agree(FLAT, ONE_WIDTH ? 1 : 4, ONE_WIDTH ? 1 : 2);
     }
 
     @Test
     @Tag("bits")
     void sameBitsElsewhere() {
-        agree(Trace.Place.others(), 1, 1);
+        agree(Trace.Place.others(), ONE_WIDTH ? 1 : 2, 1);
     }
 
     /** A trace in each of the formats. */
