@@ -139,8 +139,8 @@ final class Charts {
     /** The test accuracy by batch size and format, beside that of float32, in Markdown. */
     static String formats(ExperimentPlan plan, ExperimentResults results) {
         StringBuilder out = new StringBuilder("""
-                | batch | LARS with | accuracy, % | less float32, points |
-                |------:|-----------|------------:|---------------------:|
+                | batch | LARS with | accuracy, % | difference to float32, points |
+                |------:|-----------|------------:|------------------------------:|
                 """);
         for (int batch : plan.batches()) {
             List<TrainingResult> float32 = results.finals(Method.LARS, batch);
