@@ -1,15 +1,19 @@
 package io.github.lars4j.bench.largebatch;
 
 import io.github.lars4j.Layers;
-import io.github.lars4j.bench.largebatch.Trainer.Method;
+import io.github.lars4j.bench.largebatch.ExperimentPlan.Cell;
 import io.github.lars4j.bench.largebatch.Trainer.Settings;
+import io.github.lars4j.bench.largebatch.Trainer.StepRecord;
+import io.github.lars4j.bench.largebatch.TrainingResult.History;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.math.BigDecimal;
+import java.math.MathContext;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Comparator;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -18,15 +22,15 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.function.ToDoubleFunction;
+import java.util.stream.Collectors;
 
 /**
- * Compares the optimizers. For each optimizer and batch size it searches the learning rates on held-out examples, and
- * then trains with the best ones on the whole training set. The results do not depend on the number of parallel runs.
+ * Compares the optimizers. For each network, optimizer and batch size it searches the hyperparameters on held-out
+ * examples, and then trains with the best ones on the whole training set. The results do not depend on the number of
+ * parallel runs.
  */
 final class Experiment {
-
-    /** Maximum number of steps of a run whose trust ratios are kept; only runs with large batches have so few. */
-    private static final int MOST_TRUST_RATIOS = 1000;
 
     private final ExperimentPlan plan;
     private final DataSet training;
@@ -85,9 +89,9 @@ final class Experiment {
      * @throws InterruptedException if interrupted; {@link ExperimentResults} has all finished runs
      */
     void run() throws InterruptedException {
-        int searches = plan.batches().size() * plan.methods().size();
-        expected = searches
-                * ((plan.search() ? plan.gridPoints() : 0) + plan.seeds().size());
+        List<Cell> cells = plan.cells();
+        expected = cells.size()
+                * ((plan.search() ? plan.points() : 0) + plan.seeds().size());
         done = results.size();
         List<Future<?>> searching = new ArrayList<>();
         ExecutorService runs = Executors.newFixedThreadPool(
@@ -95,13 +99,11 @@ final class Experiment {
         // A search waits only for its own runs, so no search delays another.
         ExecutorService waiting = Executors.newVirtualThreadPerTaskExecutor();
         try {
-            for (int batch : plan.batches()) {
-                for (Method method : plan.methods()) {
-                    searching.add(waiting.submit(() -> {
-                        compare(method, batch, runs);
-                        return null;
-                    }));
-                }
+            for (Cell cell : cells) {
+                searching.add(waiting.submit(() -> {
+                    run(cell, runs);
+                    return null;
+                }));
             }
             for (Future<?> search : searching) {
                 search.get();
@@ -117,113 +119,45 @@ final class Experiment {
         }
     }
 
-    /** Searches the rates of one optimizer at one batch size, and then trains with the best. */
-    private void compare(Method method, int batch, ExecutorService runs)
-            throws InterruptedException, ExecutionException {
-        int rate = plan.chosen(batch).getFirst();
-        int bias = plan.chosen(batch).getLast();
-        if (plan.search()) {
-            Grid grid = new Grid(plan);
-            do {
-                evaluate(grid, method, batch, runs);
-            } while (grid.extend());
-            rate = grid.bestRate;
-            bias = grid.bestBias;
-        }
-        List<Future<TrainingResult>> finals = new ArrayList<>();
-        for (long seed : plan.seeds()) {
-            Settings settings = plan.settings(method, batch, rate, bias, seed);
-            finals.add(runs.submit(() -> result(false, settings)));
-        }
-        for (Future<TrainingResult> run : finals) {
-            run.get();
-        }
+    /** Searches the hyperparameters of a cell, and then trains with the best. */
+    private void run(Cell cell, ExecutorService runs) throws InterruptedException, ExecutionException {
+        List<Settings> points = plan.searchOf(cell);
+        Hyperparameters best = plan.search()
+                ? Collections.min(results(true, points, runs), TrainingResult.BEST)
+                        .settings()
+                        .hyperparameters()
+                : points.get(plan.chosen(cell.method())).hyperparameters();
+        List<Settings> finals = plan.seeds().stream()
+                .map(seed -> new Settings(cell.network(), cell.method(), cell.batch(), plan.epochs(), best, seed))
+                .toList();
+        results(false, finals, runs);
     }
 
-    /** Runs the new points of a grid, and finds the best of all points. */
-    private void evaluate(Grid grid, Method method, int batch, ExecutorService runs)
+    private List<TrainingResult> results(boolean search, List<Settings> all, ExecutorService runs)
             throws InterruptedException, ExecutionException {
-        Map<List<Integer>, Future<TrainingResult>> points = new LinkedHashMap<>();
-        for (int rate = grid.leastRate; rate <= grid.mostRate; rate++) {
-            for (int bias = grid.leastBias; bias <= grid.mostBias; bias++) {
-                Settings settings = plan.settings(method, batch, rate, bias, plan.searchSeed());
-                points.put(List.of(rate, bias), runs.submit(() -> result(true, settings)));
-            }
+        List<Future<TrainingResult>> running = new ArrayList<>();
+        for (Settings settings : all) {
+            running.add(runs.submit(() -> result(search, settings)));
         }
-        synchronized (this) {
-            expected += points.size() - grid.points;
-            grid.points = points.size();
+        List<TrainingResult> found = new ArrayList<>();
+        for (Future<TrainingResult> run : running) {
+            found.add(run.get());
         }
-        Map<List<Integer>, TrainingResult> found = new LinkedHashMap<>();
-        for (Map.Entry<List<Integer>, Future<TrainingResult>> point : points.entrySet()) {
-            found.put(point.getKey(), point.getValue().get());
-        }
-        // The smaller loss decides between equal accuracies, and the order between equal losses.
-        List<Integer> best = found.entrySet().stream()
-                .min(Comparator.comparingDouble((Map.Entry<List<Integer>, TrainingResult> e) ->
-                                -e.getValue().accuracy())
-                        .thenComparingDouble(e -> e.getValue().loss()))
-                .orElseThrow()
-                .getKey();
-        grid.bestRate = best.get(0);
-        grid.bestBias = best.get(1);
-    }
-
-    /** The part of the plane of rates and bias factors that a search covers, in steps from its centre. */
-    private static final class Grid {
-        private final ExperimentPlan plan;
-        int leastRate;
-        int mostRate;
-        int leastBias;
-        int mostBias;
-        int bestRate;
-        int bestBias;
-        int points;
-
-        Grid(ExperimentPlan plan) {
-            this.plan = plan;
-            leastRate = -plan.rateReach();
-            mostRate = plan.rateReach();
-            leastBias = -plan.biasReach();
-            mostBias = plan.biasReach();
-            points = plan.gridPoints();
-        }
-
-        /**
-         * Extends the grid beyond the edges on which the best point lies, as far as the plan allows; returns whether it
-         * did.
-         */
-        boolean extend() {
-            int rateLimit = plan.rateReach() + plan.extensions();
-            int biasLimit = plan.biasReach() + plan.extensions();
-            int rates = mostRate - leastRate;
-            int biases = mostBias - leastBias;
-            leastRate -= bestRate == leastRate && leastRate > -rateLimit ? 1 : 0;
-            mostRate += bestRate == mostRate && mostRate < rateLimit ? 1 : 0;
-            leastBias -= bestBias == leastBias && leastBias > -biasLimit ? 1 : 0;
-            mostBias += bestBias == mostBias && mostBias < biasLimit ? 1 : 0;
-            return mostRate - leastRate > rates || mostBias - leastBias > biases;
-        }
+        return found;
     }
 
     private TrainingResult result(boolean search, Settings settings) throws IOException {
         TrainingResult known = results.find(search, settings);
         if (known != null) {
+            // The process may have ended before the checkpoint was deleted.
+            Trainer.delete(checkpoints.resolve(checkpoint(search, settings)));
             return known;
         }
         int threads = jobs > 1 ? 1 : Runtime.getRuntime().availableProcessors();
         try (MatrixProduct product = new MatrixProduct(threads);
                 Trainer trainer =
                         new Trainer(settings, search ? split.training() : training, plan.hidden(), classes, product)) {
-            Path checkpoint = checkpoints.resolve(String.format(
-                    Locale.ROOT,
-                    "%s-%s-%d-%s-%s-%d.safetensors",
-                    search ? "search" : "final",
-                    settings.method(),
-                    settings.batch(),
-                    settings.rate(),
-                    settings.biasFactor(),
-                    settings.seed()));
+            Path checkpoint = checkpoints.resolve(checkpoint(search, settings));
             if (Files.exists(checkpoint)) {
                 trainer.restore(checkpoint);
             }
@@ -231,6 +165,9 @@ final class Experiment {
             boolean finite = true;
             while (finite && trainer.losses().size() < settings.epochs()) {
                 finite = trainer.epoch();
+                if (finite && !plan.search()) {
+                    reportEpoch(settings, trainer);
+                }
                 if (Thread.currentThread().isInterrupted()) {
                     throw new IllegalStateException("interrupted in a run");
                 }
@@ -246,10 +183,10 @@ final class Experiment {
                     evaluation.accuracy(),
                     evaluation.loss(),
                     List.copyOf(trainer.losses()),
-                    trainer.trustRatios().size(),
+                    trainer.steps(),
                     trainer.seconds(),
                     trainer.optimizerSeconds(),
-                    search ? Map.of() : trustRatios(trainer));
+                    search || settings.seed() != plan.seeds().getFirst() ? History.NONE : history(trainer));
             results.add(result);
             Trainer.delete(checkpoint);
             report(result);
@@ -257,19 +194,61 @@ final class Experiment {
         }
     }
 
-    /** The trust ratios of the adapted layers; empty if the run has too many steps. */
-    private static Map<String, List<Double>> trustRatios(Trainer trainer) {
+    /** The name of a run's checkpoint. */
+    static String checkpoint(boolean search, Settings settings) {
+        return String.format(
+                Locale.ROOT,
+                "%s-%s-%s-%d-%s-%d.safetensors",
+                search ? "search" : "final",
+                settings.network(),
+                settings.method(),
+                settings.batch(),
+                settings.hyperparameters().json().values().stream()
+                        .map(Object::toString)
+                        .collect(Collectors.joining("-")),
+                settings.seed());
+    }
+
+    /** The steps of a run, with the norms and trust ratios of the adapted layers. */
+    private static History history(Trainer trainer) {
+        List<StepRecord> steps = trainer.history();
         Map<String, List<Double>> ratios = new LinkedHashMap<>();
+        Map<String, List<Double>> norms = new LinkedHashMap<>();
         Layers layers = trainer.layers();
-        for (int i = 0; i < layers.size(); i++) {
+        for (int i = 0; i < layers.size() && !steps.isEmpty(); i++) {
             int layer = i;
-            if (layers.get(i).treatment().adapt() && trainer.trustRatios().size() <= MOST_TRUST_RATIOS) {
+            if (layers.get(i).treatment().adapt()) {
                 ratios.put(
                         layers.get(i).name(),
-                        trainer.trustRatios().stream().map(step -> step[layer]).toList());
+                        column(steps, step -> step.trustRatios().get(layer)));
+                norms.put(
+                        layers.get(i).name(),
+                        column(steps, step -> step.weightNorms().get(layer)));
             }
         }
-        return ratios;
+        return new History(column(steps, StepRecord::rate), column(steps, StepRecord::loss), ratios, norms);
+    }
+
+    /** A value of each step, with the five digits that a chart can show. */
+    private static List<Double> column(List<StepRecord> steps, ToDoubleFunction<StepRecord> value) {
+        return steps.stream().map(step -> rounded(value.applyAsDouble(step))).toList();
+    }
+
+    private static double rounded(double value) {
+        return Double.isFinite(value)
+                ? new BigDecimal(value).round(new MathContext(5)).doubleValue()
+                : value;
+    }
+
+    private synchronized void reportEpoch(Settings settings, Trainer trainer) {
+        progress.printf(
+                Locale.ROOT,
+                "            %s, seed %d: epoch %d of %d, training loss %.3f\n",
+                settings.method(),
+                settings.seed(),
+                trainer.losses().size(),
+                settings.epochs(),
+                trainer.losses().getLast());
     }
 
     private synchronized void report(TrainingResult result) {
@@ -280,14 +259,15 @@ final class Experiment {
         double left = (expected - done) * ranSeconds / ran / jobs;
         progress.printf(
                 Locale.ROOT,
-                "%3d of %d  %-6s %s batch %5d  rate %-9.4g biases x %-8.4g seed %-3d  %5.2f %%%s in %.1f s;  about %s left\n",
+                "%3d of %d  %-6s %-10s %-4s batch %5d  rate %-7.4g 1-D x %-8.4g seed %-3d  %5.2f %%%s in %.1f s;  about %s left\n",
                 done,
                 expected,
                 result.search() ? "search" : "final",
+                settings.network().words(),
                 settings.method(),
                 settings.batch(),
-                settings.rate(),
-                settings.biasFactor(),
+                settings.hyperparameters().rate(),
+                settings.hyperparameters().oneDimensionalFactor(),
                 settings.seed(),
                 100 * result.accuracy(),
                 result.losses().size() < settings.epochs() ? " (diverged)" : "",

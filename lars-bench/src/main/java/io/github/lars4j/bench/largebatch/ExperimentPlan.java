@@ -3,51 +3,39 @@ package io.github.lars4j.bench.largebatch;
 import io.github.lars4j.bench.largebatch.Trainer.Method;
 import io.github.lars4j.bench.largebatch.Trainer.Settings;
 import java.util.Arrays;
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
 /**
- * The plan of an experiment.
- *
- * <p>The learning rate and the factor of the biases' rate are searched on a grid. Its size and spacing are the same for
- * both optimizers: {@code rateReach} points to each side of the optimizer's own centre, and likewise {@code biasReach}.
- * If the best point lies on an edge, the grid grows by one point there, at most {@code extensions} times per edge.
+ * The plan of an experiment: every network with every optimizer at every batch size, which together are its cells.
  *
  * @param hidden widths of the hidden layers
+ * @param networks the networks' normalisation; the last is that of the normalised network
+ * @param methods the optimizers
  * @param batches batch sizes
  * @param epochs number of epochs of every run
- * @param search whether to search; if not, the centres are used
- * @param heldOut number of training examples that the search is evaluated on instead of trained on
- * @param rateReach grid points to each side of the centre
- * @param rateSpacing factor between neighbouring grid points
- * @param biasReach grid points to each side of the centre
- * @param biasSpacing factor between neighbouring grid points
- * @param extensions maximum number of extensions of an edge
- * @param searchSeed seed of the split and of all runs of the search
+ * @param points number of points of a cell's search, each a run, see {@link RandomSearch}; the points depend on it
+ * @param heldOut number of training examples that a search is evaluated on instead of trained on
+ * @param searchSeed seed of the points, of the held-out examples and of all runs of the search
+ * @param chosen the points that are used without a search; empty if there is one
  * @param seeds seeds of the final runs, on the whole training set
- * @param methods the optimizers
- * @param chosen without a search: the grid point of a batch size, of rate and bias factor, in steps from the centre; the
- *     centre if there is none
  */
 record ExperimentPlan(
         List<Integer> hidden,
+        List<Normalization> networks,
+        List<Method> methods,
         List<Integer> batches,
         int epochs,
-        boolean search,
+        int points,
         int heldOut,
-        int rateReach,
-        double rateSpacing,
-        int biasReach,
-        double biasSpacing,
-        int extensions,
         long searchSeed,
-        List<Long> seeds,
-        List<Method> methods,
-        Map<Integer, List<Integer>> chosen) {
+        Map<Method, Integer> chosen,
+        List<Long> seeds) {
 
-    /** The batch size of the centres below. */
-    private static final int CENTRE_BATCH = 8192;
+    /** The batch size of the experiments that have one only. */
+    static final int SHOWN_BATCH = 8192;
 
     /** The optimizers of the experiment that compares LARS with SGD. */
     static final List<Method> COMPARED = List.of(Method.SGD, Method.LARS);
@@ -56,124 +44,109 @@ record ExperimentPlan(
     private static final List<Method> FORMATS =
             Arrays.stream(Method.values()).filter(Method::isLars).toList();
 
+    /** The points that the whole experiment has found at the batch size that is shown. */
+    private static final Map<Method, Integer> FOUND = new EnumMap<>(Map.of(Method.SGD, 2, Method.LARS, 12));
+
     /** The whole experiment. */
     static ExperimentPlan full() {
         return new ExperimentPlan(
                 List.of(512, 256),
-                List.of(256, 1024, 4096, 8192, 16384),
-                10,
-                true,
-                10_000,
-                2,
-                2,
-                1,
-                4,
-                3,
-                100,
-                List.of(1L, 2L, 3L),
+                List.of(Normalization.NONE, Normalization.GHOST),
                 COMPARED,
-                Map.of());
+                List.of(256, 1024, 4096, SHOWN_BATCH, 16384),
+                10,
+                14,
+                10_000,
+                100,
+                Map.of(),
+                List.of(1L, 2L, 3L, 4L, 5L));
     }
 
-    /** LARS in several formats, with the rates that the whole experiment has found for float32. */
+    /** LARS in several formats, with the hyperparameters that the whole experiment has found for float32. */
     static ExperimentPlan formats() {
-        ExperimentPlan full = full();
-        return new ExperimentPlan(
-                full.hidden,
-                List.of(256, CENTRE_BATCH),
-                full.epochs,
-                false,
-                full.heldOut,
-                full.rateReach,
-                full.rateSpacing,
-                full.biasReach,
-                full.biasSpacing,
-                full.extensions,
-                full.searchSeed,
-                List.of(1L, 2L, 3L, 4L, 5L),
-                FORMATS,
-                Map.of(256, List.of(0, 1), CENTRE_BATCH, List.of(-1, 1)));
+        return full().withoutSearch(FORMATS);
     }
 
-    /** This with one batch size, one seed and no search. */
+    /** This without a search, with the normalised network at one batch size. */
+    ExperimentPlan withoutSearch(List<Method> methods) {
+        return with(List.of(normalized()), methods, List.of(SHOWN_BATCH), FOUND, seeds);
+    }
+
+    /** This without a search, with the normalised network at one batch size, and one seed. */
     ExperimentPlan quick() {
+        ExperimentPlan one = withoutSearch(methods);
+        return with(one.networks, methods, one.batches, FOUND, seeds.subList(0, 1));
+    }
+
+    /** This with statistics of the whole batch in the normalised network. */
+    ExperimentPlan wholeBatch() {
+        List<Normalization> whole = networks.stream()
+                .map(network -> network == Normalization.GHOST ? Normalization.BATCH : network)
+                .toList();
+        return with(whole, methods, batches, chosen, seeds);
+    }
+
+    private ExperimentPlan with(
+            List<Normalization> networks,
+            List<Method> methods,
+            List<Integer> batches,
+            Map<Method, Integer> chosen,
+            List<Long> seeds) {
         return new ExperimentPlan(
-                hidden,
-                List.of(CENTRE_BATCH),
-                epochs,
-                false,
-                heldOut,
-                rateReach,
-                rateSpacing,
-                biasReach,
-                biasSpacing,
-                extensions,
-                searchSeed,
-                List.of(1L),
-                methods,
-                chosen);
+                hidden, networks, methods, batches, epochs, points, heldOut, searchSeed, chosen, seeds);
     }
 
-    /** The learning rate at the centre of the grid; it grows with the square root of the batch size. */
-    private static double centreRate(Method method, int batch) {
-        double rate = method.isLars() ? 16 : 0.2;
-        return rate * Math.sqrt((double) batch / CENTRE_BATCH);
+    /** The normalised network, which is the last one. */
+    Normalization normalized() {
+        return networks.getLast();
     }
 
-    /** The factor of the biases' rate at the centre of the grid. */
-    private static double centreBiasFactor(Method method) {
-        return method.isLars() ? 1.0 / 64 : 1;
+    /** One network with one optimizer at one batch size. */
+    record Cell(Normalization network, Method method, int batch) {}
+
+    /** All cells. */
+    List<Cell> cells() {
+        return networks.stream()
+                .flatMap(network -> methods.stream()
+                        .flatMap(method -> batches.stream().map(batch -> new Cell(network, method, batch))))
+                .toList();
     }
 
-    /**
-     * The settings of a grid point.
-     *
-     * @param rate steps from the centre; negative for smaller rates
-     * @param bias steps from the centre; negative for smaller factors
-     */
-    Settings settings(Method method, int batch, int rate, int bias, long seed) {
-        return new Settings(
-                method,
-                batch,
-                epochs,
-                centreRate(method, batch) * Math.pow(rateSpacing, rate),
-                centreBiasFactor(method) * Math.pow(biasSpacing, bias),
-                seed);
+    /** Whether the hyperparameters are searched. */
+    boolean search() {
+        return chosen.isEmpty();
     }
 
-    /** The grid point of a batch size for which there is no search. */
-    List<Integer> chosen(int batch) {
-        return chosen.getOrDefault(batch, List.of(0, 0));
+    /** The runs of a cell's search, in the order of their points. */
+    List<Settings> searchOf(Cell cell) {
+        return RandomSearch.points(cell.method, cell.batch, points, searchSeed).stream()
+                .map(point -> new Settings(cell.network, cell.method, cell.batch, epochs, point, searchSeed))
+                .toList();
     }
 
-    /** Number of grid points of a search before any extension. */
-    int gridPoints() {
-        return (2 * rateReach + 1) * (2 * biasReach + 1);
+    /** The point that is used without a search. */
+    int chosen(Method method) {
+        return chosen.get(method.isLars() ? Method.LARS : Method.SGD);
     }
 
-    /** This plan and the trainer's constants, as JSON. */
+    /** This plan, the ranges of its searches and the trainer's constants, as JSON. */
     Map<String, Object> json() {
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("hidden", hidden);
+        json.put("networks", networks);
+        json.put("ghostBatch", Normalization.GHOST_BATCH);
+        json.put("methods", methods);
         json.put("batches", batches);
         json.put("epochs", epochs);
-        json.put("search", search);
+        json.put("points", points);
         json.put("heldOut", heldOut);
-        json.put("rateReach", rateReach);
-        json.put("rateSpacing", rateSpacing);
-        json.put("biasReach", biasReach);
-        json.put("biasSpacing", biasSpacing);
-        json.put("extensions", extensions);
         json.put("searchSeed", searchSeed);
+        json.put("chosen", chosen);
         json.put("seeds", seeds);
-        for (Method method : methods) {
-            json.put("centre" + method, List.of(centreRate(method, CENTRE_BATCH), centreBiasFactor(method)));
-        }
-        json.put("momentum", Trainer.MOMENTUM);
-        json.put("weightDecay", Trainer.WEIGHT_DECAY);
+        json.put("rangesOfSgd", RandomSearch.ranges(Method.SGD, SHOWN_BATCH));
+        json.put("rangesOfLars", RandomSearch.ranges(Method.LARS, SHOWN_BATCH));
         json.put("trustCoefficient", Trainer.TRUST_COEFFICIENT);
-        json.put("warmup", Trainer.WARMUP);
-        json.put("decayPower", Trainer.DECAY_POWER);
+        json.put("nesterov", true);
         return json;
     }
 }

@@ -9,7 +9,7 @@ import com.google.gson.JsonSerializer;
 import com.google.gson.stream.JsonWriter;
 import io.github.lars4j.bench.files.InputFile;
 import io.github.lars4j.bench.files.OutputFile;
-import io.github.lars4j.bench.largebatch.Trainer.Method;
+import io.github.lars4j.bench.largebatch.ExperimentPlan.Cell;
 import io.github.lars4j.bench.largebatch.Trainer.Settings;
 import io.github.lars4j.bench.machine.Machine;
 import java.io.IOException;
@@ -83,23 +83,35 @@ final class ExperimentResults {
         return results.size();
     }
 
-    /** The final runs of a method at a batch size, by seed. */
-    synchronized List<TrainingResult> finals(Method method, int batch) {
+    /** The final runs of a cell, by seed. */
+    synchronized List<TrainingResult> finals(Cell cell) {
         return results.stream()
-                .filter(r -> !r.search()
-                        && r.settings().method() == method
-                        && r.settings().batch() == batch)
+                .filter(r -> !r.search() && of(cell, r))
                 .sorted(Comparator.comparingLong(r -> r.settings().seed()))
                 .toList();
     }
 
-    /** Number of runs of a search. */
-    synchronized long searched(Method method, int batch) {
+    /** The searching run of a cell that its final runs follow. */
+    synchronized TrainingResult best(Cell cell) {
         return results.stream()
-                .filter(r -> r.search()
-                        && r.settings().method() == method
-                        && r.settings().batch() == batch)
+                .filter(r -> r.search() && of(cell, r))
+                .min(TrainingResult.BEST)
+                .orElseThrow();
+    }
+
+    /** Number of runs of a cell's search in which the loss did not stay finite. */
+    synchronized long diverged(Cell cell) {
+        return results.stream()
+                .filter(r -> r.search() && of(cell, r))
+                .filter(r -> r.losses().size() < r.settings().epochs())
                 .count();
+    }
+
+    private static boolean of(Cell cell, TrainingResult result) {
+        Settings settings = result.settings();
+        return settings.network() == cell.network()
+                && settings.method() == cell.method()
+                && settings.batch() == cell.batch();
     }
 
     /**
@@ -113,7 +125,7 @@ final class ExperimentResults {
         try (JsonWriter json = new JsonWriter(text)) {
             json.setIndent("  ");
             json.beginObject();
-            json.name("what").value("lars4j large-batch: SGD with momentum and LARS on Fashion-MNIST");
+            json.name("what").value("lars4j large-batch: SGD with Nesterov momentum and LARS on Fashion-MNIST");
             json.name("plan").jsonValue(GSON.toJson(plan.json()));
             json.name("machine").jsonValue(GSON.toJson(Machine.json()));
             json.name("results").beginArray();

@@ -10,26 +10,35 @@ import java.time.Duration;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Option;
 
-/** The command {@code large-batch}: compares SGD with momentum and LARS on Fashion-MNIST at several batch sizes. */
+/**
+ * The command {@code large-batch}: compares SGD and LARS on Fashion-MNIST at several batch sizes, with and without batch
+ * normalisation.
+ */
 public final class LargeBatchCommand implements Command {
 
     private static final int MOST_JOBS = 1024;
 
-    /** The batch size of the charts that show one alone, if the plan has it. */
-    static final int SHOWN_BATCH = 8192;
-
     private static final Duration BETWEEN_CHECKPOINTS = Duration.ofSeconds(10);
 
-    @Option(names = "--quick", description = "one batch size, one seed, no search of the rates: two minutes at most")
+    @Option(names = "--quick", description = "the normalised network at batch 8192, one seed, no search: a minute")
     private boolean quick;
 
     @Option(
             names = "--formats",
             description = {
-                "compare formats of gradient and momentum instead of SGD and LARS: five seeds at two",
-                "batch sizes, with the rates that were found for float32"
+                "compare formats of gradient and momentum instead of SGD and LARS: the normalised",
+                "network at batch 8192, five seeds, with what was found for float32"
             })
     private boolean formats;
+
+    @Option(
+            names = "--whole-batch",
+            description = {
+                "take the statistics of the normalisation over the whole batch; by default over parts of",
+                "at most " + Normalization.GHOST_BATCH + " examples (ghost batches), with which also the",
+                "hyperparameters of --quick and --formats were found"
+            })
+    private boolean wholeBatch;
 
     @Option(
             names = "--jobs",
@@ -50,8 +59,8 @@ public final class LargeBatchCommand implements Command {
             names = "--out",
             paramLabel = "DIR",
             description = {
-                "folder for the results; by default large-batch, large-batch-quick, large-batch-formats or",
-                "large-batch-formats-quick.",
+                "folder for the results; by default large-batch, followed by -formats, -whole-batch and -quick",
+                "if these options are given.",
                 "A run that was stopped continues from there"
             })
     private Path out;
@@ -88,12 +97,20 @@ public final class LargeBatchCommand implements Command {
         }
     }
 
+    /** The folder for the results of the plan that the options select. */
+    Path defaultFolder() {
+        return Path.of("large-batch"
+                + (formats ? "-formats" : "")
+                + (wholeBatch ? "-whole-batch" : "")
+                + (quick ? "-quick" : ""));
+    }
+
     private void compare(FashionMnist examples, PrintStream output, PrintStream err)
             throws IOException, InterruptedException {
-        ExperimentPlan whole = formats ? ExperimentPlan.formats() : ExperimentPlan.full();
-        ExperimentPlan plan = quick ? whole.quick() : whole;
-        Path folder =
-                out != null ? out : Path.of("large-batch" + (formats ? "-formats" : "") + (quick ? "-quick" : ""));
+        ExperimentPlan plan = formats ? ExperimentPlan.formats() : ExperimentPlan.full();
+        plan = wholeBatch ? plan.wholeBatch() : plan;
+        plan = quick ? plan.quick() : plan;
+        Path folder = out != null ? out : defaultFolder();
         Path runs = OutputFile.folder(folder.resolve("runs"));
         ExperimentResults results = new ExperimentResults(folder.resolve("results.json"), plan);
         if (results.size() > 0) {
@@ -117,15 +134,19 @@ public final class LargeBatchCommand implements Command {
             output.println("Written to " + folder.toAbsolutePath() + ": results.json, table.md");
             return;
         }
-        String accuracies = Charts.table(plan, results);
-        String shares = OptimizerShare.table(plan, results);
-        OutputFile.write(folder.resolve("table.md"), accuracies + System.lineSeparator() + shares);
+        String tables = Charts.table(plan, results)
+                + (plan.search() ? "\n" + Charts.choices(plan, results) : "")
+                + "\n"
+                + OptimizerShare.table(plan, results);
+        OutputFile.write(folder.resolve("table.md"), tables);
         OutputFile.write(folder.resolve("accuracy.svg"), Charts.accuracy(plan, results));
-        OutputFile.write(folder.resolve("loss.svg"), Charts.loss(results, SHOWN_BATCH));
-        OutputFile.write(folder.resolve("trust-ratios.svg"), Charts.trustRatios(results, SHOWN_BATCH));
-        output.println(accuracies);
-        output.println(shares);
-        output.println("Written to " + folder.toAbsolutePath()
-                + ": results.json, table.md, accuracy.svg, loss.svg, trust-ratios.svg");
+        OutputFile.write(folder.resolve("loss.svg"), Charts.loss(plan, results));
+        OutputFile.write(folder.resolve("trust-ratios.svg"), Charts.trustRatios(plan, results));
+        OutputFile.write(folder.resolve("rate-and-loss.svg"), Charts.rateAndLoss(plan, results));
+        OutputFile.write(folder.resolve("weight-norms.svg"), Charts.weightNorms(plan, results));
+        output.println(tables);
+        output.println(
+                "Written to " + folder.toAbsolutePath()
+                        + ": results.json, table.md, accuracy.svg, loss.svg, trust-ratios.svg, rate-and-loss.svg, weight-norms.svg");
     }
 }

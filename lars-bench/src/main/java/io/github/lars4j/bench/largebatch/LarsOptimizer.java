@@ -2,6 +2,7 @@ package io.github.lars4j.bench.largebatch;
 
 import io.github.lars4j.Checkpoint;
 import io.github.lars4j.Format;
+import io.github.lars4j.Gradients;
 import io.github.lars4j.Lars;
 import io.github.lars4j.Layer;
 import io.github.lars4j.Layers;
@@ -36,13 +37,14 @@ class LarsOptimizer implements Optimizer {
         return switch (method) {
             case SGD -> throw new IllegalArgumentException("SGD is no LARS");
             case LARS -> new LarsOptimizer(builder.build());
-            case BF16_GRADIENT -> new OfNarrowGradients(builder.build());
+            case BF16_GRADIENT -> new OfNarrowGradients(builder.build(), Format.BFLOAT16);
+            case F16_GRADIENT -> new OfNarrowGradients(builder.build(), Format.FLOAT16);
             case BF16_MOMENTUM -> new LarsOptimizer(narrow(builder).build());
             case BF16_MOMENTUM_STOCHASTIC ->
                 new LarsOptimizer(narrow(builder).stochasticRounding(SEED).build());
-            case BF16_BOTH -> new OfNarrowGradients(narrow(builder).build());
+            case BF16_BOTH -> new OfNarrowGradients(narrow(builder).build(), Format.BFLOAT16);
             case BF16_BOTH_STOCHASTIC ->
-                new OfNarrowGradients(narrow(builder).stochasticRounding(SEED).build());
+                new OfNarrowGradients(narrow(builder).stochasticRounding(SEED).build(), Format.BFLOAT16);
             case LINEAR8_MOMENTUM -> new InEightBits(builder, layers, EightBit.LINEAR, false);
             case LINEAR8_MOMENTUM_STOCHASTIC -> new InEightBits(builder, layers, EightBit.LINEAR, true);
             case DYNAMIC8_MOMENTUM -> new InEightBits(builder, layers, EightBit.DYNAMIC, false);
@@ -84,20 +86,31 @@ class LarsOptimizer implements Optimizer {
         lars.close();
     }
 
-    /** LARS with gradients in bfloat16. */
+    /** LARS with gradients in a narrow format. */
     private static final class OfNarrowGradients extends LarsOptimizer {
 
-        OfNarrowGradients(Lars lars) {
+        /**
+         * Keeps small gradients among the normal numbers of float16, and is exact. A gradient of more than 63 overflows,
+         * and ends the run.
+         */
+        private static final float LOSS_SCALE = 1024;
+
+        private final Format format;
+
+        OfNarrowGradients(Lars lars, Format format) {
             super(lars);
+            this.format = format;
         }
 
         @Override
         public void step(float[] weights, float[] gradients) {
             short[] narrow = new short[gradients.length];
             for (int i = 0; i < narrow.length; i++) {
-                narrow[i] = Format.BFLOAT16.toShort(gradients[i]);
+                narrow[i] = format.toShort(LOSS_SCALE * gradients[i]);
             }
-            report = lars.step(Tensors.flat(weights), Tensors.flat(Format.BFLOAT16, narrow));
+            report = lars.step(
+                    Tensors.flat(weights),
+                    Gradients.of(Tensors.flat(format, narrow)).scale(1 / LOSS_SCALE));
         }
     }
 

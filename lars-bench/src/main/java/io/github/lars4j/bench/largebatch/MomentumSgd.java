@@ -10,7 +10,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 
-/** SGD with momentum, the baseline: {@code v = μv + (g + βw);  w = w - γv}. */
+/** SGD with Nesterov momentum, the baseline, as PyTorch has it: {@code d = g + βw;  v = μv + d;  w = w - γ(d + μv)}. */
 final class MomentumSgd implements Optimizer {
 
     private final Layers layers;
@@ -49,8 +49,9 @@ final class MomentumSgd implements Optimizer {
 
     private void update(float[] weights, float[] gradients, int from, int to, float rate, float decay) {
         for (int i = from; i < to; i++) {
-            velocity[i] = momentum * velocity[i] + (gradients[i] + decay * weights[i]);
-            weights[i] -= rate * velocity[i];
+            float d = gradients[i] + decay * weights[i];
+            velocity[i] = momentum * velocity[i] + d;
+            weights[i] -= rate * (d + momentum * velocity[i]);
         }
     }
 

@@ -3,20 +3,23 @@ package io.github.lars4j.bench.largebatch;
 import io.github.lars4j.Lars;
 import io.github.lars4j.Layers;
 import io.github.lars4j.bench.arms.NaiveLars;
+import io.github.lars4j.bench.largebatch.ExperimentPlan.Cell;
 import io.github.lars4j.bench.largebatch.Trainer.Method;
 import io.github.lars4j.rule.Treatment;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 
-/** The optimizer's share of the final runs' time, with the library and with a naive LARS. */
+/** The optimizer's share of the time of the normalised network's final runs, with the library and with a naive LARS. */
 final class OptimizerShare {
 
     /** Number of steps: enough to finish JIT compilation and to take a median. */
     private static final int STEPS = 1000;
 
-    /** The learning rate, which does not affect the time of a step. */
+    // None of them affects the time of a step.
     private static final float RATE = 0.01f;
+    private static final float MOMENTUM = 0.9f;
+    private static final float WEIGHT_DECAY = 1e-4f;
 
     private OptimizerShare() {}
 
@@ -36,7 +39,7 @@ final class OptimizerShare {
                 |------:|------:|---------------------------:|---------------:|----------------:|---------------------:|
                 """);
         for (int batch : plan.batches()) {
-            List<TrainingResult> lars = results.finals(Method.LARS, batch);
+            List<TrainingResult> lars = results.finals(new Cell(plan.normalized(), Method.LARS, batch));
             double seconds = lars.stream().mapToDouble(TrainingResult::seconds).sum();
             double own =
                     lars.stream().mapToDouble(TrainingResult::optimizerSeconds).sum();
@@ -47,7 +50,7 @@ final class OptimizerShare {
                     "| %d | %.0f | %.2f | %.2f | %.3f | %.2f |\n",
                     batch,
                     steps / lars.size(),
-                    100 * share(results.finals(Method.SGD, batch)),
+                    100 * share(results.finals(new Cell(plan.normalized(), Method.SGD, batch))),
                     100 * share(lars),
                     1000 * own / steps,
                     100 * instead / (seconds - own + instead)));
@@ -72,7 +75,7 @@ final class OptimizerShare {
         float[] weights;
         int[] widths = Trainer.widths(FashionMnist.features(), plan.hidden(), FashionMnist.CLASSES);
         try (MatrixProduct product = new MatrixProduct(1)) {
-            Network network = new Network(product, Treatment.PLAIN, widths);
+            Network network = new Network(product, plan.normalized(), Treatment.PLAIN, widths);
             layers = network.layers();
             weights = network.initialWeights(1);
         }
@@ -80,13 +83,13 @@ final class OptimizerShare {
         Arrays.fill(gradients, 1e-4f);
         float[][] parts = parts(layers, weights);
         float[][] gradientParts = parts(layers, gradients);
-        NaiveLars naive = new NaiveLars(
-                layers.size(), RATE, (float) Trainer.MOMENTUM, (float) Trainer.WEIGHT_DECAY, false, (float)
-                        Trainer.TRUST_COEFFICIENT);
+        NaiveLars naive =
+                new NaiveLars(layers.size(), RATE, MOMENTUM, WEIGHT_DECAY, true, (float) Trainer.TRUST_COEFFICIENT);
         try (Lars lars = Lars.builder(layers)
                 .learningRate(RATE)
-                .momentum(Trainer.MOMENTUM)
-                .weightDecay(Trainer.WEIGHT_DECAY)
+                .momentum(MOMENTUM)
+                .nesterov(true)
+                .weightDecay(WEIGHT_DECAY)
                 .build()) {
             return new double[] {
                 seconds(() -> lars.step(weights, gradients)), seconds(() -> naive.step(parts, gradientParts))

@@ -1,6 +1,9 @@
 package io.github.lars4j.bench.largebatch;
 
+import com.google.gson.Gson;
+import com.google.gson.GsonBuilder;
 import io.github.lars4j.Lars;
+import io.github.lars4j.Layer;
 import io.github.lars4j.Layers;
 import io.github.lars4j.NonFiniteException;
 import io.github.lars4j.Schedule;
@@ -8,13 +11,11 @@ import io.github.lars4j.bench.files.InputFile;
 import io.github.lars4j.bench.files.OutputFile;
 import io.github.lars4j.rule.Treatment;
 import java.io.IOException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Random;
 import java.util.stream.IntStream;
 
@@ -25,21 +26,14 @@ import java.util.stream.IntStream;
  */
 final class Trainer implements AutoCloseable {
 
-    static final double MOMENTUM = 0.9;
-    static final double WEIGHT_DECAY = 1e-4;
     static final double TRUST_COEFFICIENT = 0.001;
-
-    /** Share of all steps in which the learning rate warms up. */
-    static final double WARMUP = 0.2;
-
-    /** Power of the polynomial decay of the learning rate to 0 after that. */
-    static final double DECAY_POWER = 2;
 
     /** The optimizers that are compared. */
     enum Method {
         SGD("SGD"),
         LARS("float32"),
         BF16_GRADIENT("bfloat16 gradient"),
+        F16_GRADIENT("float16 gradient"),
         BF16_MOMENTUM("bfloat16 momentum, to nearest"),
         BF16_MOMENTUM_STOCHASTIC("bfloat16 momentum, stochastic"),
         BF16_BOTH("both bfloat16, to nearest"),
@@ -67,14 +61,32 @@ final class Trainer implements AutoCloseable {
     /**
      * The settings of a run.
      *
+     * @param network the network's normalisation
      * @param method the optimizer
      * @param batch number of examples per step
      * @param epochs number of passes over the data
-     * @param rate the learning rate after the warm-up
-     * @param biasFactor factor of the biases' learning rate
+     * @param hyperparameters those of the optimizer
      * @param seed seed of the initial weights and of the order of the examples
      */
-    record Settings(Method method, int batch, int epochs, double rate, double biasFactor, long seed) {}
+    record Settings(
+            Normalization network, Method method, int batch, int epochs, Hyperparameters hyperparameters, long seed) {}
+
+    /** Steps are recorded only in runs of at most this many, which are those with large batches. */
+    private static final int MOST_RECORDED = 1000;
+
+    /**
+     * One step.
+     *
+     * @param rate the learning rate
+     * @param loss mean loss over the batch before the step
+     * @param trustRatios by layer
+     * @param weightNorms by layer, before the step
+     */
+    record StepRecord(double rate, double loss, List<Double> trustRatios, List<Double> weightNorms) {}
+
+    /** Statistics may overflow in a run that diverges, which a later epoch then sees. */
+    private static final Gson RECORDS =
+            new GsonBuilder().serializeSpecialFloatingPointValues().create();
 
     private final Settings settings;
     private final DataSet data;
@@ -82,12 +94,15 @@ final class Trainer implements AutoCloseable {
     private final Optimizer optimizer;
     private final float[] weights;
     private final float[] gradients;
-    private final int stepsOfEpoch;
+    private final Schedule schedule;
+    private final long totalSteps;
 
     private final List<Double> losses = new ArrayList<>();
-    private final List<double[]> trustRatios = new ArrayList<>();
+    private final List<StepRecord> history = new ArrayList<>();
     private long nanos;
     private long optimizerNanos;
+    /** The records of the last checkpoint; {@code null} before the first. */
+    private Path saved;
 
     /**
      * Makes a trainer.
@@ -101,24 +116,26 @@ final class Trainer implements AutoCloseable {
     Trainer(Settings settings, DataSet data, List<Integer> hidden, int classes, MatrixProduct product) {
         this.settings = settings;
         this.data = data;
-        // Biases start at zero and stay small, so the trust ratio would hardly change them. They have their own rate.
-        Treatment biases = Treatment.PLAIN.withRateFactor(settings.biasFactor());
-        network = new Network(product, biases, widths(data.features(), hidden, classes));
+        Hyperparameters values = settings.hyperparameters();
+        // Biases start at zero and stay small, and a scale starts at one, whatever the layer: the trust ratio says
+        // nothing about either. They have their own rate.
+        Treatment oneDimensional = Treatment.PLAIN.withRateFactor(values.oneDimensionalFactor());
+        network = new Network(product, settings.network(), oneDimensional, widths(data.features(), hidden, classes));
         weights = network.initialWeights(settings.seed());
         gradients = new float[weights.length];
 
-        stepsOfEpoch = (data.size() + settings.batch() - 1) / settings.batch();
-        long steps = (long) settings.epochs() * stepsOfEpoch;
-        long warmup = Math.round(WARMUP * steps);
-        Schedule schedule = Schedule.polynomial(settings.rate(), DECAY_POWER, steps - warmup)
+        totalSteps = (long) settings.epochs() * Math.ceilDiv(data.size(), settings.batch());
+        long warmup = Math.round(values.warmup() * totalSteps);
+        schedule = Schedule.polynomial(values.rate(), values.decayPower(), totalSteps - warmup)
                 .warmup(warmup);
         Lars.Builder builder = Lars.builder(network.layers())
                 .learningRate(schedule)
-                .momentum(MOMENTUM)
-                .weightDecay(WEIGHT_DECAY)
+                .momentum(values.momentum())
+                .nesterov(true)
+                .weightDecay(values.weightDecay())
                 .trustCoefficient(TRUST_COEFFICIENT);
         optimizer = settings.method() == Method.SGD
-                ? new MomentumSgd(network.layers(), schedule, MOMENTUM, WEIGHT_DECAY)
+                ? new MomentumSgd(network.layers(), schedule, values.momentum(), values.weightDecay())
                 : LarsOptimizer.of(settings.method(), builder, network.layers());
     }
 
@@ -151,7 +168,7 @@ final class Trainer implements AutoCloseable {
         for (int from = 0; from < order.length; from += settings.batch()) {
             int to = Math.min(order.length, from + settings.batch());
             double batchLoss = network.gradient(weights, data, order, from, to, gradients);
-            if (!Double.isFinite(batchLoss) || !step()) {
+            if (!Double.isFinite(batchLoss) || !step(batchLoss)) {
                 return false;
             }
             loss += batchLoss * (to - from);
@@ -160,7 +177,9 @@ final class Trainer implements AutoCloseable {
         return true;
     }
 
-    private boolean step() {
+    private boolean step(double batchLoss) {
+        double rate = schedule.rate(optimizer.steps());
+        List<Double> norms = totalSteps <= MOST_RECORDED ? norms() : null;
         long start = System.nanoTime();
         try {
             // Not layer by layer: a bad gradient ends the run, and must be seen before any layer is written.
@@ -170,12 +189,25 @@ final class Trainer implements AutoCloseable {
         } finally {
             optimizerNanos += System.nanoTime() - start;
         }
-        double[] ratios = new double[network.layers().size()];
-        for (int i = 0; i < ratios.length; i++) {
-            ratios[i] = optimizer.trustRatio(i);
+        if (norms != null) {
+            List<Double> ratios = IntStream.range(0, norms.size())
+                    .mapToObj(optimizer::trustRatio)
+                    .toList();
+            history.add(new StepRecord(rate, batchLoss, ratios, norms));
         }
-        trustRatios.add(ratios);
         return true;
+    }
+
+    private List<Double> norms() {
+        List<Double> norms = new ArrayList<>();
+        for (Layer layer : network.layers()) {
+            double squares = 0;
+            for (int i = (int) layer.offset(); i < layer.end(); i++) {
+                squares += (double) weights[i] * weights[i];
+            }
+            norms.add(Math.sqrt(squares));
+        }
+        return norms;
     }
 
     /** The loss and accuracy on other data. */
@@ -188,9 +220,14 @@ final class Trainer implements AutoCloseable {
         return losses;
     }
 
-    /** The trust ratio of every layer at each step so far. */
-    List<double[]> trustRatios() {
-        return trustRatios;
+    /** Every step so far; empty if the run has too many. */
+    List<StepRecord> history() {
+        return history;
+    }
+
+    /** Number of steps so far. */
+    int steps() {
+        return (int) optimizer.steps();
     }
 
     /** Training time so far, in seconds. */
@@ -220,18 +257,15 @@ final class Trainer implements AutoCloseable {
      * @param file the checkpoint
      */
     void save(Path file) throws IOException {
-        Map<String, Object> records = new LinkedHashMap<>();
-        records.put("nanos", nanos);
-        records.put("optimizerNanos", optimizerNanos);
-        records.put("losses", losses);
-        records.put(
-                "trustRatios",
-                trustRatios.stream()
-                        .map(step -> Arrays.stream(step).boxed().toList())
-                        .toList());
-        // The records first: if the run is stopped between the two, restore ignores the records of later steps.
-        OutputFile.write(records(file), ExperimentResults.GSON.toJson(records));
+        Records records = new Records(nanos, optimizerNanos, losses, history, network.statistics());
+        // In a file of this step's own: if the run is stopped between the two, the old checkpoint still has its own.
+        Path old = saved;
+        saved = records(file);
+        OutputFile.write(saved, RECORDS.toJson(records));
         optimizer.save(file, weights);
+        if (old != null && !old.equals(saved)) {
+            Files.deleteIfExists(old);
+        }
     }
 
     /**
@@ -241,29 +275,36 @@ final class Trainer implements AutoCloseable {
      */
     void restore(Path file) throws IOException {
         optimizer.restore(file, weights);
-        Map<?, ?> records = ExperimentResults.GSON.fromJson(InputFile.text(records(file)), Map.class);
-        nanos = ((Double) records.get("nanos")).longValue();
-        optimizerNanos = ((Double) records.get("optimizerNanos")).longValue();
-        int steps = (int) optimizer.steps();
-        trustRatios.clear();
-        for (Object step : ((List<?>) records.get("trustRatios")).subList(0, steps)) {
-            trustRatios.add(((List<?>) step)
-                    .stream().mapToDouble(ratio -> (Double) ratio).toArray());
-        }
+        saved = records(file);
+        Records records = RECORDS.fromJson(InputFile.text(saved), Records.class);
+        nanos = records.nanos;
+        optimizerNanos = records.optimizerNanos;
         losses.clear();
-        for (Object loss : ((List<?>) records.get("losses")).subList(0, steps / stepsOfEpoch)) {
-            losses.add((Double) loss);
+        losses.addAll(records.losses);
+        history.clear();
+        history.addAll(records.history);
+        List<float[]> statistics = network.statistics();
+        for (int i = 0; i < statistics.size(); i++) {
+            System.arraycopy(records.statistics.get(i), 0, statistics.get(i), 0, statistics.get(i).length);
         }
+    }
+
+    /** What a checkpoint of the optimizer does not have. */
+    private record Records(
+            long nanos, long optimizerNanos, List<Double> losses, List<StepRecord> history, List<float[]> statistics) {}
+
+    private Path records(Path file) {
+        return file.resolveSibling(file.getFileName() + "." + optimizer.steps() + ".json");
     }
 
     /** Deletes the files of {@link #save}, if they exist. */
     static void delete(Path file) throws IOException {
-        Files.deleteIfExists(file);
-        Files.deleteIfExists(records(file));
-    }
-
-    private static Path records(Path file) {
-        return file.resolveSibling(file.getFileName() + ".json");
+        try (DirectoryStream<Path> files =
+                Files.newDirectoryStream(file.toAbsolutePath().getParent(), file.getFileName() + "*")) {
+            for (Path each : files) {
+                Files.delete(each);
+            }
+        }
     }
 
     @Override

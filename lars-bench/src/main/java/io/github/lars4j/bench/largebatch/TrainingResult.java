@@ -3,6 +3,7 @@ package io.github.lars4j.bench.largebatch;
 import io.github.lars4j.bench.largebatch.Trainer.Method;
 import io.github.lars4j.bench.largebatch.Trainer.Settings;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -19,7 +20,7 @@ import java.util.Map;
  * @param steps number of steps
  * @param seconds time of training
  * @param optimizerSeconds part of that time spent in the optimizer
- * @param trustRatios trust ratios by layer and step; empty if they were not kept
+ * @param history what each step did; empty if it was not kept
  */
 record TrainingResult(
         boolean search,
@@ -30,16 +31,39 @@ record TrainingResult(
         int steps,
         double seconds,
         double optimizerSeconds,
-        Map<String, List<Double>> trustRatios) {
+        History history) {
+
+    /** The greatest accuracy first; the smaller loss decides between equal ones, and then the learning rate. */
+    static final Comparator<TrainingResult> BEST = Comparator.comparingDouble(TrainingResult::accuracy)
+            .reversed()
+            .thenComparingDouble(TrainingResult::loss)
+            .thenComparingDouble(result -> result.settings().hyperparameters().rate());
+
+    /**
+     * The steps of a run, in lists with an element for each.
+     *
+     * @param rates learning rates
+     * @param losses mean loss over the batch before the step
+     * @param trustRatios by adapted layer
+     * @param weightNorms by adapted layer, before the step
+     */
+    record History(
+            List<Double> rates,
+            List<Double> losses,
+            Map<String, List<Double>> trustRatios,
+            Map<String, List<Double>> weightNorms) {
+
+        static final History NONE = new History(List.of(), List.of(), Map.of(), Map.of());
+    }
 
     Map<String, Object> json() {
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("phase", search ? "search" : "final");
+        json.put("network", settings.network().name());
         json.put("method", settings.method().name());
         json.put("batch", settings.batch());
         json.put("epochs", settings.epochs());
-        json.put("rate", settings.rate());
-        json.put("biasFactor", settings.biasFactor());
+        json.putAll(settings.hyperparameters().json());
         json.put("seed", settings.seed());
         json.put("accuracy", accuracy);
         json.put("loss", loss);
@@ -47,8 +71,11 @@ record TrainingResult(
         json.put("steps", steps);
         json.put("seconds", seconds);
         json.put("optimizerSeconds", optimizerSeconds);
-        if (!trustRatios.isEmpty()) {
-            json.put("trustRatios", trustRatios);
+        if (!history.equals(History.NONE)) {
+            json.put("rates", history.rates);
+            json.put("stepLosses", history.losses);
+            json.put("trustRatios", history.trustRatios);
+            json.put("weightNorms", history.weightNorms);
         }
         return json;
     }
@@ -59,18 +86,20 @@ record TrainingResult(
      * @throws IllegalArgumentException if a value is missing or has another type
      */
     static TrainingResult of(Map<?, ?> json) {
-        Map<String, List<Double>> ratios = new LinkedHashMap<>();
-        if (json.get("trustRatios") instanceof Map<?, ?> layers) {
-            layers.forEach((layer, list) -> ratios.put((String) layer, numbers(list)));
-        }
         return new TrainingResult(
                 "search".equals(json.get("phase")),
                 new Settings(
+                        Normalization.valueOf(String.valueOf(json.get("network"))),
                         Method.valueOf(String.valueOf(json.get("method"))),
                         (int) number(json, "batch"),
                         (int) number(json, "epochs"),
-                        number(json, "rate"),
-                        number(json, "biasFactor"),
+                        new Hyperparameters(
+                                number(json, "rate"),
+                                number(json, "warmup"),
+                                number(json, "decayPower"),
+                                number(json, "momentum"),
+                                number(json, "weightDecay"),
+                                number(json, "oneDimensionalFactor")),
                         (long) number(json, "seed")),
                 number(json, "accuracy"),
                 number(json, "loss"),
@@ -78,7 +107,22 @@ record TrainingResult(
                 (int) number(json, "steps"),
                 number(json, "seconds"),
                 number(json, "optimizerSeconds"),
-                ratios);
+                json.containsKey("rates")
+                        ? new History(
+                                numbers(json.get("rates")),
+                                numbers(json.get("stepLosses")),
+                                byLayer(json.get("trustRatios")),
+                                byLayer(json.get("weightNorms")))
+                        : History.NONE);
+    }
+
+    private static Map<String, List<Double>> byLayer(Object json) {
+        if (!(json instanceof Map<?, ?> layers)) {
+            throw new IllegalArgumentException("\"" + json + "\" is no list of numbers by layer");
+        }
+        Map<String, List<Double>> lists = new LinkedHashMap<>();
+        layers.forEach((layer, list) -> lists.put((String) layer, numbers(list)));
+        return lists;
     }
 
     private static double number(Map<?, ?> json, String key) {

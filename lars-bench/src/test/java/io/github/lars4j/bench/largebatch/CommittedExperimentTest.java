@@ -16,6 +16,7 @@ class CommittedExperimentTest {
 
     private static final Path RESULTS = Path.of("..", "docs", "results");
     private static final Path FOLDER = RESULTS.resolve("large-batch");
+    private static final ExperimentPlan PLAN = ExperimentPlan.full();
 
     @Test
     void readmeShowsTheTableOfTheCommittedResults() throws IOException {
@@ -23,17 +24,21 @@ class CommittedExperimentTest {
         String start = "<!-- large-batch -->\n";
         String table =
                 readme.substring(readme.indexOf(start) + start.length(), readme.indexOf("<!-- /large-batch -->"));
-        assertEquals(Charts.table(ExperimentPlan.full(), results()), table);
-        assertTrue(Files.readString(FOLDER.resolve("table.md")).startsWith(table), "table.md");
+        assertEquals(Charts.table(PLAN, results()), table);
+        assertTrue(
+                Files.readString(FOLDER.resolve("table.md")).startsWith(table + "\n" + Charts.choices(PLAN, results())),
+                "table.md");
     }
 
     @Test
     void chartsAreThoseOfTheCommittedResults() throws IOException {
         ExperimentResults results = results();
         Map<String, String> charts = Map.of(
-                "accuracy.svg", Charts.accuracy(ExperimentPlan.full(), results),
-                "loss.svg", Charts.loss(results, LargeBatchCommand.SHOWN_BATCH),
-                "trust-ratios.svg", Charts.trustRatios(results, LargeBatchCommand.SHOWN_BATCH));
+                "accuracy.svg", Charts.accuracy(PLAN, results),
+                "loss.svg", Charts.loss(PLAN, results),
+                "trust-ratios.svg", Charts.trustRatios(PLAN, results),
+                "weight-norms.svg", Charts.weightNorms(PLAN, results),
+                "rate-and-loss.svg", Charts.rateAndLoss(PLAN, results));
         for (Map.Entry<String, String> chart : charts.entrySet()) {
             assertEquals(chart.getValue(), Files.readString(FOLDER.resolve(chart.getKey())), chart.getKey());
         }
@@ -53,6 +58,6 @@ class CommittedExperimentTest {
     }
 
     private static ExperimentResults results() throws IOException {
-        return new ExperimentResults(FOLDER.resolve("results.json"), ExperimentPlan.full());
+        return new ExperimentResults(FOLDER.resolve("results.json"), PLAN);
     }
 }

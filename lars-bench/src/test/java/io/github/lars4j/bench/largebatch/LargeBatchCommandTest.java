@@ -7,9 +7,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.github.lars4j.bench.command.CommandLineRun;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
 
 @Tag("locale")
 class LargeBatchCommandTest {
@@ -34,10 +39,28 @@ class LargeBatchCommandTest {
     void helpHasTheOptionsAndTheirDefaults() throws Exception {
         CommandLineRun help = run("--help");
         assertEquals(0, help.code());
-        for (String option : new String[] {"--quick", "--formats", "--jobs=N", "--data=DIR", "--out=DIR"}) {
+        for (String option :
+                new String[] {"--quick", "--formats", "--whole-batch", "--jobs=N", "--data=DIR", "--out=DIR"}) {
             assertTrue(help.out().contains(option), help.out());
         }
         assertTrue(help.out().replaceAll("\\s+", " ").contains("by default " + FashionMnist.DEBIAN), help.out());
+    }
+
+    @Test
+    void everyPlanHasADefaultFolderOfItsOwn() {
+        Set<Path> folders = new HashSet<>();
+        for (int options = 0; options < 8; options++) {
+            List<String> args = new ArrayList<>();
+            for (int i = 0; i < 3; i++) {
+                if ((options >> i & 1) == 1) {
+                    args.add(List.of("--quick", "--formats", "--whole-batch").get(i));
+                }
+            }
+            LargeBatchCommand command = new LargeBatchCommand();
+            new CommandLine(command).parseArgs(args.toArray(String[]::new));
+            assertTrue(folders.add(command.defaultFolder()), () -> args + " " + command.defaultFolder());
+        }
+        assertTrue(folders.contains(Path.of("large-batch-formats-whole-batch-quick")));
     }
 
     @Test
