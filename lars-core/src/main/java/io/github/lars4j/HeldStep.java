@@ -26,11 +26,13 @@ final class HeldStep implements Runnable {
     private BitSet applied;
     private boolean entered;
     private LayerSums sums;
+    private ShardSums shardSums;
     private StepReport report;
     private Outcome outcome;
 
     private enum Task {
         MEASURE,
+        MEASURE_BLOCKS,
         TAKE,
         LAYER,
         REST
@@ -41,6 +43,15 @@ final class HeldStep implements Runnable {
         this.task = Task.MEASURE;
         run(step, momentum, params, gradients, gradients.tensors().operand(step.layers()));
         return sums;
+    }
+
+    /** Runs {@link Step#measureBlocks}. */
+    ShardSums measureBlocks(Step step, Momentum momentum, Tensors params, Gradients gradients) {
+        this.task = Task.MEASURE_BLOCKS;
+        run(step, momentum, params, gradients, gradients.tensors().operand(step.layers()));
+        ShardSums measured = shardSums;
+        shardSums = null;
+        return measured;
     }
 
     /** Runs {@link Step#take}. */
@@ -128,6 +139,7 @@ final class HeldStep implements Runnable {
         entered = true;
         switch (task) {
             case MEASURE -> sums = step.measure(params, gradients);
+            case MEASURE_BLOCKS -> shardSums = step.measureBlocks(params, gradients);
             case TAKE -> report = step.take(params, gradients, halfWeights, loss, rate, given);
             case LAYER -> outcome = step.takeLayer(layer, gradient);
             case REST -> step.copyOthers(applied);

@@ -308,6 +308,32 @@ public final class Lars implements AutoCloseable {
     }
 
     /**
+     * Computes the sums of every block of the layers, of a {@link Shard} or of the whole network: what the other machines
+     * need of this one. This changes neither weights nor momentum, and gives up what {@link #measure} has measured. Call
+     * {@link #update} next, with the sums that {@link ShardSums#fold} makes of those of all shards. Squares, scale and trust
+     * ratios that the gradients have been given are not used here.
+     *
+     * @param params the weights, at least {@link Layers#end} elements, writable because {@code update} writes them; only
+     *     read
+     * @param gradients the gradients, in the layout of the weights; only read
+     * @return the sums of all blocks, in the order of the layers; NaN for layers whose gradient is missing
+     * @throws NullPointerException if an argument is {@code null}
+     * @throws IllegalArgumentException as {@link #measure(Tensors, Gradients)}
+     * @throws IllegalStateException as {@link #measure(Tensors, Gradients)}
+     */
+    public ShardSums measureBlocks(Tensors params, Gradients gradients) {
+        Objects.requireNonNull(params, "params");
+        Objects.requireNonNull(gradients, "gradients");
+        guard.enter("measureBlocks", true);
+        try {
+            Arguments.require(params, gradients, null, state, threads);
+            return held.measureBlocks(step, state.momentum, params, gradients);
+        } finally {
+            guard.leave(CallGuard.Phase.IDLE);
+        }
+    }
+
+    /**
      * Updates weights and momentum, the second half of a step. If it throws one of the exceptions listed here, nothing
      * has changed.
      *
@@ -1319,6 +1345,10 @@ public final class Lars implements AutoCloseable {
             if (roundingSeed != null && momentumStorage().format() == Format.FLOAT32) {
                 throw new IllegalArgumentException(
                         "stochasticRounding is given, and momentumFormat is FLOAT32; it must be BFLOAT16");
+            }
+            if (roundingSeed != null && layers.pieces()) {
+                throw new IllegalArgumentException("stochasticRounding is given, and the layers are a shard's; it must"
+                        + " not be, because its random bits depend on the index in the whole layer");
             }
             return new Lars(this, setup);
         }

@@ -39,6 +39,8 @@ public final class Layers implements Iterable<Layer> {
     private final Map<String, Integer> indices;
     private final long[] offsets;
     private final long end;
+    /** Whether these are pieces of layers, see {@link Shard}. */
+    private final boolean pieces;
 
     /**
      * Creates a layout from a list of layers.
@@ -48,6 +50,12 @@ public final class Layers implements Iterable<Layer> {
      * @throws IllegalArgumentException if the list is empty, two layers have the same name, or two layers overlap
      */
     public Layers(List<Layer> layers) {
+        this(layers, false);
+    }
+
+    /** As the public constructor, for pieces of layers if {@code pieces} is true. */
+    Layers(List<Layer> layers, boolean pieces) {
+        this.pieces = pieces;
         this.layers = Checks.copyOf("layers", layers);
         if (this.layers.isEmpty()) {
             throw new IllegalArgumentException("layers is empty; at least one layer is needed");
@@ -137,7 +145,7 @@ public final class Layers implements Iterable<Layer> {
                             ? get(i)
                             : get(i).withTreatment(others.get(from[i]).treatment()));
         }
-        return new Layers(treated);
+        return new Layers(treated, pieces);
     }
 
     /**
@@ -193,6 +201,11 @@ public final class Layers implements Iterable<Layer> {
     /** Returns the index after the last element of any layer, which is the minimum length of the arrays. */
     public long end() {
         return end;
+    }
+
+    /** Returns whether these are pieces of layers, see {@link Shard}. */
+    boolean pieces() {
+        return pieces;
     }
 
     /** Returns the offset of each layer; not to be changed. */

@@ -132,6 +132,29 @@ final class Step implements AutoCloseable {
         }
     }
 
+    /** Runs pass 1 over every round, and keeps the sums of the blocks apart. */
+    ShardSums measureBlocks(Tensors params, Gradients gradients) {
+        try {
+            beginWith(params, gradients, null);
+            for (int i = 0; i < reads.length; i++) {
+                reads[i] = gradients.isMissing(i) ? MeasurePass.NOTHING : MeasurePass.BOTH;
+            }
+            ShardSums blocks = ShardSums.forBlocks(whole.plan.blocks());
+            for (int round = 0; round < whole.plan.rounds(); round++) {
+                whole.measure.run(
+                        crew, kernels.toMeasure(weights, this.gradients), weights, this.gradients, reads, round);
+                int first = whole.plan.firstLayerOfRound(round);
+                int last = whole.plan.firstLayerOfRound(round + 1);
+                for (int b = whole.plan.firstBlock(first); b < whole.plan.firstBlock(last); b++) {
+                    whole.measure.copy(b, blocks::set);
+                }
+            }
+            return blocks;
+        } finally {
+            forgetOperands();
+        }
+    }
+
     /** Forgets where everything lies, so that this does not keep the trainer's arrays alive between two calls. */
     void forgetOperands() {
         weights = null;

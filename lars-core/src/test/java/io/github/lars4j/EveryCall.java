@@ -68,6 +68,7 @@ abstract class EveryCall {
                 new Call("measure", () -> lars.measure(params, known)),
                 new Call("measure", () -> lars.measure(w, g)),
                 new Call("measure", () -> lars.measure(w, known)),
+                new Call("measureBlocks", () -> lars.measureBlocks(w, known)),
                 new Call("update", () -> lars.update(params, gradients, sums)),
                 new Call("update", () -> lars.update(params, known, sums)),
                 new Call("update", () -> lars.update(w, g, sums)),

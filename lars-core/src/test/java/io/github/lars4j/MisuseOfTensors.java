@@ -226,6 +226,8 @@ abstract class MisuseOfTensors extends MisuseTable {
                 (params, tensors) -> lars.step(params, known(tensors), none),
                 "Lars.measure(Tensors,Gradients)",
                 (params, tensors) -> lars.measure(params, known(tensors)),
+                "Lars.measureBlocks(Tensors,Gradients)",
+                (params, tensors) -> lars.measureBlocks(params, known(tensors)),
                 "Lars.update(Tensors,Gradients,LayerSums)",
                 (params, tensors) -> lars.update(params, known(tensors), sums));
     }

@@ -124,6 +124,24 @@ class MisuseTest extends MisuseOfFormats {
         on("Layers.index(String)");
         isNull(0, "name", () -> LAYERS.index(null));
         bad(0, () -> LAYERS.index("c"), "name is \"c\"");
+        on("Shard.cut(Layers,int)");
+        isNull(0, "layers", () -> Shard.cut(null, 1));
+        bad(1, () -> Shard.cut(LAYERS, 0), "count is 0; it must be in [1, 2]");
+        bad(1, () -> Shard.cut(LAYERS, 3), "count is 3; it must be in [1, 2]");
+        on("Shard.empty(Layers)");
+        isNull(0, "layers", () -> Shard.empty(null));
+        on("Shard.from(int)");
+        badIndex(0, () -> Shard.cut(LAYERS, 1).getFirst().from(2), "layer is 2", "[0, 2)");
+        on("ShardSums.of(double[])");
+        isNull(0, "sums", () -> ShardSums.of(null));
+        bad(0, () -> ShardSums.of(new double[4]), "sums has length 4; it must be a multiple of 3");
+        bad(0, () -> ShardSums.of(new double[] {1, 2, 3, -4, 5, -6}), "sums[3] is -4.0");
+        on("ShardSums.fold(Layers,List)");
+        ShardSums one = ShardSums.of(new double[3]);
+        isNull(0, "layers", () -> ShardSums.fold(null, List.of(one, one)));
+        isNull(1, "shards", () -> ShardSums.fold(LAYERS, null));
+        isNull(1, "shards is null at 1", () -> ShardSums.fold(LAYERS, Arrays.asList(one, null)));
+        bad(1, () -> ShardSums.fold(LAYERS, List.of(one)), "shards have 1 blocks; they must have 2");
 
         on("new Treatment(boolean,boolean,double)");
         badNumbers(2, "rateFactor", value -> new Treatment(true, true, value), -1, NAN, INF, -INF);

@@ -133,6 +133,23 @@ public final class MeasurePass implements Crew.Task {
         }
     }
 
+    /** Receives the sums of a block. */
+    public interface Receiver {
+        /** Receives Σw², Σg² and Σw·g. */
+        void block(int block, double weights, double gradients, double products);
+    }
+
+    /** Gives the sums of a block, before those of its layer are folded; NaN if the layer was not read. */
+    public void copy(int block, Receiver receiver) {
+        boolean read = reads[plan.layer(block)] != NOTHING;
+        int place = plan.place(block);
+        receiver.block(
+                block,
+                read ? blocks.weights[place] : Double.NaN,
+                read ? blocks.gradients[place] : Double.NaN,
+                read ? blocks.products[place] : Double.NaN);
+    }
+
     /**
      * Returns Σw² of a layer whose weights were read. Call this at most once per run, because it overwrites the sums.
      */
