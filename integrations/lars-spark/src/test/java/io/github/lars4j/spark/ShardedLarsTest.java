@@ -1,0 +1,264 @@
+package io.github.lars4j.spark;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.lars4j.Lars;
+import io.github.lars4j.Layers;
+import io.github.lars4j.NonFiniteException;
+import io.github.lars4j.OnBadGradient;
+import io.github.lars4j.rule.Dialects;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.apache.spark.SparkConf;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** On a cluster of two executors, each a process of its own. */
+class ShardedLarsTest {
+
+    private static final int STEPS = 12;
+    private static final int SHARDS = 3;
+
+    private static JavaSparkContext spark;
+    private static JavaRDD<float[][]> partitions;
+
+    @TempDir
+    Path folder;
+
+    @BeforeAll
+    static void start() {
+        // Many clusters are set to Kryo, which cannot read everything that Java's own serialization can.
+        spark = LocalCluster.start(
+                "local-cluster[2,1,1024]",
+                new SparkConf().set("spark.serializer", "org.apache.spark.serializer.KryoSerializer"));
+        partitions = Problem.partitions(spark);
+    }
+
+    @AfterAll
+    static void stop() {
+        spark.stop();
+    }
+
+    /** The optimizer of {@link Problem}, clipped so that all shards must know the norm of the whole. */
+    private record Description(OnBadGradient onBadGradient) implements ShardedOptimizer {
+
+        @Override
+        public Layers layers() {
+            return Problem.layers();
+        }
+
+        @Override
+        public Lars.Builder builder(Layers layers) {
+            return Problem.optimizer(layers, Dialects.PAPER)
+                    .maxGradientNorm(Problem.CLIP)
+                    .onBadGradient(onBadGradient);
+        }
+    }
+
+    private static ShardedLars<float[][]> sharded(MicroBatchGradient<float[][]> function) {
+        return sharded(OnBadGradient.THROW, function);
+    }
+
+    private static ShardedLars<float[][]> sharded(OnBadGradient policy, MicroBatchGradient<float[][]> function) {
+        return new ShardedLars<>(
+                new Description(policy), SHARDS, Problem.initialWeights(), partitions, Problem.MICRO_BATCHES, function);
+    }
+
+    /** The weights of one JVM after each number of steps. */
+    private static List<float[]> expected() {
+        return Problem.weightsOnOneJvm(Dialects.PAPER, Problem.CLIP, STEPS);
+    }
+
+    @Test
+    void hasTheBitsOfOneJvmAfterEveryStep() {
+        List<float[]> expected = expected();
+        try (ShardedLars<float[][]> sharded = sharded(Problem::gradient)) {
+            assertArrayEquals(expected.getFirst(), sharded.weights());
+            boolean clipped = false;
+            for (int batch = 0; batch < STEPS; batch++) {
+                DistributedReport report = sharded.step(batch);
+                clipped |= report.step().clipScale() < 1;
+                assertArrayEquals(expected.get(batch + 1), sharded.weights(), "step " + batch);
+                assertEquals(batch + 1, sharded.steps());
+                assertEquals(Set.of(), report.overflowed());
+            }
+            assertTrue(clipped, "the clip has an effect");
+            assertEquals(1, sharded.kernels().size(), () -> "" + sharded.kernels());
+        }
+    }
+
+    @Test
+    void hasTheSameBitsAfterTheLossOfAnExecutor() throws IOException {
+        List<float[]> expected = expected();
+        // Its shards are on the other one, too.
+        Fault fault = new Fault(Fault.Kind.HALT, folder.toString(), 4, 5);
+        try (ShardedLars<float[][]> sharded = sharded(fault)) {
+            for (int batch = 0; batch < STEPS; batch++) {
+                sharded.step(batch);
+            }
+            assertTrue(Files.exists(fault.marker()));
+            assertArrayEquals(expected.getLast(), sharded.weights());
+        }
+    }
+
+    @Test
+    void aLostStateIsSaidAndACheckpointGoesOn() throws IOException {
+        List<float[]> expected = expected();
+        String checkpoints = folder.resolve("checkpoints").toUri().toString();
+        try (ShardedLars<float[][]> sharded = sharded(Problem::gradient)) {
+            for (int batch = 0; batch < 5; batch++) {
+                if (batch == 1 || batch == 2 || batch == 3) {
+                    sharded.save(checkpoints);
+                }
+                sharded.step(batch);
+            }
+            assertEquals(2, manifests().size(), "the last two are kept");
+            assertEquals(4, files(folder.resolve("checkpoints"), "").size());
+            killAll();
+            assertThrows(LostStateException.class, () -> {
+                // The executors that take their place have nothing.
+                sharded.step(5);
+            });
+            assertArrayEquals(expected.get(5), sharded.weights(), "nothing was changed");
+            assertEquals(5, sharded.steps());
+            assertEquals(3, sharded.restore(checkpoints));
+            assertArrayEquals(expected.get(3), sharded.weights());
+            for (long batch = sharded.steps(); batch < STEPS; batch++) {
+                sharded.step(batch);
+            }
+            assertArrayEquals(expected.getLast(), sharded.weights());
+        }
+        // A manifest that is not whole is no checkpoint, nor is a save that did not come to its manifest.
+        Path newest = manifests().getLast();
+        assertTrue(newest.getFileName().toString().contains("-step-3-"), newest.toString());
+        byte[] manifest = Files.readAllBytes(newest);
+        change(newest, Arrays.copyOf(manifest, manifest.length - 4));
+        try (ShardedLars<float[][]> other = sharded(Problem::gradient)) {
+            assertEquals(2, other.restore(checkpoints));
+            assertArrayEquals(expected.get(2), other.weights());
+            change(newest, manifest);
+            // A file that was changed is refused, a shard's as well as the driver's.
+            for (String file : List.of("driver", "000001")) {
+                Path damaged = files(Path.of(newest.toString().replace(".manifest", "")), file)
+                        .getFirst();
+                byte[] good = Files.readAllBytes(damaged);
+                byte[] bad = good.clone();
+                bad[bad.length - 1] ^= 1;
+                change(damaged, bad);
+                IOException refusal = assertThrows(IOException.class, () -> other.restore(checkpoints));
+                assertTrue(refusal.getMessage().contains("is damaged"), refusal.getMessage());
+                assertArrayEquals(expected.get(2), other.weights());
+                assertEquals(2, other.steps());
+                change(damaged, good);
+            }
+            // The last save counts, not the greatest step; the same step may be saved again.
+            other.save(checkpoints);
+            other.save(checkpoints);
+            assertEquals(2, manifests().size());
+            assertEquals(2, other.restore(checkpoints));
+            other.step(2);
+            assertArrayEquals(expected.get(3), other.weights());
+        }
+    }
+
+    private List<Path> manifests() throws IOException {
+        return files(folder.resolve("checkpoints"), "").stream()
+                .filter(file -> file.toString().endsWith(".manifest"))
+                .toList();
+    }
+
+    /** The files whose names begin so, without Hadoop's own. */
+    private static List<Path> files(Path folder, String begin) throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.filter(file -> file.getFileName().toString().startsWith(begin))
+                    .filter(file -> !file.getFileName().toString().endsWith(".crc"))
+                    .sorted()
+                    .toList();
+        }
+    }
+
+    /** Changes a file, and deletes the checksum that Hadoop has of its own on local disks. */
+    private static void change(Path file, byte[] bytes) throws IOException {
+        Files.write(file, bytes);
+        Files.deleteIfExists(file.resolveSibling("." + file.getFileName() + ".crc"));
+    }
+
+    private static void killAll() {
+        for (ProcessHandle executor : LocalCluster.executors()) {
+            executor.destroyForcibly();
+            executor.onExit().join();
+        }
+    }
+
+    private static double withNaN(float[] weights, float[][] partition, long batch, int microBatch, float[] gradient) {
+        double loss = Problem.gradient(weights, partition, batch, microBatch, gradient);
+        if (batch == 1 && microBatch == 6) {
+            gradient[gradient.length - 1] = Float.NaN;
+        }
+        return loss;
+    }
+
+    @Test
+    void badGradientsMeanWhatTheyMeanLocally() {
+        float[] first = expected().get(1);
+        try (ShardedLars<float[][]> sharded = sharded(ShardedLarsTest::withNaN)) {
+            sharded.step(0);
+            NonFiniteException bad = assertThrows(NonFiniteException.class, () -> sharded.step(1));
+            assertEquals("fc.bias", bad.layer());
+            assertTrue(bad.getSuppressed()[0].getMessage().contains("micro-batch 6 of batch 1"));
+            assertArrayEquals(first, sharded.weights());
+            assertEquals(1, sharded.steps());
+        }
+        try (ShardedLars<float[][]> sharded = sharded(OnBadGradient.REFUSE, ShardedLarsTest::withNaN)) {
+            sharded.step(0);
+            DistributedReport report = sharded.step(1);
+            assertTrue(report.step().refused());
+            assertEquals(OptionalInt.of(6), report.firstBadMicroBatch());
+            assertArrayEquals(first, sharded.weights());
+            assertEquals(1, sharded.steps());
+            assertFalse(sharded.step(2).step().refused());
+        }
+        try (ShardedLars<float[][]> sharded = sharded(OnBadGradient.SKIP_LAYER, ShardedLarsTest::withNaN)) {
+            sharded.step(0);
+            sharded.step(1);
+            int bias = Problem.CLASSES * Problem.FEATURES;
+            assertEquals(first[bias], sharded.weights()[bias]);
+            assertTrue(first[0] != sharded.weights()[0]);
+        }
+    }
+
+    @Test
+    void refusesWhatCannotWork() {
+        assertEquals(
+                "count is 4; it must be in [1, 3], where 3 is the number of blocks",
+                assertThrows(
+                                IllegalArgumentException.class,
+                                () -> new ShardedLars<>(
+                                        new Description(OnBadGradient.THROW),
+                                        4,
+                                        Problem.initialWeights(),
+                                        partitions,
+                                        8,
+                                        Problem::gradient))
+                        .getMessage());
+        try (ShardedLars<float[][]> sharded = sharded(Problem::gradient)) {
+            String none = folder.resolve("none").toUri().toString();
+            assertThrows(FileNotFoundException.class, () -> sharded.restore(none));
+        }
+    }
+}
