@@ -19,8 +19,8 @@ import org.apache.spark.broadcast.Broadcast;
  *
  * <pre>{@code
  * JavaRDD<Examples> partitions = …;                       // one element in each partition, cached
- * DistributedLars<Examples> distributed =
- *         new DistributedLars<>(lars, weights, partitions, 32, Examples::gradient);
+ * DistributedLars<Examples> distributed = new DistributedLars<>(lars, weights, partitions, 32,
+ *         (w, examples, batch, microBatch, gradient) -> examples.gradient(w, batch, microBatch, gradient));
  * for (long batch = lars.steps(); batch < steps; batch++) {
  *     DistributedReport report = distributed.step(batch);
  * }

@@ -46,11 +46,15 @@ final class Problem {
     static Lars.Builder optimizer(Layers layers, Rule rule) {
         return Lars.builder(layers)
                 .rule(rule)
-                .learningRate(Schedule.polynomial(3, 2, 400).warmup(20))
+                .learningRate(schedule())
                 .momentum(0.9)
                 .nesterov(true)
                 .weightDecay(1e-3)
                 .trustCoefficient(0.01);
+    }
+
+    static Schedule schedule() {
+        return Schedule.polynomial(3, 2, 400).warmup(20);
     }
 
     static float[] initialWeights() {
@@ -92,13 +96,17 @@ final class Problem {
         for (int e = 0; e < examples; e++) {
             float[] row = partition[random.nextInt(partition.length)];
             double[] logits = new double[CLASSES];
-            double sum = 0;
+            double greatest = Double.NEGATIVE_INFINITY;
             for (int c = 0; c < CLASSES; c++) {
                 logits[c] = weights[CLASSES * FEATURES + c];
                 for (int i = 0; i < FEATURES; i++) {
                     logits[c] += weights[c * FEATURES + i] * row[i];
                 }
-                logits[c] = StrictMath.exp(logits[c]);
+                greatest = Math.max(greatest, logits[c]);
+            }
+            double sum = 0;
+            for (int c = 0; c < CLASSES; c++) {
+                logits[c] = StrictMath.exp(logits[c] - greatest);
                 sum += logits[c];
             }
             int label = (int) row[FEATURES];

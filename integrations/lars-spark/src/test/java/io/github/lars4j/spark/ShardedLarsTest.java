@@ -10,9 +10,12 @@ import io.github.lars4j.Lars;
 import io.github.lars4j.Layers;
 import io.github.lars4j.NonFiniteException;
 import io.github.lars4j.OnBadGradient;
+import io.github.lars4j.Schedule;
 import io.github.lars4j.rule.Dialects;
 import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -196,6 +199,72 @@ class ShardedLarsTest {
     private static void change(Path file, byte[] bytes) throws IOException {
         Files.write(file, bytes);
         Files.deleteIfExists(file.resolveSibling("." + file.getFileName() + ".crc"));
+    }
+
+    /**
+     * An optimizer that cannot be built on the executors between the driver's decision about the fourth step and the
+     * removal of a file.
+     */
+    private record FailsOnce(String file) implements ShardedOptimizer {
+
+        @Override
+        public Layers layers() {
+            return Problem.layers();
+        }
+
+        @Override
+        public Lars.Builder builder(Layers layers) {
+            boolean decides = layers.end() == 0;
+            if (!decides && Files.exists(Path.of(file))) {
+                throw new IllegalStateException("on purpose");
+            }
+            Schedule schedule = Problem.schedule();
+            return Problem.optimizer(layers, Dialects.PAPER)
+                    .maxGradientNorm(Problem.CLIP)
+                    .learningRate(step -> {
+                        if (decides && step == 3) {
+                            failOnce();
+                        }
+                        return schedule.rate(step);
+                    });
+        }
+
+        private void failOnce() {
+            try {
+                Files.createFile(Path.of(file + ".once"));
+                Files.createFile(Path.of(file));
+            } catch (FileAlreadyExistsException e) {
+                // It has failed before.
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
+    }
+
+    @Test
+    void aSecondJobThatFailsChangesNothing() throws IOException {
+        List<float[]> expected = expected();
+        Path file = folder.resolve("fail");
+        try (ShardedLars<float[][]> sharded = new ShardedLars<>(
+                new FailsOnce(file.toString()),
+                SHARDS,
+                Problem.initialWeights(),
+                partitions,
+                Problem.MICRO_BATCHES,
+                Problem::gradient)) {
+            for (int batch = 0; batch < 3; batch++) {
+                sharded.step(batch);
+            }
+            Exception failure = assertThrows(Exception.class, () -> sharded.step(3));
+            assertTrue(failure.getMessage().contains("on purpose"), failure.getMessage());
+            assertArrayEquals(expected.get(3), sharded.weights());
+            assertEquals(3, sharded.steps());
+            Files.delete(file);
+            for (long batch = sharded.steps(); batch < STEPS; batch++) {
+                sharded.step(batch);
+            }
+            assertArrayEquals(expected.getLast(), sharded.weights());
+        }
     }
 
     private static void killAll() {
