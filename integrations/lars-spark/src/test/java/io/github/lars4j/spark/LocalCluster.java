@@ -24,6 +24,9 @@ final class LocalCluster {
                 .set("spark.executor.extraJavaOptions", "--add-modules jdk.incubator.vector -XX:TieredStopAtLevel=1")
                 // An executor that is killed on purpose is no reason to give up.
                 .set("spark.task.maxFailures", "8")
+                // Spark asks for an executor to replicate to once a minute by default: too late for one that has just
+                // come.
+                .set("spark.storage.cachedPeersTtl", "1000")
                 .set("spark.deploy.maxExecutorRetries", "-1");
         JavaSparkContext spark = new JavaSparkContext(conf);
         spark.setLogLevel("OFF");
