@@ -22,8 +22,8 @@ import java.util.Objects;
  *
  * <p>As every machine has the sums of all layers, all of them clip, and refuse a step, for the same reasons. Machines
  * must agree on {@link Gradients#missing} and {@link Gradients#scale}. A {@linkplain Lars.Builder#group group} may choose
- * its layers by name, treatment and number of dimensions, which are those of the whole, but not by length or offset. Stochastic rounding is not possible, because its
- * random bits depend on the index in the layer.
+ * its layers by name, treatment and number of dimensions, which are those of the whole, but not by length or offset.
+ * Stochastic rounding is not possible, because its random bits depend on the index in the layer.
  *
  * <p>Immutable and safe for use by several threads.
  */
@@ -104,7 +104,7 @@ public final class Shard {
 
     /** Returns the number of blocks of a layer. */
     static long blocks(Layer layer) {
-        return Math.ceilDiv(layer.length(), (long) Stripes.BLOCK);
+        return Stripes.blocks(layer.length());
     }
 
     /** Returns the first element of a block of a layer, or one of its ends if the layer has no such block. */

@@ -36,8 +36,8 @@ import org.apache.spark.storage.StorageLevel;
  * the old one, which is kept until the new one is there, so retries and speculation are harmless.
  *
  * <p><b>State.</b> Each shard is kept on two executors, if there are two, in memory or on disk. If both are lost, so is
- * the state (Spark finds a new executor to copy to within {@code spark.storage.cachedPeersTtl}, by default a minute): the step
- * throws a {@link LostStateException}, and {@link #restore} goes back to the last {@link #save}.
+ * the state: the step throws a {@link LostStateException}, and {@link #restore} goes back to the last {@link #save}. Spark
+ * finds a new executor to copy to within {@code spark.storage.cachedPeersTtl} milliseconds, by default a minute: set 1000.
  *
  * <p>The driver has no momentum, but the weights, and them twice more while it broadcasts and collects them: 12 bytes a
  * parameter. Executors have the weights, and the gradient of a micro-batch for each of their cores. A shard and its

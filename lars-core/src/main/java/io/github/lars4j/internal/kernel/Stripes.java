@@ -67,4 +67,9 @@ public final class Stripes {
         }
         return blocks[from];
     }
+
+    /** Returns the number of blocks of a layer with {@code length} elements. */
+    public static long blocks(long length) {
+        return Math.ceilDiv(length, (long) BLOCK);
+    }
 }

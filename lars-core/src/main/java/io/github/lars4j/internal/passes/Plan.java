@@ -76,7 +76,7 @@ public final class Plan {
         int layers = lengths.length;
         int[] firstBlock = new int[layers + 1];
         for (int i = 0; i < layers; i++) {
-            firstBlock[i + 1] = Math.toIntExact(firstBlock[i] + Math.ceilDiv(lengths[i], (long) Stripes.BLOCK));
+            firstBlock[i + 1] = Math.toIntExact(firstBlock[i] + Stripes.blocks(lengths[i]));
         }
         int[] rounds = switch (which) {
             case ONE -> rounds(lengths, Long.MAX_VALUE);
