@@ -340,13 +340,16 @@ class LarsOptimizerTest {
             network.backward(0);
             trainer.step();
             List<Parameter> parameters = network.trained();
-            float[][] gradients = network.copies(true);
-            NDManager manager = trainer.getManager();
+            List<NDArray> gradients = new ArrayList<>();
+            for (Parameter parameter : parameters) {
+                gradients.add(trainer.getManager().ones(parameter.getShape()));
+            }
             int arrays = arrays(network);
             long before = 0;
             for (int step = 0; step < 10_000; step++) {
-                for (int layer = 0; layer < gradients.length; layer++) {
-                    update(optimizer, parameters.get(layer), manager, gradients[layer]);
+                for (int layer = 0; layer < gradients.size(); layer++) {
+                    Parameter parameter = parameters.get(layer);
+                    optimizer.update(parameter.getId(), parameter.getArray(), gradients.get(layer));
                 }
                 before = step == 2_000 ? residentKilobytes() : before;
             }
