@@ -17,11 +17,8 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.scheduler.SparkListener;
-import org.apache.spark.scheduler.SparkListenerStageSubmitted;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -99,36 +96,20 @@ class DistributedLarsTest {
 
     /** The second stage of a job reads what the executors of the first have written, which is lost with them. */
     @Test
-    void hasTheSameBitsAfterTheLossOfExecutorsInTheSecondStage() {
-        Killer killer = new Killer();
-        spark.sc().addSparkListener(killer);
+    void hasTheSameBitsAfterTheLossOfAnExecutorInTheSecondStage() throws IOException {
+        TaskFaults.Fault fault = TaskFaults.Fault.create(TaskFaults.Kind.HALT_AT_START, 1, 1, folder);
         try (Lars lars = lars()) {
             DistributedLars<float[][]> distributed = distributed(lars, Problem::gradient);
-            for (int batch = 0; batch < STEPS; batch++) {
+            for (int batch = 0; batch < 5; batch++) {
                 distributed.step(batch);
             }
-        } finally {
-            spark.sc().removeSparkListener(killer);
-        }
-        assertTrue(killer.killed.get() > 0, "an executor was killed");
-        assertEquals(EXPECTED, Problem.sha256(weights, momentum));
-    }
-
-    /** Kills all executors when the second stage of the fifth step begins, or at the latest just after it. */
-    private static final class Killer extends SparkListener {
-
-        private final AtomicInteger killed = new AtomicInteger();
-        private int stages;
-
-        @Override
-        public void onStageSubmitted(SparkListenerStageSubmitted stage) {
-            if (++stages == 10) {
-                for (ProcessHandle executor : LocalCluster.executors()) {
-                    executor.destroyForcibly();
-                    killed.incrementAndGet();
-                }
+            fault.during(spark, () -> distributed.step(5));
+            for (int batch = 6; batch < STEPS; batch++) {
+                distributed.step(batch);
             }
         }
+        fault.assertHappened();
+        assertEquals(EXPECTED, Problem.sha256(weights, momentum));
     }
 
     @Test

@@ -5,12 +5,12 @@ import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
 
 /** Spark with executors in processes of their own, on this machine. */
-final class LocalCluster {
+public final class LocalCluster {
 
     private LocalCluster() {}
 
     /** Starts a cluster; it needs an environment as the build gives it to the tests. */
-    static JavaSparkContext start(int executors, int cores) {
+    public static JavaSparkContext start(int executors, int cores) {
         return start("local-cluster[" + executors + "," + cores + ",1024]", new SparkConf());
     }
 
@@ -22,6 +22,7 @@ final class LocalCluster {
                 .set("spark.executor.memory", "1g")
                 .set("spark.executor.extraClassPath", System.getProperty("java.class.path"))
                 .set("spark.executor.extraJavaOptions", "--add-modules jdk.incubator.vector -XX:TieredStopAtLevel=1")
+                .set("spark.plugins", TaskFaults.class.getName())
                 // An executor that is killed on purpose is no reason to give up.
                 .set("spark.task.maxFailures", "8")
                 // Spark asks for an executor to replicate to once a minute by default: too late for one that has just

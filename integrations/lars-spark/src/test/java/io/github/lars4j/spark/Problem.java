@@ -1,17 +1,26 @@
 package io.github.lars4j.spark;
 
+import io.github.lars4j.Checkpoint;
 import io.github.lars4j.Lars;
 import io.github.lars4j.Layers;
+import io.github.lars4j.OnBadGradient;
 import io.github.lars4j.Schedule;
+import io.github.lars4j.Shard;
+import io.github.lars4j.rule.Dialects;
 import io.github.lars4j.rule.Rule;
 import io.github.lars4j.rule.Treatment;
+import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
+import java.util.stream.Stream;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 
@@ -22,6 +31,12 @@ final class Problem {
     static final int FEATURES = 700;
     static final int PARTITIONS = 4;
     static final int MICRO_BATCHES = 8;
+
+    /** As many as there are blocks: of 4096, 804 and 7 elements. */
+    static final int SHARDS = 3;
+
+    static final Map<String, Rule> RULES =
+            Map.of("paper", Dialects.PAPER, "snippet", Dialects.SNIPPET, "optax", Dialects.OPTAX);
 
     /** A maximum norm that the first gradients exceed. */
     static final double CLIP = 1;
@@ -51,6 +66,27 @@ final class Problem {
                 .nesterov(true)
                 .weightDecay(1e-3)
                 .trustCoefficient(0.01);
+    }
+
+    /**
+     * The same optimizer for shards.
+     *
+     * @param rule its name in {@link #RULES}: executors do not get objects of lars-core
+     * @param maxGradientNorm as for {@link Lars.Builder#maxGradientNorm}
+     */
+    record Sharded(String rule, double maxGradientNorm, OnBadGradient onBadGradient) implements ShardedOptimizer {
+
+        @Override
+        public Layers layers() {
+            return Problem.layers();
+        }
+
+        @Override
+        public Lars.Builder builder(Layers layers) {
+            return optimizer(layers, RULES.get(rule))
+                    .maxGradientNorm(maxGradientNorm)
+                    .onBadGradient(onBadGradient);
+        }
     }
 
     static Schedule schedule() {
@@ -161,6 +197,38 @@ final class Problem {
             }
         }
         return all;
+    }
+
+    /** The momentum in the last checkpoint of {@link #SHARDS} shards, each of which is a checkpoint of lars-core. */
+    static float[] momentum(Path checkpoints, Rule rule) throws IOException {
+        Layers whole = layers();
+        float[] momentum = new float[(int) whole.end()];
+        List<Shard> shards = Shard.cut(whole, SHARDS);
+        List<String> manifest = Files.readAllLines(manifests(checkpoints).getLast());
+        String name = manifests(checkpoints).getLast().toString().replace(".manifest", "");
+        for (int s = 0; s < SHARDS; s++) {
+            Layers layers = shards.get(s).layers();
+            float[] part = new float[(int) layers.end()];
+            String file = manifest.get(s).substring(manifest.get(s).lastIndexOf(' ') + 1);
+            try (Lars lars = optimizer(layers, rule).momentumBuffer(part).build()) {
+                Checkpoint.load(Path.of(name, file)).restore(lars, new float[part.length]);
+            }
+            for (int i = 0; i < whole.size(); i++) {
+                int from = (int) (whole.get(i).offset() + shards.get(s).from(i));
+                System.arraycopy(part, (int) layers.get(i).offset(), momentum, from, (int)
+                        layers.get(i).length());
+            }
+        }
+        return momentum;
+    }
+
+    /** The manifests in a folder of checkpoints, in the order in which they were saved. */
+    static List<Path> manifests(Path checkpoints) throws IOException {
+        try (Stream<Path> files = Files.list(checkpoints)) {
+            return files.filter(file -> file.toString().endsWith(".manifest"))
+                    .sorted()
+                    .toList();
+        }
     }
 
     static String sha256(float[]... arrays) {

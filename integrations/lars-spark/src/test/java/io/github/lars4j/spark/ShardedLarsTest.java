@@ -35,7 +35,6 @@ import org.junit.jupiter.api.io.TempDir;
 class ShardedLarsTest {
 
     private static final int STEPS = 12;
-    private static final int SHARDS = 3;
 
     private static JavaSparkContext spark;
     private static JavaRDD<float[][]> partitions;
@@ -57,29 +56,18 @@ class ShardedLarsTest {
         spark.stop();
     }
 
-    /** The optimizer of {@link Problem}, clipped so that all shards must know the norm of the whole. */
-    private record Description(OnBadGradient onBadGradient) implements ShardedOptimizer {
-
-        @Override
-        public Layers layers() {
-            return Problem.layers();
-        }
-
-        @Override
-        public Lars.Builder builder(Layers layers) {
-            return Problem.optimizer(layers, Dialects.PAPER)
-                    .maxGradientNorm(Problem.CLIP)
-                    .onBadGradient(onBadGradient);
-        }
-    }
-
     private static ShardedLars<float[][]> sharded(MicroBatchGradient<float[][]> function) {
         return sharded(OnBadGradient.THROW, function);
     }
 
     private static ShardedLars<float[][]> sharded(OnBadGradient policy, MicroBatchGradient<float[][]> function) {
         return new ShardedLars<>(
-                new Description(policy), SHARDS, Problem.initialWeights(), partitions, Problem.MICRO_BATCHES, function);
+                new Problem.Sharded("paper", Problem.CLIP, policy),
+                Problem.SHARDS,
+                Problem.initialWeights(),
+                partitions,
+                Problem.MICRO_BATCHES,
+                function);
     }
 
     /** The weights of one JVM after each number of steps. */
@@ -130,7 +118,7 @@ class ShardedLarsTest {
                 }
                 sharded.step(batch);
             }
-            assertEquals(2, manifests().size(), "the last two are kept");
+            assertEquals(2, Problem.manifests(folder.resolve("checkpoints")).size(), "the last two are kept");
             assertEquals(4, files(folder.resolve("checkpoints"), "").size());
             killAll();
             assertThrows(LostStateException.class, () -> {
@@ -147,7 +135,7 @@ class ShardedLarsTest {
             assertArrayEquals(expected.getLast(), sharded.weights());
         }
         // A manifest that is not whole is no checkpoint, nor is a save that did not come to its manifest.
-        Path newest = manifests().getLast();
+        Path newest = Problem.manifests(folder.resolve("checkpoints")).getLast();
         assertTrue(newest.getFileName().toString().contains("-step-3-"), newest.toString());
         byte[] manifest = Files.readAllBytes(newest);
         change(newest, Arrays.copyOf(manifest, manifest.length - 4));
@@ -172,17 +160,11 @@ class ShardedLarsTest {
             // The last save counts, not the greatest step; the same step may be saved again.
             other.save(checkpoints);
             other.save(checkpoints);
-            assertEquals(2, manifests().size());
+            assertEquals(2, Problem.manifests(folder.resolve("checkpoints")).size());
             assertEquals(2, other.restore(checkpoints));
             other.step(2);
             assertArrayEquals(expected.get(3), other.weights());
         }
-    }
-
-    private List<Path> manifests() throws IOException {
-        return files(folder.resolve("checkpoints"), "").stream()
-                .filter(file -> file.toString().endsWith(".manifest"))
-                .toList();
     }
 
     /** The files whose names begin so, without Hadoop's own. */
@@ -247,7 +229,7 @@ class ShardedLarsTest {
         Path file = folder.resolve("fail");
         try (ShardedLars<float[][]> sharded = new ShardedLars<>(
                 new FailsOnce(file.toString()),
-                SHARDS,
+                Problem.SHARDS,
                 Problem.initialWeights(),
                 partitions,
                 Problem.MICRO_BATCHES,
@@ -318,7 +300,7 @@ class ShardedLarsTest {
                 assertThrows(
                                 IllegalArgumentException.class,
                                 () -> new ShardedLars<>(
-                                        new Description(OnBadGradient.THROW),
+                                        new Problem.Sharded("paper", Problem.CLIP, OnBadGradient.THROW),
                                         4,
                                         Problem.initialWeights(),
                                         partitions,
