@@ -29,6 +29,9 @@ final class Problem {
 
     static final int CLASSES = 7;
     static final int FEATURES = 700;
+    /** Where the biases begin: behind a gap. */
+    static final int BIAS = 5000;
+
     static final int PARTITIONS = 4;
     static final int MICRO_BATCHES = 8;
 
@@ -49,6 +52,7 @@ final class Problem {
     static Layers layers() {
         return Layers.builder()
                 .addTensor("fc.weight", CLASSES, FEATURES)
+                .at(BIAS)
                 .addTensor("fc.bias", CLASSES)
                 .treatOneDimensional(Treatment.PLAIN.withRateFactor(0.1))
                 .build();
@@ -93,9 +97,15 @@ final class Problem {
         return Schedule.polynomial(3, 2, 400).warmup(20);
     }
 
+    /** As long as the weights. */
+    static float[] momentumBuffer() {
+        return new float[initialWeights().length];
+    }
+
     static float[] initialWeights() {
         Random random = new Random(1);
-        float[] weights = new float[(int) layers().end()];
+        // Longer than the layers.
+        float[] weights = new float[(int) layers().end() + 3];
         for (int i = 0; i < weights.length; i++) {
             weights[i] = (float) (0.05 * random.nextGaussian());
         }
@@ -134,7 +144,7 @@ final class Problem {
             double[] logits = new double[CLASSES];
             double greatest = Double.NEGATIVE_INFINITY;
             for (int c = 0; c < CLASSES; c++) {
-                logits[c] = weights[CLASSES * FEATURES + c];
+                logits[c] = weights[BIAS + c];
                 for (int i = 0; i < FEATURES; i++) {
                     logits[c] += weights[c * FEATURES + i] * row[i];
                 }
@@ -149,7 +159,7 @@ final class Problem {
             loss -= StrictMath.log(logits[label] / sum) / examples;
             for (int c = 0; c < CLASSES; c++) {
                 float delta = (float) ((logits[c] / sum - (c == label ? 1 : 0)) / examples);
-                gradient[CLASSES * FEATURES + c] += delta;
+                gradient[BIAS + c] += delta;
                 for (int i = 0; i < FEATURES; i++) {
                     gradient[c * FEATURES + i] += delta * row[i];
                 }
@@ -160,7 +170,7 @@ final class Problem {
 
     /** What one JVM makes of it in some steps. */
     static String onOneJvm(Rule rule, int steps) {
-        float[] momentum = new float[(int) layers().end()];
+        float[] momentum = momentumBuffer();
         List<float[]> weights = onOneJvm(optimizer(rule).momentumBuffer(momentum), steps);
         return sha256(weights.getLast(), momentum);
     }
@@ -170,8 +180,17 @@ final class Problem {
         return onOneJvm(optimizer(rule).maxGradientNorm(clip), steps);
     }
 
-    /** Adds the gradients of the micro-batches in their order, in double. */
+    /** What becomes of a gradient in some tests. */
+    interface Change {
+        void of(long batch, int microBatch, float[] gradient);
+    }
+
     private static List<float[]> onOneJvm(Lars.Builder optimizer, int steps) {
+        return onOneJvm(optimizer, steps, (batch, microBatch, gradient) -> {});
+    }
+
+    /** Adds the gradients of the micro-batches in their order, in double; the weights before the first step and after each. */
+    static List<float[]> onOneJvm(Lars.Builder optimizer, int steps, Change change) {
         float[] weights = initialWeights();
         List<float[]> all = new ArrayList<>(List.of(weights.clone()));
         float[][][] partitions = new float[PARTITIONS][][];
@@ -184,6 +203,7 @@ final class Problem {
                 for (int k = 0; k < MICRO_BATCHES; k++) {
                     float[] gradient = new float[weights.length];
                     gradient(weights, partitions[k / (MICRO_BATCHES / PARTITIONS)], batch, k, gradient);
+                    change.of(batch, k, gradient);
                     for (int i = 0; i < sums.length; i++) {
                         sums[i] += gradient[i];
                     }
@@ -202,7 +222,7 @@ final class Problem {
     /** The momentum in the last checkpoint of {@link #SHARDS} shards, each of which is a checkpoint of lars-core. */
     static float[] momentum(Path checkpoints, Rule rule) throws IOException {
         Layers whole = layers();
-        float[] momentum = new float[(int) whole.end()];
+        float[] momentum = momentumBuffer();
         List<Shard> shards = Shard.cut(whole, SHARDS);
         List<String> manifest = Files.readAllLines(manifests(checkpoints).getLast());
         String name = manifests(checkpoints).getLast().toString().replace(".manifest", "");

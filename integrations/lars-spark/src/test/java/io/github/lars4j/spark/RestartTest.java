@@ -2,6 +2,7 @@ package io.github.lars4j.spark;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.lars4j.rule.Dialects;
 import java.io.IOException;
@@ -10,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import org.apache.spark.launcher.JavaModuleOptions;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -47,10 +49,15 @@ class RestartTest {
         command.addAll(List.of("-cp", System.getProperty("java.class.path"), Training.class.getName()));
         command.addAll(List.of(design, folder.toString()));
         command.addAll(List.of(more));
-        return new ProcessBuilder(command)
+        Process process = new ProcessBuilder(command)
                 .redirectErrorStream(true)
                 .redirectOutput(folder.resolve("log-" + more.length).toFile())
-                .start()
-                .waitFor();
+                .start();
+        try {
+            assertTrue(process.waitFor(5, TimeUnit.MINUTES), () -> log(more.length));
+            return process.exitValue();
+        } finally {
+            process.destroyForcibly();
+        }
     }
 }

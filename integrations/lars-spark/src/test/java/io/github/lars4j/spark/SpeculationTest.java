@@ -32,7 +32,7 @@ class SpeculationTest {
                 JavaSparkContext spark = hosts.driver()) {
             JavaRDD<float[][]> partitions = Problem.partitions(spark);
             float[] weights = Problem.initialWeights();
-            float[] momentum = new float[weights.length];
+            float[] momentum = Problem.momentumBuffer();
             try (Lars lars =
                     Problem.optimizer(Dialects.PAPER).momentumBuffer(momentum).build()) {
                 DistributedLars<float[][]> distributed =

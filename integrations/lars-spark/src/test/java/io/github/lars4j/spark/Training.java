@@ -42,7 +42,7 @@ final class Training {
     private static String driver(JavaRDD<float[][]> partitions, Path folder, Halting optimizer) throws IOException {
         Path file = folder.resolve("run.safetensors");
         float[] weights = Problem.initialWeights();
-        float[] momentum = new float[weights.length];
+        float[] momentum = Problem.momentumBuffer();
         try (Lars lars =
                 optimizer.builder(optimizer.layers()).momentumBuffer(momentum).build()) {
             if (Files.exists(file)) {
