@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Activation;
+import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.nn.SequentialBlock;
 import ai.djl.nn.core.Linear;
@@ -24,33 +25,44 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 
-/** A small network on generated data, and its trainer. */
-final class Network implements AutoCloseable {
+/** A network on generated data, and its trainer. */
+public final class Network implements AutoCloseable {
 
-    static final int FEATURES = 30;
-    static final int CLASSES = 5;
-    static final int EXAMPLES = 64;
+    private static final int EXAMPLES = 64;
 
     final Model model = Model.newInstance("network");
+    private final int features;
+    private final int classes;
     private Trainer trainer;
 
+    /** A small network. */
     Network() {
-        model.setBlock(new SequentialBlock()
-                .add(Linear.builder().setUnits(150).build())
-                .add(BatchNorm.builder().build())
-                .add(Activation::relu)
-                .add(Linear.builder().setUnits(CLASSES).build()));
+        this(
+                new SequentialBlock()
+                        .add(Linear.builder().setUnits(150).build())
+                        .add(BatchNorm.builder().build())
+                        .add(Activation::relu)
+                        .add(Linear.builder().setUnits(5).build()),
+                30,
+                5);
+    }
+
+    /** A network of one's own. */
+    public Network(Block block, int features, int classes) {
+        model.setBlock(block);
+        this.features = features;
+        this.classes = classes;
     }
 
     /** Starts a trainer, with weights that are the same in every network. */
-    Trainer train(Optimizer optimizer, TrainingListener... listeners) {
+    public Trainer train(Optimizer optimizer, TrainingListener... listeners) {
         trainer = model.newTrainer(new DefaultTrainingConfig(Loss.softmaxCrossEntropyLoss())
                 .optOptimizer(optimizer)
                 .optDevices(new Device[] {Device.cpu()})
                 .addTrainingListeners(listeners)
                 .optInitializer(new XavierInitializer(), Parameter.Type.WEIGHT));
         boolean initialized = model.getBlock().isInitialized();
-        trainer.initialize(new Shape(EXAMPLES, FEATURES));
+        trainer.initialize(new Shape(EXAMPLES, features));
         if (!initialized) {
             Random random = new Random(1);
             for (Parameter parameter : trained()) {
@@ -66,7 +78,7 @@ final class Network implements AutoCloseable {
     }
 
     /** The parameters that have gradients, in the order of their paths. */
-    List<Parameter> trained() {
+    public List<Parameter> trained() {
         List<Parameter> trained = new ArrayList<>();
         for (Pair<String, Parameter> each : model.getBlock().getParameters()) {
             if (each.getValue().requiresGradient()) {
@@ -76,20 +88,24 @@ final class Network implements AutoCloseable {
         return trained;
     }
 
+    public Block block() {
+        return model.getBlock();
+    }
+
     Trainer trainer() {
         return trainer;
     }
 
     /** Computes the gradients of a batch, added to those that are there; returns the loss. */
-    float backward(int batch) {
+    public float backward(int batch) {
         Random random = new Random(batch);
-        float[][] data = new float[EXAMPLES][FEATURES];
+        float[][] data = new float[EXAMPLES][features];
         float[] labels = new float[EXAMPLES];
         for (int e = 0; e < EXAMPLES; e++) {
-            int label = random.nextInt(CLASSES);
+            int label = random.nextInt(classes);
             labels[e] = label;
-            for (int i = 0; i < FEATURES; i++) {
-                data[e][i] = (float) (random.nextGaussian() + (i % CLASSES == label ? 1 : 0));
+            for (int i = 0; i < features; i++) {
+                data[e][i] = (float) (random.nextGaussian() + (i % classes == label ? 1 : 0));
             }
         }
         try (NDManager manager = trainer.getManager().newSubManager();
@@ -103,7 +119,7 @@ final class Network implements AutoCloseable {
     }
 
     /** Copies of the parameters that are trained, or of their gradients. */
-    float[][] copies(boolean gradients) {
+    public float[][] copies(boolean gradients) {
         return trained().stream()
                 .map(parameter -> {
                     if (!gradients) {

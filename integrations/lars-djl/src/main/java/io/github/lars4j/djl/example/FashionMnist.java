@@ -56,7 +56,7 @@ public final class FashionMnist {
             for (double rate : new double[] {4, 8, 16, 32}) {
                 rows.add(row("LARS", rate, train(true, rate, epochs, train, test)));
             }
-            for (double rate : new double[] {0.1, 0.2, 0.4, 0.8}) {
+            for (double rate : new double[] {0.4, 0.8, 1.6, 3.2}) {
                 rows.add(row("SGD of DJL", rate, train(false, rate, epochs, train, test)));
             }
         }
