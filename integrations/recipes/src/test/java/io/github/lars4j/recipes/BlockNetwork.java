@@ -1,5 +1,6 @@
 package io.github.lars4j.recipes;
 
+import java.util.Arrays;
 import java.util.Random;
 
 /**
@@ -53,7 +54,7 @@ final class BlockNetwork {
 
     /** Computes the mean loss and its gradient, which replaces the content of {@code gradients}. */
     double backward(float[] weights, float[] gradients) {
-        java.util.Arrays.fill(gradients, 0);
+        Arrays.fill(gradients, 0);
         double loss = 0;
         for (int e = 0; e < EXAMPLES; e++) {
             loss += backward(weights, gradients, inputs[e], labels[e]);

@@ -2,6 +2,7 @@ package io.github.lars4j.recipes;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -56,12 +57,13 @@ class Dl4jTest {
     private static final int EXAMPLES = 44;
     private static final int BATCH = 16; // the last batch of an epoch has 12 examples
 
-    @SuppressWarnings("serial") // nor is it ever serialized
-    static final class LarsUpdater implements Updater {
-        final transient Lars lars;
-        final transient Tensors weights;
-        private final transient Gradients gradients;
-        private final transient List<INDArray> applied = new ArrayList<>();
+    /** The recipe: updates the weights where they lie, and leaves nothing for fit to subtract from them. */
+    @SuppressWarnings("serial") // never serialized
+    static final class LarsUpdater implements Updater, AutoCloseable {
+        final Lars lars;
+        private final Tensors weights;
+        private final Gradients gradients;
+        private final List<INDArray> applied = new ArrayList<>();
 
         LarsUpdater(MultiLayerNetwork network, UnaryOperator<Lars.Builder> settings) {
             network.initGradientsView();
@@ -71,7 +73,7 @@ class Dl4jTest {
             for (Map.Entry<String, INDArray> param : network.paramTable().entrySet()) {
                 long end = offset + param.getValue().length();
                 if (network.updaterDivideByMinibatch(param.getKey())) { // not the statistics of a normalisation
-                    layers.at(offset).add(param.getKey(), param.getValue().length());
+                    layers.at(offset).add(param.getKey(), end - offset);
                     applied.add(flat.get(NDArrayIndex.interval(offset, end)));
                 }
                 offset = end;
@@ -99,13 +101,35 @@ class Dl4jTest {
 
         @Override
         public INDArray getStateViewArray() {
-            return null; // the momentum is not DL4J's to save
+            return null; // the momentum is in LARS' checkpoint
         }
 
         @Override
         public void setStateViewArray(Trainable layer, INDArray state, boolean initialize) {
-            throw new UnsupportedOperationException("restore a checkpoint of LARS");
+            throw new UnsupportedOperationException("the momentum is in LARS' checkpoint");
         }
+
+        @Override
+        public void close() {
+            lars.close();
+        }
+    }
+
+    /** The recipe's training, which goes on from the files if they are there. */
+    private static MultiLayerNetwork train(File model, Path run, DataSetIterator data, int epochs) throws IOException {
+        boolean resumed = Files.exists(run);
+        MultiLayerNetwork network =
+                resumed ? ModelSerializer.restoreMultiLayerNetwork(model, false) : newNetwork(DataType.FLOAT);
+        try (LarsUpdater updater = new LarsUpdater(network, Dl4jTest::settings)) {
+            if (resumed) {
+                Checkpoint.load(run).restore(updater.lars);
+            }
+            network.setUpdater(updater);
+            network.fit(data, epochs);
+            ModelSerializer.writeModel(network, model, false); // the weights, and the statistics of normalisations
+            Checkpoint.save(run, updater.lars); // the momentum and the number of steps
+        }
+        return network;
     }
 
     private static Lars.Builder settings(Lars.Builder builder) {
@@ -114,7 +138,7 @@ class Dl4jTest {
                 .weightDecay(1e-4);
     }
 
-    private static MultiLayerNetwork network(DataType type) {
+    private static MultiLayerNetwork newNetwork(DataType type) {
         MultiLayerConfiguration conf = new NeuralNetConfiguration.Builder()
                 .seed(5)
                 .dataType(type)
@@ -160,19 +184,17 @@ class Dl4jTest {
 
     @Test
     void fitHasTheBitsOfLarsOnCopies() {
-        MultiLayerNetwork network = network(DataType.FLOAT);
-        LarsUpdater updater = new LarsUpdater(network, Dl4jTest::settings);
-        network.setUpdater(updater);
+        MultiLayerNetwork network = newNetwork(DataType.FLOAT);
         double before = loss(network);
-        Reference reference = new Reference();
-        network.setListeners(reference);
-        network.fit(data(), EPOCHS);
-
-        assertEquals(3 * EPOCHS, reference.steps);
-        assertEquals(3 * EPOCHS, updater.lars.steps());
+        try (LarsUpdater updater = new LarsUpdater(network, Dl4jTest::settings)) {
+            network.setUpdater(updater);
+            Reference reference = new Reference();
+            network.setListeners(reference);
+            network.fit(data(), EPOCHS);
+            assertEquals(3 * EPOCHS, reference.steps);
+        }
         double after = loss(network);
         assertTrue(after < before / 4, () -> before + " -> " + after);
-        updater.lars.close();
     }
 
     /** Takes every step of the network on arrays, too, with layers at offsets that are written out here. */
@@ -210,62 +232,40 @@ class Dl4jTest {
 
     @Test
     void nothingIsCopied() {
-        MultiLayerNetwork network = network(DataType.FLOAT);
-        LarsUpdater updater = new LarsUpdater(network, Dl4jTest::settings);
-        MemorySegment params = LarsUpdater.segment(network.params());
-        params.setAtIndex(ValueLayout.JAVA_FLOAT, 36 + 2, 42);
-        assertEquals(42, network.getParam("0_b").getFloat(2));
-        network.getParam("0_b").putScalar(2, 43);
-        assertEquals(43, params.getAtIndex(ValueLayout.JAVA_FLOAT, 36 + 2));
-        // Of a matrix, whose columns lie one after the other, element (3, 1):
-        params.setAtIndex(ValueLayout.JAVA_FLOAT, 4 + 3, 44);
-        assertEquals(44, network.getParam("0_W").getFloat(3, 1));
+        MultiLayerNetwork network = newNetwork(DataType.FLOAT);
+        try (LarsUpdater updater = new LarsUpdater(network, Dl4jTest::settings)) {
+            MemorySegment weights = LarsUpdater.segment(network.params());
+            weights.setAtIndex(ValueLayout.JAVA_FLOAT, 36 + 2, 42);
+            assertEquals(42, network.getParam("0_b").getFloat(2));
+            network.getParam("0_b").putScalar(2, 43);
+            assertEquals(43, weights.getAtIndex(ValueLayout.JAVA_FLOAT, 36 + 2));
+            // The columns of a matrix lie one after the other: element (3, 1) of 4 x 9.
+            weights.setAtIndex(ValueLayout.JAVA_FLOAT, 4 + 3, 44);
+            assertEquals(44, network.getParam("0_W").getFloat(3, 1));
 
-        network.setUpdater(updater);
-        network.fit(data(), 1);
-        MemorySegment gradients = LarsUpdater.segment(network.getGradientsViewArray());
-        assertEquals(0, gradients.getAtIndex(ValueLayout.JAVA_FLOAT, 0));
-        assertTrue(gradients.getAtIndex(ValueLayout.JAVA_FLOAT, 36 + 3 * 9) != 0, "the mean has its update");
-        updater.lars.close();
+            network.setUpdater(updater);
+            network.fit(data(), 1);
+            MemorySegment gradients = LarsUpdater.segment(network.getGradientsViewArray());
+            assertEquals(0, gradients.getAtIndex(ValueLayout.JAVA_FLOAT, 0));
+            assertNotEquals(0, gradients.getAtIndex(ValueLayout.JAVA_FLOAT, 36 + 3 * 9)); // of the mean, as before
+        }
     }
 
     @Test
     void goesOnFromACheckpoint(@TempDir Path folder) throws IOException {
-        MultiLayerNetwork whole = network(DataType.FLOAT);
-        LarsUpdater updater = new LarsUpdater(whole, Dl4jTest::settings);
-        whole.setUpdater(updater);
-        whole.fit(data(), EPOCHS);
-
+        MultiLayerNetwork whole =
+                train(folder.resolve("whole.zip").toFile(), folder.resolve("whole.safetensors"), data(), EPOCHS);
         File model = folder.resolve("model.zip").toFile();
         Path run = folder.resolve("run.safetensors");
-        MultiLayerNetwork resumed = null;
-        for (int i = 0; i < 2; i++) {
-            resumed = train(model, run);
-        }
+        train(model, run, data(), EPOCHS / 2);
+        MultiLayerNetwork resumed = train(model, run, data(), EPOCHS / 2);
         assertArrayEquals(whole.params().toFloatVector(), resumed.params().toFloatVector());
         assertEquals(whole.getIterationCount(), resumed.getIterationCount());
     }
 
-    /** Trains half of the epochs, and goes on from the files if they are there. */
-    private static MultiLayerNetwork train(File model, Path run) throws IOException {
-        boolean resumed = Files.exists(run);
-        MultiLayerNetwork network =
-                resumed ? ModelSerializer.restoreMultiLayerNetwork(model, false) : network(DataType.FLOAT);
-        LarsUpdater updater = new LarsUpdater(network, Dl4jTest::settings);
-        if (resumed) {
-            Checkpoint.load(run).restore(updater.lars);
-        }
-        network.setUpdater(updater);
-        network.fit(data(), EPOCHS / 2);
-        ModelSerializer.writeModel(network, model, false); // the weights and the statistics of normalisations
-        Checkpoint.save(run, updater.lars); // the momentum and the number of steps
-        updater.lars.close();
-        return network;
-    }
-
     @Test
     void refusesDoubles() {
-        MultiLayerNetwork network = network(DataType.DOUBLE);
+        MultiLayerNetwork network = newNetwork(DataType.DOUBLE);
         assertThrows(IllegalArgumentException.class, () -> new LarsUpdater(network, Dl4jTest::settings));
     }
 }

@@ -51,7 +51,6 @@ class FlatArraysTest {
                 .learningRate(Schedule.polynomial(20, 2, STEPS).warmup(5))
                 .momentum(0.9)
                 .weightDecay(1e-4)
-                .trustCoefficient(1e-3)
                 .build()) {
             if (Files.exists(file)) {
                 Checkpoint.load(file).restore(lars, weights);
