@@ -267,6 +267,7 @@ class SmileTest {
         LarsSteps others = new LarsSteps();
         LarsMlp resumed = network(others);
         Checkpoint.load(file).restore(others.lars, others.weights);
+        assertEquals(STEPS / 2, others.lars.steps());
         while (others.lars.steps() < STEPS) {
             resumed.update(x, y);
         }
