@@ -1,5 +1,7 @@
 package io.github.lars4j.djl;
 
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.util.Pair;
@@ -34,42 +36,57 @@ final class BlockLayers {
     BlockLayers(Block block, List<PatternTreatment> overrides) {
         Layers.Builder builder = Layers.builder();
         for (Pair<String, Parameter> each : block.getParameters()) {
+            String path = each.getKey();
             Parameter parameter = each.getValue();
-            // A block that is used twice has two paths, and its parameters one id.
-            if (isStatistic(parameter) || indices.putIfAbsent(parameter.getId(), parameters.size()) != null) {
-                continue;
-            }
             if (!parameter.isInitialized()) {
-                throw new IllegalStateException("parameter " + each.getKey()
-                        + " is not initialized; initialize the trainer, or load the model, before");
+                throw new IllegalStateException(
+                        "parameter " + path + " is not initialized; initialize the trainer, or load the model, before");
             }
-            parameters.add(parameter);
-            builder.addTensor(each.getKey(), parameter.getShape().getShape());
-            if (isPlain(parameter)) {
-                builder.treat(Pattern.compile("^" + Pattern.quote(each.getKey()) + "$"), Treatment.PLAIN);
+            // A block that is used twice has two paths, and its parameters one id.
+            if (isTrained(parameter) && indices.putIfAbsent(parameter.getId(), parameters.size()) == null) {
+                parameters.add(parameter);
+                builder.addTensor(path, shape(parameter).getShape());
+                if (isPlain(parameter)) {
+                    builder.treat(Pattern.compile("^" + Pattern.quote(path) + "$"), Treatment.PLAIN);
+                }
             }
         }
         overrides.forEach(each -> builder.treat(each.pattern(), each.treatment()));
         this.layers = builder.build();
     }
 
-    /** Running means and variances are not trained: no update comes for them. */
-    private static boolean isStatistic(Parameter parameter) {
+    /** Whether an update may come: not for running means and variances, nor for numbers that cannot be trained. */
+    private static boolean isTrained(Parameter parameter) {
         return switch (parameter.getType()) {
-            case RUNNING_MEAN, RUNNING_VAR -> true;
-            default -> false;
+            case RUNNING_MEAN, RUNNING_VAR -> false;
+            default -> parameter.requiresGradient() || parameter.getArray().getDataType() == DataType.FLOAT32;
         };
     }
 
     private static boolean isPlain(Parameter parameter) {
         return switch (parameter.getType()) {
             case BIAS, GAMMA, BETA -> true;
-            default -> false;
+            // Imported models call every parameter a weight.
+            default -> shape(parameter).dimension() <= 1;
         };
+    }
+
+    /** The shape of the values: the parameters of imported models have none of their own. */
+    private static Shape shape(Parameter parameter) {
+        return parameter.getArray().getShape();
+    }
+
+    /** Returns the shape of a layer. */
+    Shape shape(int layer) {
+        return shape(parameters.get(layer));
     }
 
     Layers layers() {
         return layers;
+    }
+
+    List<Parameter> parameters() {
+        return parameters;
     }
 
     Parameter parameter(int layer) {

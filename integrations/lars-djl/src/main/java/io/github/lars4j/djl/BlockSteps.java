@@ -19,7 +19,7 @@ final class BlockSteps implements AutoCloseable {
     private final Lars lars;
     private final double gradientScale;
 
-    private final MemorySegment[] places;
+    private MemorySegment[] places;
     private Tensors weights;
 
     private boolean open;
@@ -31,16 +31,17 @@ final class BlockSteps implements AutoCloseable {
         this.block = block;
         this.lars = lars;
         this.gradientScale = gradientScale;
-        this.places = new MemorySegment[block.layers().size()];
         locate();
     }
 
     /** Finds out where the block's parameters lie. */
     private void locate() {
-        for (int i = 0; i < places.length; i++) {
-            places[i] = TensorMemory.ofWeights(name(i), block.parameter(i).getArray());
+        MemorySegment[] found = new MemorySegment[block.layers().size()];
+        for (int i = 0; i < found.length; i++) {
+            found[i] = TensorMemory.ofWeights(name(i), block.parameter(i).getArray());
         }
-        weights = Tensors.byLayer(places);
+        weights = Tensors.byLayer(found);
+        places = found;
     }
 
     private String name(int layer) {
@@ -76,12 +77,23 @@ final class BlockSteps implements AutoCloseable {
         return outcome;
     }
 
-    private void end() {
+    /** Ends the step, if one has begun. */
+    void end() {
         if (open) {
             open = false;
             applied.clear();
             lars.endStep();
         }
+    }
+
+    /** Returns the number of steps taken, with the one that has begun. */
+    long count() {
+        return lars.steps() + (open ? 1 : 0);
+    }
+
+    @Override
+    public String toString() {
+        return lars.toString();
     }
 
     /** Returns the optimizer, between two steps. */

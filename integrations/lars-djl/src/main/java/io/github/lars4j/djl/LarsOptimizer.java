@@ -7,6 +7,7 @@ import ai.djl.nn.Parameter;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
 import io.github.lars4j.Checkpoint;
+import io.github.lars4j.Format;
 import io.github.lars4j.Lars;
 import io.github.lars4j.Layers;
 import io.github.lars4j.OnBadGradient;
@@ -37,9 +38,9 @@ import org.slf4j.LoggerFactory;
  * TrainingConfig config = new DefaultTrainingConfig(Loss.softmaxCrossEntropyLoss()).optOptimizer(optimizer);
  * }</pre>
  *
- * <p><b>Layers.</b> Each parameter of the block is a layer, named by its path, such as {@code 02Linear_weight}. Biases, and
- * the gammas and betas of normalization, have neither weight decay nor trust ratio ({@link Treatment#PLAIN}), as in MLPerf,
- * unless {@link Builder#optTreatment} says otherwise.
+ * <p><b>Layers.</b> Each parameter of the block is a layer, named by its path, such as {@code 02Linear_weight}. Biases, the
+ * gammas and betas of normalization, and all that have at most one dimension have neither weight decay nor trust ratio
+ * ({@link Treatment#PLAIN}), as in MLPerf, unless {@link Builder#optTreatment} says otherwise.
  *
  * <p><b>Steps.</b> A parameter is updated when DJL calls for it, and its gradient is set to zero, as DJL expects of
  * optimizers. So layers cannot be clipped by a norm over all, and a gradient that is not finite stops its own layer only.
@@ -71,10 +72,6 @@ public final class LarsOptimizer extends Optimizer implements AutoCloseable {
         this.overrides = List.copyOf(builder.overrides);
         this.onBadGradient = builder.onBadGradient;
         this.settings = builder.settings(getWeightDecay());
-        // Every value that does not depend on the block is checked here, by layers that have none.
-        settings.apply(Lars.builder(Layers.builder().add("any", 1).build()))
-                .build()
-                .close();
     }
 
     /** Returns a builder. */
@@ -97,8 +94,8 @@ public final class LarsOptimizer extends Optimizer implements AutoCloseable {
      *     Nothing was changed then
      * @throws IllegalStateException if the parameter of the trainer is not that of the block any more
      * @throws ArithmeticException if the gradient or the parameter is not finite, unless {@link
-     *     Builder#optOnBadGradient} says otherwise. Neither it nor its momentum was changed then; parameters that came
-     *     before were updated, and those that come after keep their gradients
+     *     Builder#optOnBadGradient} says otherwise. Neither it nor its momentum was changed then. Parameters that came
+     *     before were updated; the gradients of the others are set to zero, and the step is over
      */
     @Override
     public void update(String parameterId, NDArray weight, NDArray grad) {
@@ -106,20 +103,39 @@ public final class LarsOptimizer extends Optimizer implements AutoCloseable {
         int layer = known.index(parameterId);
         String name = known.layers().get(layer).name();
         TensorMemory.requireKind(name, weight);
-        if (!weight.getShape().equals(known.parameter(layer).getShape()) || grad.size() != weight.size()) {
+        if (!weight.getShape().equals(known.shape(layer)) || grad.size() != weight.size()) {
             throw new IllegalArgumentException("parameter " + name + " has shape " + weight.getShape()
-                    + " and its gradient " + grad.getShape() + "; both must have "
-                    + known.parameter(layer).getShape());
+                    + " and its gradient " + grad.getShape() + "; both must have " + known.shape(layer));
         }
-        Outcome outcome = update(layer, name, weight, grad);
-        try (NDArray own = weight.getGradient()) {
-            TensorMemory.clear(own);
+        Format format = TensorMemory.format(name, grad);
+        Outcome outcome;
+        // It also closes the tensors that the engine leaves behind.
+        try (NDManager scratch = grad.getManager().newSubManager()) {
+            NDArray flat = grad.reshape(grad.size());
+            flat.attach(scratch);
+            NDArray clipped = clips() ? flat.mul(rescaleGrad).clip(-clipGrad, clipGrad) : flat;
+            outcome = steps().update(layer, weight, format, TensorMemory.elements(clipped));
         }
-        if (outcome.bad() && !outcome.written() && onBadGradient == OnBadGradient.THROW) {
-            throw new ArithmeticException("parameter " + name + " has " + inWords(outcome) + "; it was not updated");
+        TensorMemory.clearGradient(weight);
+        if (!outcome.bad()) {
+            return;
         }
-        if (outcome.bad()) {
-            LOG.warn("parameter {} has {}", name, inWords(outcome));
+        String message = "parameter " + name + " has " + inWords(outcome);
+        if (outcome.written() || onBadGradient == OnBadGradient.SKIP_LAYER) {
+            LOG.warn(message);
+        } else {
+            endBadStep();
+            throw new ArithmeticException(message + "; it was not updated");
+        }
+    }
+
+    /** Ends a step that is broken off: DJL does not call for the other parameters, whose gradients must not stay. */
+    private void endBadStep() {
+        steps.end();
+        for (Parameter parameter : layers.parameters()) {
+            if (parameter.requiresGradient()) {
+                TensorMemory.clearGradient(parameter.getArray());
+            }
         }
     }
 
@@ -130,24 +146,6 @@ public final class LarsOptimizer extends Optimizer implements AutoCloseable {
             case OVERFLOWED -> "values or momentum that became infinite in the update";
             default -> "a rate or a ratio that is not finite";
         };
-    }
-
-    private Outcome update(int layer, String name, NDArray weight, NDArray grad) {
-        // In one dimension a tensor is contiguous: a copy, if it was not.
-        try (NDArray flat = grad.reshape(grad.size())) {
-            if (!clips()) {
-                return updateFlat(layer, name, weight, flat);
-            }
-            // The engine leaves tensors of its own behind in the manager, which is closed with them.
-            try (NDManager scratch = flat.getManager().newSubManager()) {
-                flat.attach(scratch);
-                return updateFlat(layer, name, weight, flat.mul(rescaleGrad).clip(-clipGrad, clipGrad));
-            }
-        }
-    }
-
-    private Outcome updateFlat(int layer, String name, NDArray weight, NDArray grad) {
-        return steps().update(layer, weight, TensorMemory.format(name, grad), TensorMemory.ofFlat(grad));
     }
 
     private boolean clips() {
@@ -176,9 +174,9 @@ public final class LarsOptimizer extends Optimizer implements AutoCloseable {
         return steps;
     }
 
-    /** Returns the number of steps taken. */
+    /** Returns the number of steps taken, with the one in which some parameters have come and others have not. */
     public long stepsTaken() {
-        return steps == null ? 0 : steps.lars().steps();
+        return steps == null ? 0 : steps.count();
     }
 
     /**
@@ -194,6 +192,8 @@ public final class LarsOptimizer extends Optimizer implements AutoCloseable {
 
     /**
      * Restores what {@link #save} has saved, in this process or in another one. The parameters are found by their paths.
+     * Weight decay, momentum, trust coefficient, rule, groups and treatments of the file replace those of this optimizer, the
+     * learning rate does not.
      *
      * @param file the file
      * @throws IOException if it cannot be read, is damaged, or is of another block. Nothing was changed then
@@ -203,10 +203,10 @@ public final class LarsOptimizer extends Optimizer implements AutoCloseable {
         Checkpoint.load(file).restore(steps().lars());
     }
 
-    /** Describes layers, settings and kernels; of a block that is not initialized, only this. */
+    /** Describes settings and kernels, from the first update on. */
     @Override
     public String toString() {
-        return block.isInitialized() ? steps().lars().toString() : "LARS for a block that is not initialized";
+        return steps == null ? "LARS, before its first update" : steps.toString();
     }
 
     /** Frees the momentum, which lies outside the heap. If this is not called, it is freed some time after the last use. */
@@ -239,7 +239,7 @@ public final class LarsOptimizer extends Optimizer implements AutoCloseable {
         }
 
         /**
-         * Sets the learning rate: any tracker of DJL whose value depends on nothing but the number of the update, or a
+         * Sets the learning rate: any {@link Tracker} whose value depends on nothing but the number of the update, or a
          * {@link ScheduleTracker}. The first step has the number 1.
          */
         public Builder setLearningRateTracker(Tracker tracker) {
@@ -260,8 +260,8 @@ public final class LarsOptimizer extends Optimizer implements AutoCloseable {
         }
 
         /**
-         * Sets how some parameters are treated, in place of the usual: {@link Treatment#PLAIN} for biases, gammas and
-         * betas, {@link Treatment#FULL} for all others. Of several patterns that match, the last counts.
+         * Sets how some parameters are treated, in place of the usual: {@link Treatment#PLAIN} for biases, gammas, betas and
+         * all that have at most one dimension, {@link Treatment#FULL} for the others. Of several patterns that match, the last counts.
          *
          * @param pattern the parameters whose path contains a match, such as {@code ^02Linear_}; {@link #build} cannot
          *     check that there are any, the first update does
@@ -295,12 +295,27 @@ public final class LarsOptimizer extends Optimizer implements AutoCloseable {
          * .optCore(lars -> lars.nesterov(true).rule(Dialects.TIMM_LARS).parallelism(4))
          * }</pre>
          *
-         * @param core returns the builder that it is given. What needs the gradients of all layers at once, as a maximum
-         *     norm does, is refused by the first update
+         * @param core returns the builder that it is given. {@link #optOnBadGradient} decides about bad gradients, and sums
+         *     are not carried, because DJL may change parameters between steps. What needs the gradients of all layers at
+         *     once, as a maximum norm does, is refused by the first update
          */
         public Builder optCore(UnaryOperator<Lars.Builder> core) {
             this.core = Objects.requireNonNull(core, "core");
             return this;
+        }
+
+        /**
+         * Sets a bound of each element of the gradients: they are clipped to {@code [-clipGrad, clipGrad]} after the scale, so
+         * an infinity becomes the bound, and NaN stays. Negative for none, the default.
+         *
+         * @throws IllegalArgumentException if {@code clipGrad} is NaN
+         */
+        @Override
+        public Builder optClipGrad(float clipGrad) {
+            if (Float.isNaN(clipGrad)) {
+                throw new IllegalArgumentException("clipGrad is NaN; it must be a bound, or negative for none");
+            }
+            return super.optClipGrad(clipGrad);
         }
 
         /** Sets the factor of all gradients, such as 1 over the number of backward passes: finite, more than 0; 1 by default. */
@@ -334,11 +349,12 @@ public final class LarsOptimizer extends Optimizer implements AutoCloseable {
                             .weightDecay(weightDecay)
                             .trustCoefficient(eta)
                             .nativeMomentum(true))
+                    .carrySums(false)
                     .onBadGradient(OnBadGradient.SKIP_LAYER);
         }
 
         /**
-         * Builds the optimizer.
+         * Builds the optimizer. The first update checks what {@link #optCore} has set, and the patterns.
          *
          * @throws NullPointerException if block or learning rate were not set
          * @throws IllegalArgumentException if a value is out of its range
@@ -353,7 +369,15 @@ public final class LarsOptimizer extends Optimizer implements AutoCloseable {
             if (beginNumUpdate < 0) {
                 throw new IllegalArgumentException("beginNumUpdate is " + beginNumUpdate + "; it must be 0 or more");
             }
-            return new LarsOptimizer(this);
+            LarsOptimizer optimizer = new LarsOptimizer(this);
+            Lars.builder(Layers.builder().add("any", 1).build())
+                    .learningRate(0)
+                    .momentum(momentum)
+                    .weightDecay(optimizer.getWeightDecay())
+                    .trustCoefficient(trustCoefficient)
+                    .build()
+                    .close();
+            return optimizer;
         }
     }
 }

@@ -6,10 +6,12 @@ import ai.djl.training.Trainer;
 import ai.djl.training.listener.TrainingListenerAdapter;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
@@ -35,8 +37,11 @@ import java.util.stream.Stream;
  */
 public final class SaveTrainingListener extends TrainingListenerAdapter {
 
-    /** The property in which DJL has the number of epochs, and by which it names its file. */
-    private static final String EPOCH = "Epoch";
+    /** The property of the model that counts epochs. */
+    private static final String EPOCHS = "lars4j.epochs";
+
+    /** The property by which DJL names its file. DJL's own listeners count in it as well, each trainer anew. */
+    private static final String EPOCH_OF_DJL = "Epoch";
 
     private final LarsOptimizer optimizer;
     private final Path folder;
@@ -62,14 +67,25 @@ public final class SaveTrainingListener extends TrainingListenerAdapter {
         this.every = every;
     }
 
-    /** Counts the epoch, on from those of the model, and saves if it is time. */
+    /**
+     * Counts the epoch, on from those of the model, and saves if it is time.
+     *
+     * @throws IllegalStateException if that epoch is in the folder already, from another run: go on from there, or take a new
+     *     folder
+     * @throws UncheckedIOException if the files cannot be written
+     */
     @Override
     public void onEpoch(Trainer trainer) {
         Model model = trainer.getModel();
-        int epoch = epoch(model) + 1;
-        model.setProperty(EPOCH, "" + epoch);
+        String before = model.getProperty(EPOCHS);
+        int epoch = before == null ? 1 : Integer.parseInt(before) + 1;
+        model.setProperty(EPOCHS, "" + epoch);
         if (epoch % every != 0) {
             return;
+        }
+        if (Files.exists(ofModel(folder, name, epoch))) {
+            throw new IllegalStateException(
+                    ofModel(folder, name, epoch) + " is there already: resume that run, or take a new folder");
         }
         try {
             save(model, epoch);
@@ -78,23 +94,24 @@ public final class SaveTrainingListener extends TrainingListenerAdapter {
         }
     }
 
-    private static int epoch(Model model) {
-        String epoch = model.getProperty(EPOCH);
-        return epoch == null ? 0 : Integer.parseInt(epoch);
-    }
-
     private void save(Model model, int epoch) throws IOException {
         Files.createDirectories(folder);
         optimizer.save(ofOptimizer(folder, name, epoch));
-        Path parts = Files.createTempDirectory(folder, "part");
+        String part = name + "-part";
+        String before = model.getProperty(EPOCH_OF_DJL);
+        model.setProperty(EPOCH_OF_DJL, "" + epoch);
         try {
-            model.save(parts, name);
-            Path file = ofModel(parts, name, epoch);
-            Files.move(file, folder.resolve(file.getFileName()), StandardCopyOption.ATOMIC_MOVE);
+            model.save(folder, part);
         } finally {
-            Files.deleteIfExists(ofModel(parts, name, epoch));
-            Files.delete(parts);
+            if (before != null) {
+                model.setProperty(EPOCH_OF_DJL, before);
+            }
         }
+        Path file = ofModel(folder, part, epoch);
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+            channel.force(true);
+        }
+        Files.move(file, ofModel(folder, name, epoch), StandardCopyOption.ATOMIC_MOVE);
     }
 
     private static Path ofOptimizer(Path folder, String name, int epoch) {
@@ -107,9 +124,10 @@ public final class SaveTrainingListener extends TrainingListenerAdapter {
 
     /**
      * Loads the last epoch that this listener has saved into a model and its optimizer. Call it before {@link
-     * Model#newTrainer}: a trainer keeps the parameters that it has found.
+     * Model#newTrainer}: a trainer keeps the parameters that it has found. Freeze parameters after that: DJL makes all of a
+     * loaded model trainable when it makes a trainer.
      *
-     * @param model a model with the same block; its property {@code Epoch} is set
+     * @param model a model with the same block
      * @param optimizer an optimizer for the model's block
      * @param folder as for the constructor
      * @param name as for the constructor
@@ -132,13 +150,17 @@ public final class SaveTrainingListener extends TrainingListenerAdapter {
             return 0;
         }
         int epoch = epochs.last();
+        model.setProperty(EPOCHS, "none");
         try {
             model.load(folder, name, Map.of("epoch", epoch));
         } catch (MalformedModelException e) {
             throw new IOException(ofModel(folder, name, epoch) + " cannot be loaded", e);
         }
+        // DJL ignores a file that is not one of its own.
+        if (!("" + epoch).equals(model.getProperty(EPOCHS))) {
+            throw new IOException(ofModel(folder, name, epoch) + " is damaged, or of another program");
+        }
         optimizer.restore(ofOptimizer(folder, name, epoch));
-        model.setProperty(EPOCH, "" + epoch);
         return epoch;
     }
 }

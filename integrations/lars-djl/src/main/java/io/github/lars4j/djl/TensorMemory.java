@@ -1,6 +1,7 @@
 package io.github.lars4j.djl;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import io.github.lars4j.Format;
@@ -14,6 +15,8 @@ import java.nio.ByteOrder;
  * written is checked.
  */
 final class TensorMemory {
+
+    private static final long MOST_ELEMENTS = Integer.MAX_VALUE / Float.BYTES;
 
     private TensorMemory() {}
 
@@ -36,6 +39,10 @@ final class TensorMemory {
      */
     static MemorySegment ofWeights(String name, NDArray weights) {
         requireKind(name, weights);
+        if (weights.size() > MOST_ELEMENTS) {
+            throw new IllegalArgumentException("parameter " + name + " has " + weights.size()
+                    + " elements; it must have at most " + MOST_ELEMENTS + ", as many as a ByteBuffer holds");
+        }
         MemorySegment memory = ownOrNull(weights);
         if (memory == null) {
             throw new IllegalArgumentException("parameter " + name + " is not contiguous in memory; it must be");
@@ -69,28 +76,35 @@ final class TensorMemory {
 
     /** Returns the format of a gradient. */
     static Format format(String name, NDArray gradient) {
+        if (gradient.isSparse()) {
+            throw new IllegalArgumentException("the gradient of parameter " + name + " is sparse; it must be dense");
+        }
         return switch (gradient.getDataType()) {
             case FLOAT32 -> Format.FLOAT32;
             case FLOAT16 -> Format.FLOAT16;
-            case BFLOAT16 -> Format.BFLOAT16;
             default ->
                 throw new IllegalArgumentException("the gradient of parameter " + name + " is " + gradient.getDataType()
-                        + "; it must be float32, float16 or bfloat16");
+                        + "; it must be float32 or float16");
         };
     }
 
-    /** Returns the memory of a tensor in one dimension, which is contiguous; only to be read. */
-    static MemorySegment ofFlat(NDArray flat) {
-        return memory(flat);
+    /** Returns the elements of a tensor, only to be read: a copy, which belongs to its manager, if it is not contiguous. */
+    static MemorySegment elements(NDArray array) {
+        return memory(array);
     }
 
-    /** Sets a gradient to zero, whatever it contains. */
-    static void clear(NDArray gradient) {
-        MemorySegment memory = ownOrNull(gradient);
-        if (memory != null) {
-            memory.fill((byte) 0);
-        } else {
-            gradient.set(new NDIndex("..."), 0);
+    /** Sets the gradient of weights to zero, whatever it contains. */
+    static void clearGradient(NDArray weights) {
+        // With a manager of its own, which also closes the copy that the engine makes if it is not contiguous.
+        try (NDManager scratch = weights.getManager().newSubManager()) {
+            NDArray gradient = weights.getGradient();
+            gradient.attach(scratch);
+            MemorySegment memory = ownOrNull(gradient);
+            if (memory != null) {
+                memory.fill((byte) 0);
+            } else {
+                gradient.set(new NDIndex("..."), 0);
+            }
         }
     }
 }

@@ -5,13 +5,18 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import ai.djl.training.GradientCollector;
 import ai.djl.training.Trainer;
+import ai.djl.training.listener.SaveModelTrainingListener;
+import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.tracker.Tracker;
 import io.github.lars4j.Format;
 import io.github.lars4j.Gradients;
@@ -24,12 +29,15 @@ import io.github.lars4j.rule.Treatment;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.reflect.Field;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
@@ -85,7 +93,7 @@ class LarsOptimizerTest {
         }
     }
 
-    /** DJL's trackers count updates from 1; each is asked once for the layers of a step. */
+    /** DJL's trackers count updates from 1. */
     @Test
     void theFirstUpdateHasTheNumberOne() {
         List<Integer> asked = new ArrayList<>();
@@ -236,6 +244,59 @@ class LarsOptimizerTest {
         }
     }
 
+    @Test
+    void groupsHaveSettingsOfTheirOwn() {
+        UnaryOperator<Lars.Builder> group =
+                lars -> lars.group("biases", Pattern.compile("bias$"), each -> each.momentum(0.5));
+        try (Network network = new Network();
+                LarsOptimizer optimizer = optimizer(network).optCore(group).build();
+                Lars core = group.apply(core()).build()) {
+            assertTrue(optimizer.toString().contains("before its first update"), optimizer.toString());
+            Trainer trainer = network.train(optimizer);
+            for (int batch = 0; batch < 4; batch++) {
+                stepBoth(network, trainer, core, 1);
+            }
+            assertTrue(optimizer.toString().contains("kernels"), optimizer.toString());
+        }
+    }
+
+    /** If one parameter cannot be updated, the memory of the others is still the right one. */
+    @Test
+    void parametersThatWereReplacedAreFoundOrRefused() throws ReflectiveOperationException {
+        try (Network network = new Network();
+                LarsOptimizer optimizer = optimizer(network).build()) {
+            NDManager manager = network.train(optimizer).getManager();
+            Parameter first = network.trained().get(0);
+            Parameter second = network.trained().get(1);
+            float[] ones = new float[(int) first.getArray().size()];
+            Arrays.fill(ones, 1);
+            update(optimizer, first, manager, ones);
+            NDArray replaced = first.getArray();
+            float[] before = replaced.toFloatArray();
+            replace(first, manager.ones(first.getShape()));
+            replace(second, manager.ones(second.getShape()).toType(DataType.FLOAT16, false));
+            for (int i = 0; i < 2; i++) {
+                assertRefused(
+                        "parameter 01Linear_bias is float16; it must be float32",
+                        () -> update(optimizer, first, manager, ones));
+                assertArrayEquals(before, replaced.toFloatArray());
+                assertArrayEquals(ones, first.getArray().toFloatArray());
+            }
+            replace(second, manager.ones(second.getShape()));
+            update(optimizer, first, manager, ones);
+            assertArrayEquals(before, replaced.toFloatArray());
+            assertFalse(Arrays.equals(ones, first.getArray().toFloatArray()));
+        }
+    }
+
+    /** Gives a parameter another array, as loading does, which cannot load one of another type. */
+    private static void replace(Parameter parameter, NDArray array) throws ReflectiveOperationException {
+        Field field = Parameter.class.getDeclaredField("array");
+        field.setAccessible(true);
+        field.set(parameter, array);
+        array.setRequiresGradient(true);
+    }
+
     /** Where some parameters never come, a step ends when one comes again, or when the optimizer is asked. */
     @Test
     void callsInAnyOrderMakeSteps() {
@@ -283,7 +344,14 @@ class LarsOptimizerTest {
                     "parameter 02BatchNorm_gamma has a gradient with NaN or infinity; it was not updated",
                     bad.getMessage());
             assertArrayEquals(before[2], network.copies(false)[2]);
-            assertArrayEquals(new float[150], network.copies(true)[2]);
+            // The step is over, and nothing of it comes into the next one.
+            assertEquals(1, optimizer.stepsTaken());
+            for (float[] gradient : network.copies(true)) {
+                assertArrayEquals(new float[gradient.length], gradient);
+            }
+            network.backward(1);
+            trainer.step();
+            assertEquals(2, optimizer.stepsTaken());
         }
         try (Network network = new Network();
                 LarsOptimizer optimizer = optimizer(network)
@@ -303,7 +371,7 @@ class LarsOptimizerTest {
 
     private static void spoil(Parameter parameter) {
         try (NDArray gradient = parameter.getArray().getGradient()) {
-            TensorMemory.ofFlat(gradient).setAtIndex(ValueLayout.JAVA_FLOAT, 7, Float.NaN);
+            TensorMemory.elements(gradient).setAtIndex(ValueLayout.JAVA_FLOAT, 7, Float.NaN);
         }
     }
 
@@ -324,7 +392,7 @@ class LarsOptimizerTest {
             memory.setAtIndex(ValueLayout.JAVA_FLOAT, 3, 42);
             assertEquals(42, weight.toFloatArray()[3]);
             try (NDArray gradient = weight.getGradient()) {
-                TensorMemory.ofFlat(gradient).setAtIndex(ValueLayout.JAVA_FLOAT, 3, 43);
+                TensorMemory.elements(gradient).setAtIndex(ValueLayout.JAVA_FLOAT, 3, 43);
             }
             assertEquals(43, network.copies(true)[0][3]);
         }
@@ -334,6 +402,7 @@ class LarsOptimizerTest {
     @ParameterizedTest
     @ValueSource(floats = {-1, 1})
     void nothingLeaks(float clip) throws IOException {
+        assumeTrue(Files.exists(Path.of("/proc/self/status")), "tells how much memory is resident");
         try (Network network = new Network();
                 LarsOptimizer optimizer = optimizer(network).optClipGrad(clip).build()) {
             Trainer trainer = network.train(optimizer);
@@ -417,6 +486,22 @@ class LarsOptimizerTest {
     }
 
     @Test
+    void aGradientThatIsNotContiguousIsSetToZero() {
+        try (NDManager manager = NDManager.newBaseManager();
+                NDArray weights = manager.ones(new Shape(3, 4))) {
+            weights.setRequiresGradient(true);
+            try (GradientCollector collector = Engine.getInstance().newGradientCollector()) {
+                NDArray other = manager.arange(12f).reshape(4, 3).transpose();
+                collector.backward(weights.mul(other).mul(Float.NaN).sum());
+            }
+            int arrays = manager.getManagedArrays().size();
+            TensorMemory.clearGradient(weights);
+            assertArrayEquals(new float[12], weights.getGradient().toFloatArray());
+            assertEquals(arrays + 1, manager.getManagedArrays().size());
+        }
+    }
+
+    @Test
     void refusesWhatItCannotUpdateAndChangesNothing() {
         try (Network network = new Network();
                 LarsOptimizer optimizer = optimizer(network).build()) {
@@ -468,6 +553,7 @@ class LarsOptimizerTest {
             builder.optBeginNumUpdate(0);
             assertRefused("momentum is -1.0", () -> builder.optMomentum(-1).build());
             builder.optMomentum(0);
+            assertRefused("clipGrad is NaN", () -> builder.optClipGrad(Float.NaN));
             assertRefused("maxGradientNorm", () -> {
                 try (LarsOptimizer optimizer =
                         builder.optCore(lars -> lars.maxGradientNorm(1)).build()) {
@@ -499,48 +585,62 @@ class LarsOptimizerTest {
         }
     }
 
+    /** Beside DJL's own listeners, which count epochs in the same property, each trainer anew. */
     @Test
-    void goesOnInAnotherBlock(@TempDir Path folder) throws IOException {
-        float[][] expected;
+    void goesOnInAnotherBlock(@TempDir Path folder) throws Exception {
         try (Network network = new Network();
                 LarsOptimizer optimizer = optimizer(network).build()) {
             Trainer trainer = network.train(optimizer);
-            train(network, trainer, 0, 4);
-            train(network, trainer, 4, 8);
-            expected = network.copies(false);
+            train(network, trainer, 0, 12);
+            network.model.save(folder.resolve("expected"), "network");
         }
+        Path run = folder.resolve("run");
+        for (int process = 0; process < 3; process++) {
+            try (Network network = new Network();
+                    LarsOptimizer optimizer = optimizer(network).build()) {
+                assertEquals(2 * process, SaveTrainingListener.resume(network.model, optimizer, run, "network"));
+                assertEquals(4L * process, optimizer.stepsTaken());
+                List<TrainingListener> listeners = new ArrayList<>(List.of(TrainingListener.Defaults.logging()));
+                listeners.addFirst(
+                        new SaveModelTrainingListener(folder.resolve("own").toString(), "network", 1));
+                listeners.add(new SaveTrainingListener(optimizer, run, "network", 1));
+                try (Trainer trainer = network.train(optimizer, listeners.toArray(TrainingListener[]::new))) {
+                    for (int epoch = 2 * process; epoch < 2 * process + 2; epoch++) {
+                        train(network, trainer, 2 * epoch, 2 * epoch + 2);
+                        trainer.notifyListeners(listener -> listener.onEpoch(trainer));
+                    }
+                }
+                assertTrue(Files.isDirectory(network.model.getModelPath()));
+                if (process == 2) {
+                    float[][] weights = network.copies(false);
+                    network.model.load(folder.resolve("expected"), "network");
+                    assertSame(network.copies(false), weights);
+                }
+            }
+        }
+        try (Stream<Path> files = Files.list(run)) {
+            assertEquals(
+                    IntStream.rangeClosed(1, 6)
+                            .boxed()
+                            .flatMap(epoch ->
+                                    Stream.of("network-000" + epoch + ".lars", "network-000" + epoch + ".params"))
+                            .toList(),
+                    files.map(file -> file.getFileName().toString()).sorted().toList());
+        }
+        // Another run does not write into the folder, and what is not whole is not resumed.
         try (Network network = new Network();
                 LarsOptimizer optimizer = optimizer(network).build()) {
-            Trainer trainer = network.train(optimizer, new SaveTrainingListener(optimizer, folder, "network", 2));
-            for (int epoch = 0; epoch < 3; epoch++) {
-                train(network, trainer, 2 * epoch, 2 * epoch + 2);
-                trainer.notifyListeners(listener -> listener.onEpoch(trainer));
-            }
-        }
-        try (Network network = new Network();
-                LarsOptimizer optimizer = optimizer(network).build()) {
-            assertEquals(0, SaveTrainingListener.resume(network.model, optimizer, folder.resolve("none"), "network"));
-            assertEquals(2, SaveTrainingListener.resume(network.model, optimizer, folder, "network"));
-            assertEquals(4, optimizer.stepsTaken());
-            Trainer trainer = network.train(optimizer, new SaveTrainingListener(optimizer, folder, "network", 1));
-            for (int epoch = 2; epoch < 4; epoch++) {
-                train(network, trainer, 2 * epoch, 2 * epoch + 2);
-                trainer.notifyListeners(listener -> listener.onEpoch(trainer));
-            }
-            assertSame(expected, network.copies(false));
-            try (Stream<Path> files = Files.list(folder)) {
-                assertEquals(
-                        List.of(
-                                "network-0002.lars",
-                                "network-0002.params",
-                                "network-0003.lars",
-                                "network-0003.params",
-                                "network-0004.lars",
-                                "network-0004.params"),
-                        files.map(file -> file.getFileName().toString())
-                                .sorted()
-                                .toList());
-            }
+            Trainer trainer = network.train(optimizer, new SaveTrainingListener(optimizer, run, "network", 1));
+            train(network, trainer, 0, 1);
+            assertRefused(
+                    "network-0001.params is there already",
+                    () -> trainer.notifyListeners(listener -> listener.onEpoch(trainer)));
+            Files.write(run.resolve("network-0006.params"), new byte[100]);
+            IOException damaged = assertThrows(
+                    IOException.class, () -> SaveTrainingListener.resume(network.model, optimizer, run, "network"));
+            assertTrue(damaged.getMessage().contains("is damaged"), damaged.getMessage());
+            Files.delete(run.resolve("network-0006.params"));
+            assertEquals(5, SaveTrainingListener.resume(network.model, optimizer, run, "network"));
         }
     }
 

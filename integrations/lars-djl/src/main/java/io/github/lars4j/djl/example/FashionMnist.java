@@ -75,7 +75,7 @@ public final class FashionMnist {
         Engine.getInstance().setRandomSeed(1);
         int steps = epochs * Math.ceilDiv(EXAMPLES, BATCH);
         Schedule schedule = Schedule.polynomial(rate, 1.5, steps - steps / 6).warmup(steps / 6);
-        try (Model model = Model.newInstance("fashion-mnist")) {
+        try (Model model = Model.newInstance("fashion-mnist", Device.cpu())) {
             model.setBlock(network());
             Optimizer optimizer = lars ? lars(model.getBlock(), schedule) : sgd(schedule);
             DefaultTrainingConfig config = new DefaultTrainingConfig(Loss.softmaxCrossEntropyLoss())

@@ -1,6 +1,7 @@
 package io.github.lars4j.djl.example;
 
 import ai.djl.Device;
+import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -8,6 +9,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.AbstractBlock;
 import ai.djl.nn.Parameter;
+import ai.djl.training.GradientCollector;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
 import ai.djl.training.optimizer.Adam;
@@ -54,6 +56,14 @@ public final class StepTimes {
             for (Parameter parameter : tensors.all()) {
                 parameter.getArray().setRequiresGradient(true);
                 gradients.add(manager.randomNormal(0, 0.01f, parameter.getShape(), DataType.FLOAT32));
+            }
+            // DJL's optimizers set a gradient to zero only if there has been a backward pass.
+            try (GradientCollector collector = Engine.getInstance().newGradientCollector()) {
+                NDArray sum = manager.create(0f);
+                for (Parameter parameter : tensors.all()) {
+                    sum = sum.add(parameter.getArray().sum());
+                }
+                collector.backward(sum);
             }
             Tracker tracker = Tracker.fixed(RATE);
             LarsOptimizer lars = LarsOptimizer.forBlock(tensors)
