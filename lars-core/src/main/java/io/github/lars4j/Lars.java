@@ -885,6 +885,14 @@ public final class Lars implements AutoCloseable {
         return state.step;
     }
 
+    /**
+     * Returns the number of steps refused under {@link OnBadGradient#REFUSE}. Added to {@link #steps}, it is the number of
+     * batches that were tried. Saved and restored with the steps.
+     */
+    public long refusals() {
+        return state.refusals;
+    }
+
     /** Returns the layers with their current treatments. */
     public Layers layers() {
         return state.layers();

@@ -22,7 +22,8 @@ import java.util.Objects;
  *
  * <p>As every machine has the sums of all layers, all of them clip, and refuse a step, for the same reasons. Machines
  * must agree on {@link Gradients#missing} and {@link Gradients#scale}. A {@linkplain Lars.Builder#group group} may choose
- * its layers by name, treatment and number of dimensions, which are those of the whole, but not by length or offset.
+ * its layers by name, treatment and number of dimensions, which are those of the whole (a scalar counts as one dimension),
+ * but not by length or offset.
  * Stochastic rounding is not possible, because its random bits depend on the index in the layer.
  *
  * <p>Immutable and safe for use by several threads.
@@ -47,6 +48,32 @@ public final class Shard {
      * @throws IllegalArgumentException if {@code count} is out of its range
      */
     public static List<Shard> cut(Layers layers, int count) {
+        long blocks = checked(layers, count);
+        List<Shard> shards = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            shards.add(ofBlocks(layers, share(blocks, i, count), share(blocks, i + 1, count)));
+        }
+        return List.copyOf(shards);
+    }
+
+    /**
+     * Returns one of the shards that {@link #cut} returns, without making the others.
+     *
+     * @param layers the layers of the whole network
+     * @param index the index of the shard
+     * @param count the number of shards, at least 1 and at most the number of blocks
+     * @throws NullPointerException if {@code layers} is {@code null}
+     * @throws IllegalArgumentException if {@code count} is out of its range
+     * @throws IndexOutOfBoundsException if there is no such shard
+     */
+    public static Shard of(Layers layers, int index, int count) {
+        long blocks = checked(layers, count);
+        Objects.checkIndex(index, count);
+        return ofBlocks(layers, share(blocks, index, count), share(blocks, index + 1, count));
+    }
+
+    /** Returns the number of blocks of layers that are to be cut. */
+    private static long checked(Layers layers, int count) {
         long blocks = 0;
         for (Layer layer : Objects.requireNonNull(layers, "layers")) {
             blocks += blocks(layer);
@@ -55,11 +82,7 @@ public final class Shard {
             throw new IllegalArgumentException("count is " + count + "; it must be in [1, " + blocks + "], where "
                     + blocks + " is the number of blocks");
         }
-        List<Shard> shards = new ArrayList<>();
-        for (int i = 0; i < count; i++) {
-            shards.add(of(layers, share(blocks, i, count), share(blocks, i + 1, count)));
-        }
-        return List.copyOf(shards);
+        return blocks;
     }
 
     /** Returns {@code blocks * i / count} without overflow. */
@@ -68,7 +91,7 @@ public final class Shard {
     }
 
     /** Returns the shard of blocks {@code [first, last)}, counted over all layers. */
-    private static Shard of(Layers layers, long first, long last) {
+    private static Shard ofBlocks(Layers layers, long first, long last) {
         List<Layer> pieces = new ArrayList<>();
         long[] from = new long[layers.size()];
         long offset = 0;
@@ -99,7 +122,7 @@ public final class Shard {
      * @throws NullPointerException if {@code layers} is {@code null}
      */
     public static Shard empty(Layers layers) {
-        return of(Objects.requireNonNull(layers, "layers"), 0, 0);
+        return ofBlocks(Objects.requireNonNull(layers, "layers"), 0, 0);
     }
 
     /** Returns the number of blocks of a layer. */
@@ -114,8 +137,8 @@ public final class Shard {
 
     /**
      * Returns the layers of the shard: all layers of the network in their order, with their names and treatments and the
-     * lengths of their pieces, one after the other from offset 0. A piece has as many dimensions as its layer; all but the
-     * last are 1. A layer of which the shard has no block has length 0.
+     * lengths of their pieces, one after the other from offset 0. A piece has as many dimensions as its layer, but at least
+     * one; all but the last are 1. A layer of which the shard has no block has length 0.
      */
     public Layers layers() {
         return layers;

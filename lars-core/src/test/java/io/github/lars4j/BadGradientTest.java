@@ -187,6 +187,7 @@ class BadGradientTest {
         undisturbed.step(expected, good);
         assertFalse(report.refused() || report.anyBad());
         assertEquals(100, report.refusals());
+        assertEquals(100, lars.refusals());
         assertSame(expected, params, "the next step is as if there had been no refusal");
         assertSame(Inside.momentum(undisturbed.snapshot()), Inside.momentum(lars.snapshot()), "momentum");
         assertEquals(2, lars.steps());

@@ -128,6 +128,10 @@ class MisuseTest extends MisuseOfFormats {
         isNull(0, "layers", () -> Shard.cut(null, 1));
         bad(1, () -> Shard.cut(LAYERS, 0), "count is 0; it must be in [1, 2]");
         bad(1, () -> Shard.cut(LAYERS, 3), "count is 3; it must be in [1, 2]");
+        on("Shard.of(Layers,int,int)");
+        isNull(0, "layers", () -> Shard.of(null, 0, 1));
+        badIndex(1, () -> Shard.of(LAYERS, 2, 2), "Index 2", "length 2");
+        bad(2, () -> Shard.of(LAYERS, 0, 3), "count is 3; it must be in [1, 2]");
         on("Shard.empty(Layers)");
         isNull(0, "layers", () -> Shard.empty(null));
         on("Shard.from(int)");

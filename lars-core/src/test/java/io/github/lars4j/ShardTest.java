@@ -103,7 +103,11 @@ class ShardTest {
         float[] momentum = new float[N];
         Lars whole = settings.of(LAYERS).momentumBuffer(momentum).build();
         List<Machine> machines = new ArrayList<>();
-        for (Shard shard : Shard.cut(LAYERS, count)) {
+        List<Shard> shards = Shard.cut(LAYERS, count);
+        for (int i = 0; i < count; i++) {
+            Shard shard = Shard.of(LAYERS, i, count);
+            assertEquals(shards.get(i).toString(), shard.toString());
+            assertEquals(shards.get(i).layers(), shard.layers());
             machines.add(new Machine(shard, settings.of(shard.layers()), weights));
         }
         for (int step = 0; step < STEPS; step++) {

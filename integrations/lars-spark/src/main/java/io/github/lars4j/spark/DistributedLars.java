@@ -139,10 +139,12 @@ public final class DistributedLars<P> {
         Broadcast<float[]> broadcast = JavaSparkContext.fromSparkContext(
                         gradients.partitions().context())
                 .broadcast(weights);
+        JavaRDD<ShardMean> means = gradients.of(broadcast, batch);
         try {
-            return gradients.of(broadcast, batch).collect();
+            return means.collect();
         } finally {
-            broadcast.destroy();
+            Freeing.quietly(() -> MeanGradients.free(means));
+            Freeing.quietly(broadcast::destroy);
         }
     }
 }

@@ -1,9 +1,12 @@
 package io.github.lars4j.spark;
 
 import java.util.Objects;
+import org.apache.spark.ContextCleaner;
+import org.apache.spark.ShuffleDependency;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.broadcast.Broadcast;
+import scala.Option;
 
 /**
  * The job that both kinds of steps begin with: the gradients of a batch's micro-batches, and their mean by shard.
@@ -31,5 +34,18 @@ record MeanGradients<P>(JavaRDD<P> partitions, int microBatches, MicroBatchGradi
         return JavaPairRDD.fromJavaRDD(partitions.mapPartitionsWithIndex(gradients, false))
                 .repartitionAndSortWithinPartitions(shards)
                 .mapPartitions(new Means(microBatches));
+    }
+
+    /**
+     * Deletes what a job has shuffled. Spark does it only when the driver's garbage collector finds that nobody refers to it,
+     * which on a large heap may be after the executors' disks are full: each step shuffles all gradients.
+     */
+    static void free(JavaRDD<ShardMean> means) {
+        ShuffleDependency<?, ?, ?> shuffle = (ShuffleDependency<?, ?, ?>)
+                means.rdd().dependencies().head().rdd().dependencies().head();
+        Option<ContextCleaner> cleaner = means.rdd().sparkContext().cleaner();
+        if (cleaner.isDefined()) {
+            cleaner.get().doCleanupShuffle(shuffle.shuffleId(), false);
+        }
     }
 }

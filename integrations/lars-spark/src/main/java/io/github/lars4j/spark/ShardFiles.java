@@ -26,6 +26,8 @@ import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.util.SerializableConfiguration;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The checkpoints of {@link ShardedLars} in a folder. Each has a name of its own that begins with its number: a folder of
@@ -34,6 +36,8 @@ import org.apache.spark.util.SerializableConfiguration;
  * their own, of which the manifest names one.
  */
 final class ShardFiles {
+
+    private static final Logger LOG = LoggerFactory.getLogger(ShardFiles.class);
 
     private static final String DRIVER = "driver.safetensors";
     private static final String MANIFEST = ".manifest";
@@ -88,9 +92,12 @@ final class ShardFiles {
     private final String folder;
     private final SerializableConfiguration configuration;
 
-    ShardFiles(String folder, Configuration configuration) {
-        this.folder = folder;
+    ShardFiles(String folder, Configuration configuration) throws IOException {
         this.configuration = new SerializableConfiguration(configuration);
+        // A relative path would be another one on each executor.
+        this.folder = system(this.configuration, folder)
+                .makeQualified(new Path(folder))
+                .toString();
     }
 
     /** Saves a state, then the manifest, and then deletes all checkpoints but this one and the one before. */
@@ -114,17 +121,41 @@ final class ShardFiles {
         entries.sort(Comparator.comparing(entry -> entry.file));
         write(conf, files + "/" + DRIVER, driver);
         entries.add(Entry.of(DRIVER, driver));
+        requireSeen(files, entries);
         String lines = entries.stream().map(Entry::line).collect(Collectors.joining());
         write(conf, folder + "/" + name + MANIFEST, (lines + END + "\n").getBytes(StandardCharsets.UTF_8));
-        deleteOthers(before.isEmpty() ? Set.of(name) : Set.of(name, before.getLast()));
+        requireAlone(name);
+        deleteBefore(before.isEmpty() ? name : before.getLast());
+    }
+
+    /** Refuses a folder that is not the same one for the driver and all executors, such as one on each machine's own disk. */
+    private void requireSeen(String files, List<Entry> entries) throws IOException {
+        for (Entry entry : entries) {
+            Path file = new Path(files, entry.file);
+            FileSystem system = system(configuration, folder);
+            if (!system.exists(file) || system.getFileStatus(file).getLen() != entry.length) {
+                throw new IOException(
+                        file + " was written by an executor, and the driver does not see it; the folder must"
+                                + " be one that all machines share");
+            }
+        }
+    }
+
+    /** Refuses a folder into which another run saves, as a driver does that was taken for dead. */
+    private void requireAlone(String name) throws IOException {
+        String last = names().getLast();
+        if (!last.equals(name) && number(last) >= number(name)) {
+            throw new IOException(
+                    folder + " has " + last + ", which another run has saved; each run needs a folder of its" + " own");
+        }
     }
 
     private static long number(String name) {
         return Long.parseLong(name.substring(0, name.indexOf('-')));
     }
 
-    /** Deletes what does not belong to some checkpoints. The new one is there, whatever becomes of this. */
-    private void deleteOthers(Set<String> kept) {
+    /** Deletes what is older than a checkpoint. The new one is there, whatever becomes of this. */
+    private void deleteBefore(String kept) {
         try {
             FileSystem system = system(configuration, folder);
             // The manifests first: without them the rest is no checkpoint.
@@ -135,14 +166,13 @@ final class ShardFiles {
                     String checkpoint = manifest ? name.substring(0, name.length() - MANIFEST.length()) : name;
                     if (manifest == manifests
                             && checkpoint.matches("[0-9]{9}-step-[0-9]+-[0-9a-f-]{36}")
-                            && !kept.contains(checkpoint)) {
+                            && number(checkpoint) < number(kept)) {
                         system.delete(file.getPath(), true);
                     }
                 }
             }
         } catch (IOException e) {
-            System.getLogger(ShardFiles.class.getName())
-                    .log(System.Logger.Level.WARNING, "old checkpoints of " + folder + " could not be deleted", e);
+            LOG.warn("old checkpoints of {} could not be deleted", folder, e);
         }
     }
 
@@ -221,6 +251,9 @@ final class ShardFiles {
     private static byte[] read(SerializableConfiguration conf, String file) throws IOException {
         try (FSDataInputStream in = system(conf, file).open(new Path(file))) {
             return in.readAllBytes();
+        } catch (FileNotFoundException e) {
+            // Not that there is no checkpoint, for which callers begin a new one.
+            throw new IOException(file + " is missing", e);
         }
     }
 

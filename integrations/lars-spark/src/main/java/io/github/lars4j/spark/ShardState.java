@@ -3,7 +3,6 @@ package io.github.lars4j.spark;
 import io.github.lars4j.Checkpoint;
 import io.github.lars4j.Gradients;
 import io.github.lars4j.Lars;
-import io.github.lars4j.LayerSums;
 import io.github.lars4j.Layers;
 import io.github.lars4j.Outcome;
 import io.github.lars4j.Shard;
@@ -56,7 +55,7 @@ final class ShardState implements Serializable {
     }
 
     private static Layers layers(ShardedOptimizer description, int shard, int shards) {
-        return Shard.cut(description.layers(), shards).get(shard).layers();
+        return Shard.of(description.layers(), shard, shards).layers();
     }
 
     /** What a shard has measured. */
@@ -89,12 +88,13 @@ final class ShardState implements Serializable {
         }
     }
 
-    /** Pass 2: the state after a step. */
-    ShardState update(ShardedOptimizer description, ShardMean mean, double[] sums) throws IOException {
+    /** Pass 2: the state after a step, about which the driver has decided. */
+    ShardState update(ShardedOptimizer description, ShardMean mean, DriverDecision decision) throws IOException {
         float[] updated = weights.clone();
         try (Lars lars = optimizer(description)) {
             restore(lars, checkpoint);
-            StepReport report = lars.update(Tensors.flat(updated), gradients(mean), unpacked(sums, lars.layers()));
+            StepReport report = lars.update(Tensors.flat(updated), gradients(mean), decision.sums(lars.layers()));
+            decision.requireSame(report, lars);
             return new ShardState(shard, shards, updated, save(lars, null), overflowed(report));
         }
     }
@@ -162,28 +162,6 @@ final class ShardState implements Serializable {
         } finally {
             Files.deleteIfExists(path);
         }
-    }
-
-    /** The sums of the layers as an array: Σw², Σg² and Σw·g of each. */
-    static double[] packed(LayerSums sums) {
-        double[] packed = new double[3 * sums.layers().size()];
-        for (int i = 0; i < sums.layers().size(); i++) {
-            packed[3 * i] = sums.weights(i);
-            packed[3 * i + 1] = sums.gradients(i);
-            packed[3 * i + 2] = sums.products(i);
-        }
-        return packed;
-    }
-
-    /** The sums of an array that {@link #packed} has made. */
-    private static LayerSums unpacked(double[] packed, Layers layers) {
-        LayerSums sums = new LayerSums(layers);
-        for (int i = 0; i < layers.size(); i++) {
-            sums.setWeights(i, packed[3 * i]);
-            sums.setGradients(i, packed[3 * i + 1]);
-            sums.setProducts(i, packed[3 * i + 2]);
-        }
-        return sums;
     }
 
     /** The indices of the layers that overflowed in a step. */

@@ -25,6 +25,8 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.api.java.function.FlatMapFunction2;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.storage.StorageLevel;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Data-parallel LARS on Apache Spark whose momentum lies on the executors, in shards of whole blocks. The bits are those
@@ -49,6 +51,15 @@ import org.apache.spark.storage.StorageLevel;
  * @param <P> the data of a partition
  */
 public final class ShardedLars<P> implements AutoCloseable {
+
+    private static final Logger LOG = LoggerFactory.getLogger(ShardedLars.class);
+
+    /** How long Spark goes on copying to executors that it knows, in milliseconds, and its default. */
+    private static final String PEERS = "spark.storage.cachedPeersTtl";
+
+    private static final int DEFAULT_PEERS = 60_000;
+    /** More than this, and a state may have only one copy for that long. */
+    private static final int MOST_PEERS = 5_000;
 
     private final JavaSparkContext spark;
     private final ShardedOptimizer optimizer;
@@ -87,12 +98,19 @@ public final class ShardedLars<P> implements AutoCloseable {
             throw new IllegalArgumentException(
                     "weights has " + weights.length + " elements; it must have at least " + layers.end());
         }
-        List<Shard> cut = Shard.cut(layers, shards);
-        this.gradients = new MeanGradients<>(partitions, microBatches, function, Shards.of(layers, cut));
+        this.gradients = new MeanGradients<>(partitions, microBatches, function, Shards.of(layers, shards));
         this.weights = weights.clone();
         this.spark = JavaSparkContext.fromSparkContext(partitions.context());
+        int peers = spark.getConf().getInt(PEERS, DEFAULT_PEERS);
+        if (peers > MOST_PEERS) {
+            LOG.warn(
+                    "{} is {} ms: for so long after an executor has come or gone, shards may have one copy only, and be lost"
+                            + " with their executor. Set it to 1000.",
+                    PEERS,
+                    peers);
+        }
         // That shards can be built is known before anything is sent.
-        optimizer.builder(cut.getFirst().layers()).build().close();
+        optimizer.builder(Shard.of(layers, 0, shards).layers()).build().close();
         this.decider = optimizer.builder(Shard.empty(layers).layers()).build();
         try {
             this.state = first(shards);
@@ -129,6 +147,11 @@ public final class ShardedLars<P> implements AutoCloseable {
         return decider.steps();
     }
 
+    /** Returns the number of steps that were refused. Added to {@link #steps}, it is the number of batches. */
+    public long refusals() {
+        return decider.refusals();
+    }
+
     /** Returns the weights after the last step; not a copy, and only to be read. */
     public float[] weights() {
         return weights;
@@ -145,6 +168,7 @@ public final class ShardedLars<P> implements AutoCloseable {
      *     checkpoint
      */
     public DistributedReport step(long batch) {
+        requireOpen();
         long started = System.nanoTime();
         Broadcast<float[]> broadcast = spark.broadcast(weights);
         JavaRDD<ShardMean> means = gradients.of(broadcast, batch).persist(StorageLevel.MEMORY_AND_DISK());
@@ -157,7 +181,8 @@ public final class ShardedLars<P> implements AutoCloseable {
                     layers,
                     measured.stream().map(each -> ShardSums.of(each.sums)).toList());
             StepReport report = decide(sums, batch, bad);
-            int[] overflowed = report.refused() ? new int[0] : update(means, sums, before);
+            int[] overflowed =
+                    report.refused() ? new int[0] : update(means, new DriverDecision(sums, report, decider), before);
             return new DistributedReport(
                     report,
                     DistributedLars.overflowed(layers, overflowed),
@@ -166,8 +191,15 @@ public final class ShardedLars<P> implements AutoCloseable {
                     (computed - started) / 1e9,
                     (System.nanoTime() - computed) / 1e9);
         } finally {
-            means.unpersist();
-            broadcast.destroy();
+            Freeing.quietly(means::unpersist);
+            Freeing.quietly(() -> MeanGradients.free(means));
+            Freeing.quietly(broadcast::destroy);
+        }
+    }
+
+    private void requireOpen() {
+        if (state == null) {
+            throw new IllegalStateException("this ShardedLars is closed");
         }
     }
 
@@ -181,7 +213,7 @@ public final class ShardedLars<P> implements AutoCloseable {
             measured.sort(Comparator.comparingInt(each -> each.shard));
             return measured;
         } catch (Exception e) {
-            LostStateException.throwIfLost(e);
+            LostStateException.throwIfLost(e, state);
             throw e;
         }
     }
@@ -195,27 +227,24 @@ public final class ShardedLars<P> implements AutoCloseable {
     }
 
     /** Updates all shards, or none, and then the decider not either; returns the layers that overflowed. */
-    private int[] update(JavaRDD<ShardMean> means, LayerSums sums, Snapshot before) {
+    private int[] update(JavaRDD<ShardMean> means, DriverDecision decision, Snapshot before) {
         JavaRDD<ShardState> next;
         List<Piece> pieces;
         try {
-            double[] packed = ShardState.packed(sums);
             ShardedOptimizer description = optimizer;
             FlatMapFunction2<Iterator<ShardMean>, Iterator<ShardState>, ShardState> update =
-                    (mean, shard) -> List.of(shard.next().update(description, mean.next(), packed))
+                    (mean, shard) -> List.of(shard.next().update(description, mean.next(), decision))
                             .iterator();
             next = kept(means.zipPartitions(state, update));
             pieces = pieces(next);
         } catch (Throwable t) {
             // A next state that is there in part is freed by Spark's cleaner, as nobody refers to it.
             decider.restore(before);
-            LostStateException.throwIfLost(t);
+            LostStateException.throwIfLost(t, state);
             throw t;
         }
         put(pieces);
-        JavaRDD<ShardState> old = state;
-        state = next;
-        old.unpersist();
+        replaceState(next);
         return pieces.stream()
                 .flatMapToInt(piece -> Arrays.stream(piece.overflowed))
                 .distinct()
@@ -238,6 +267,12 @@ public final class ShardedLars<P> implements AutoCloseable {
         }
     }
 
+    private void replaceState(JavaRDD<ShardState> next) {
+        JavaRDD<ShardState> old = state;
+        state = next;
+        Freeing.quietly(old::unpersist);
+    }
+
     private static List<Piece> pieces(JavaRDD<ShardState> from) {
         return from.map(Piece::new).collect();
     }
@@ -250,6 +285,7 @@ public final class ShardedLars<P> implements AutoCloseable {
 
     /** Returns the kernels that the shards use, each kind once: vector kernels on some executors, scalar ones on others. */
     public List<String> kernels() {
+        requireOpen();
         ShardedOptimizer description = optimizer;
         return List.copyOf(
                 new TreeSet<>(state.map(shard -> shard.kernels(description)).collect()));
@@ -260,15 +296,17 @@ public final class ShardedLars<P> implements AutoCloseable {
      * before, the one before is the last.
      *
      * @param folder a folder of any file system that Hadoop knows; it is made if it is not there
-     * @throws IOException if the manifest cannot be written
+     * @throws IOException if the checkpoint cannot be written, the driver does not see a file that an executor has written,
+     *     or another run saves into the folder
      * @throws LostStateException as {@link #step}
      */
     public void save(String folder) throws IOException {
+        requireOpen();
         ShardFiles files = new ShardFiles(folder, spark.hadoopConfiguration());
         try {
             files.save(state, optimizer, steps(), ShardState.save(decider, null));
         } catch (Exception e) {
-            LostStateException.throwIfLost(e);
+            LostStateException.throwIfLost(e, state);
             throw e;
         }
     }
@@ -278,10 +316,12 @@ public final class ShardedLars<P> implements AutoCloseable {
      *
      * @param folder as for {@link #save}
      * @return the number of steps that had been taken when it was saved
-     * @throws IOException if there is no checkpoint, it has another number of shards, or a file is not what the manifest
+     * @throws java.io.FileNotFoundException if there is no checkpoint; nothing was changed
+     * @throws IOException if the checkpoint has another number of shards, or a file is missing or is not what the manifest
      *     says; nothing was changed
      */
     public long restore(String folder) throws IOException {
+        requireOpen();
         ShardFiles files = new ShardFiles(folder, spark.hadoopConfiguration());
         ShardFiles.Manifest manifest = files.last(gradients.shards().numPartitions());
         byte[] driver = files.driver(manifest);
@@ -295,18 +335,17 @@ public final class ShardedLars<P> implements AutoCloseable {
         }
         ShardState.restore(decider, driver);
         put(pieces);
-        JavaRDD<ShardState> old = state;
-        state = restored;
-        old.unpersist();
+        replaceState(restored);
         return steps();
     }
 
     /** Frees what the executors keep. The weights stay. */
     @Override
     public void close() {
-        try {
-            state.unpersist();
-        } finally {
+        if (state != null) {
+            JavaRDD<ShardState> last = state;
+            state = null;
+            Freeing.quietly(last::unpersist);
             decider.close();
         }
     }

@@ -1,9 +1,9 @@
 package io.github.lars4j.spark;
 
-import io.github.lars4j.Layer;
 import io.github.lars4j.Layers;
 import io.github.lars4j.Shard;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.apache.spark.Partitioner;
 
 /**
@@ -39,16 +39,21 @@ final class Shards extends Partitioner {
         return new Shards(length, ranges);
     }
 
-    /** Cuts an array as {@link Shard#cut} has cut its layers. */
-    static Shards of(Layers layers, List<Shard> shards) {
-        int[][] ranges = new int[shards.size()][];
-        for (int s = 0; s < ranges.length; s++) {
-            ranges[s] = new int[2 * layers.size()];
-            for (int i = 0; i < layers.size(); i++) {
-                Layer piece = shards.get(s).layers().get(i);
-                ranges[s][2 * i] = (int) (layers.get(i).offset() + shards.get(s).from(i));
-                ranges[s][2 * i + 1] = ranges[s][2 * i] + (int) piece.length();
-            }
+    /** Cuts an array as {@link Shard#cut} cuts its layers. */
+    static Shards of(Layers layers, int count) {
+        List<Shard> shards = Shard.cut(layers, count);
+        int[][] ranges = new int[count][];
+        for (int s = 0; s < count; s++) {
+            Shard shard = shards.get(s);
+            // A shard has elements of few layers.
+            ranges[s] = IntStream.range(0, layers.size())
+                    .filter(i -> shard.layers().get(i).length() > 0)
+                    .flatMap(i -> {
+                        int from = (int) (layers.get(i).offset() + shard.from(i));
+                        return IntStream.of(
+                                from, from + (int) shard.layers().get(i).length());
+                    })
+                    .toArray();
         }
         return new Shards((int) layers.end(), ranges);
     }

@@ -17,11 +17,9 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
-import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.scheduler.SparkListener;
-import org.apache.spark.scheduler.SparkListenerStageSubmitted;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -40,7 +38,7 @@ class DistributedLarsTest {
     Path folder;
 
     private final float[] weights = Problem.initialWeights();
-    private final float[] momentum = new float[weights.length];
+    private final float[] momentum = Problem.momentumBuffer();
 
     @BeforeAll
     static void start() {
@@ -76,8 +74,20 @@ class DistributedLarsTest {
                 last = report.loss();
             }
             assertEquals(EXPECTED, Problem.sha256(weights, momentum));
+            assertFewShuffleFiles();
             assertTrue(last < first / 2, first + " to " + last);
         }
+    }
+
+    /** Spark deletes in the background what a step has shuffled. */
+    private static void assertFewShuffleFiles() {
+        int most = 2 * Problem.PARTITIONS;
+        long files = Long.MAX_VALUE;
+        for (int tries = 0; tries < 1_000 && files > most; tries++) {
+            LockSupport.parkNanos(10_000_000);
+            files = LocalCluster.shuffleFiles();
+        }
+        assertTrue(files <= most, files + " files after " + STEPS + " steps");
     }
 
     @Test
@@ -99,36 +109,20 @@ class DistributedLarsTest {
 
     /** The second stage of a job reads what the executors of the first have written, which is lost with them. */
     @Test
-    void hasTheSameBitsAfterTheLossOfExecutorsInTheSecondStage() {
-        Killer killer = new Killer();
-        spark.sc().addSparkListener(killer);
+    void hasTheSameBitsAfterTheLossOfAnExecutorInTheSecondStage() throws IOException {
+        TaskFaults.Fault fault = TaskFaults.Fault.create(TaskFaults.Kind.HALT_AT_START, 1, 1, folder);
         try (Lars lars = lars()) {
             DistributedLars<float[][]> distributed = distributed(lars, Problem::gradient);
-            for (int batch = 0; batch < STEPS; batch++) {
+            for (int batch = 0; batch < 5; batch++) {
                 distributed.step(batch);
             }
-        } finally {
-            spark.sc().removeSparkListener(killer);
-        }
-        assertTrue(killer.killed.get() > 0, "an executor was killed");
-        assertEquals(EXPECTED, Problem.sha256(weights, momentum));
-    }
-
-    /** Kills all executors when the second stage of the fifth step begins, or at the latest just after it. */
-    private static final class Killer extends SparkListener {
-
-        private final AtomicInteger killed = new AtomicInteger();
-        private int stages;
-
-        @Override
-        public void onStageSubmitted(SparkListenerStageSubmitted stage) {
-            if (++stages == 10) {
-                for (ProcessHandle executor : LocalCluster.executors()) {
-                    executor.destroyForcibly();
-                    killed.incrementAndGet();
-                }
+            fault.during(spark, () -> distributed.step(5));
+            for (int batch = 6; batch < STEPS; batch++) {
+                distributed.step(batch);
             }
         }
+        fault.assertHappened();
+        assertEquals(EXPECTED, Problem.sha256(weights, momentum));
     }
 
     @Test
@@ -142,7 +136,7 @@ class DistributedLarsTest {
             Checkpoint.save(file, lars, weights);
             distributed.step(8); // lost with the driver
         }
-        Arrays.fill(weights, 0);
+        System.arraycopy(Problem.initialWeights(), 0, weights, 0, weights.length);
         Arrays.fill(momentum, 0);
         try (Lars lars = lars()) {
             Checkpoint.load(file).restore(lars, weights);
@@ -186,7 +180,7 @@ class DistributedLarsTest {
         }
         MicroBatchGradient<float[][]> onlyBias = (w, partition, batch, microBatch, gradient) -> {
             double loss = Problem.gradient(w, partition, batch, microBatch, gradient);
-            gradient[gradient.length - 1] = microBatch == 4 ? Float.NEGATIVE_INFINITY : 0;
+            gradient[Problem.BIAS] = microBatch == 4 ? Float.NEGATIVE_INFINITY : 0;
             return loss;
         };
         try (Lars lars = Problem.optimizer(Dialects.PAPER)
@@ -196,7 +190,7 @@ class DistributedLarsTest {
             assertEquals(OptionalInt.of(4), report.firstBadMicroBatch());
             assertEquals(Outcome.BAD_GRADIENT, report.step().outcome(1));
             assertTrue(weights[0] != before[0]);
-            assertEquals(before[before.length - 1], weights[before.length - 1]);
+            assertEquals(before[Problem.BIAS], weights[Problem.BIAS]);
         }
     }
 
@@ -226,7 +220,7 @@ class DistributedLarsTest {
                                     () -> new DistributedLars<>(lars, weights, partitions, 6, Problem::gradient))
                             .getMessage());
             assertEquals(
-                    "weights has 10 elements; it must have at least 4907",
+                    "weights has 10 elements; it must have at least 5007",
                     assertThrows(
                                     IllegalArgumentException.class,
                                     () -> new DistributedLars<>(lars, new float[10], partitions, 8, Problem::gradient))

@@ -1,17 +1,26 @@
 package io.github.lars4j.spark;
 
+import io.github.lars4j.Checkpoint;
 import io.github.lars4j.Lars;
 import io.github.lars4j.Layers;
+import io.github.lars4j.OnBadGradient;
 import io.github.lars4j.Schedule;
+import io.github.lars4j.Shard;
+import io.github.lars4j.rule.Dialects;
 import io.github.lars4j.rule.Rule;
 import io.github.lars4j.rule.Treatment;
+import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
+import java.util.stream.Stream;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 
@@ -20,8 +29,17 @@ final class Problem {
 
     static final int CLASSES = 7;
     static final int FEATURES = 700;
+    /** Where the biases begin: behind a gap. */
+    static final int BIAS = 5000;
+
     static final int PARTITIONS = 4;
     static final int MICRO_BATCHES = 8;
+
+    /** As many as there are blocks: of 4096, 804 and 7 elements. */
+    static final int SHARDS = 3;
+
+    static final Map<String, Rule> RULES =
+            Map.of("paper", Dialects.PAPER, "snippet", Dialects.SNIPPET, "optax", Dialects.OPTAX);
 
     /** A maximum norm that the first gradients exceed. */
     static final double CLIP = 1;
@@ -34,6 +52,7 @@ final class Problem {
     static Layers layers() {
         return Layers.builder()
                 .addTensor("fc.weight", CLASSES, FEATURES)
+                .at(BIAS)
                 .addTensor("fc.bias", CLASSES)
                 .treatOneDimensional(Treatment.PLAIN.withRateFactor(0.1))
                 .build();
@@ -53,13 +72,40 @@ final class Problem {
                 .trustCoefficient(0.01);
     }
 
+    /**
+     * The same optimizer for shards.
+     *
+     * @param rule its name in {@link #RULES}: executors do not get objects of lars-core
+     * @param maxGradientNorm as for {@link Lars.Builder#maxGradientNorm}
+     */
+    record Sharded(String rule, double maxGradientNorm, OnBadGradient onBadGradient) implements ShardedOptimizer {
+
+        @Override
+        public Layers layers() {
+            return Problem.layers();
+        }
+
+        @Override
+        public Lars.Builder builder(Layers layers) {
+            return optimizer(layers, RULES.get(rule))
+                    .maxGradientNorm(maxGradientNorm)
+                    .onBadGradient(onBadGradient);
+        }
+    }
+
     static Schedule schedule() {
         return Schedule.polynomial(3, 2, 400).warmup(20);
     }
 
+    /** As long as the weights. */
+    static float[] momentumBuffer() {
+        return new float[initialWeights().length];
+    }
+
     static float[] initialWeights() {
         Random random = new Random(1);
-        float[] weights = new float[(int) layers().end()];
+        // Longer than the layers.
+        float[] weights = new float[(int) layers().end() + 3];
         for (int i = 0; i < weights.length; i++) {
             weights[i] = (float) (0.05 * random.nextGaussian());
         }
@@ -98,7 +144,7 @@ final class Problem {
             double[] logits = new double[CLASSES];
             double greatest = Double.NEGATIVE_INFINITY;
             for (int c = 0; c < CLASSES; c++) {
-                logits[c] = weights[CLASSES * FEATURES + c];
+                logits[c] = weights[BIAS + c];
                 for (int i = 0; i < FEATURES; i++) {
                     logits[c] += weights[c * FEATURES + i] * row[i];
                 }
@@ -113,7 +159,7 @@ final class Problem {
             loss -= StrictMath.log(logits[label] / sum) / examples;
             for (int c = 0; c < CLASSES; c++) {
                 float delta = (float) ((logits[c] / sum - (c == label ? 1 : 0)) / examples);
-                gradient[CLASSES * FEATURES + c] += delta;
+                gradient[BIAS + c] += delta;
                 for (int i = 0; i < FEATURES; i++) {
                     gradient[c * FEATURES + i] += delta * row[i];
                 }
@@ -124,7 +170,7 @@ final class Problem {
 
     /** What one JVM makes of it in some steps. */
     static String onOneJvm(Rule rule, int steps) {
-        float[] momentum = new float[(int) layers().end()];
+        float[] momentum = momentumBuffer();
         List<float[]> weights = onOneJvm(optimizer(rule).momentumBuffer(momentum), steps);
         return sha256(weights.getLast(), momentum);
     }
@@ -134,8 +180,17 @@ final class Problem {
         return onOneJvm(optimizer(rule).maxGradientNorm(clip), steps);
     }
 
-    /** Adds the gradients of the micro-batches in their order, in double. */
+    /** What becomes of a gradient in some tests. */
+    interface Change {
+        void of(long batch, int microBatch, float[] gradient);
+    }
+
     private static List<float[]> onOneJvm(Lars.Builder optimizer, int steps) {
+        return onOneJvm(optimizer, steps, (batch, microBatch, gradient) -> {});
+    }
+
+    /** Adds the gradients of the micro-batches in their order, in double; the weights before the first step and after each. */
+    static List<float[]> onOneJvm(Lars.Builder optimizer, int steps, Change change) {
         float[] weights = initialWeights();
         List<float[]> all = new ArrayList<>(List.of(weights.clone()));
         float[][][] partitions = new float[PARTITIONS][][];
@@ -148,6 +203,7 @@ final class Problem {
                 for (int k = 0; k < MICRO_BATCHES; k++) {
                     float[] gradient = new float[weights.length];
                     gradient(weights, partitions[k / (MICRO_BATCHES / PARTITIONS)], batch, k, gradient);
+                    change.of(batch, k, gradient);
                     for (int i = 0; i < sums.length; i++) {
                         sums[i] += gradient[i];
                     }
@@ -161,6 +217,38 @@ final class Problem {
             }
         }
         return all;
+    }
+
+    /** The momentum in the last checkpoint of {@link #SHARDS} shards, each of which is a checkpoint of lars-core. */
+    static float[] momentum(Path checkpoints, Rule rule) throws IOException {
+        Layers whole = layers();
+        float[] momentum = momentumBuffer();
+        List<Shard> shards = Shard.cut(whole, SHARDS);
+        List<String> manifest = Files.readAllLines(manifests(checkpoints).getLast());
+        String name = manifests(checkpoints).getLast().toString().replace(".manifest", "");
+        for (int s = 0; s < SHARDS; s++) {
+            Layers layers = shards.get(s).layers();
+            float[] part = new float[(int) layers.end()];
+            String file = manifest.get(s).substring(manifest.get(s).lastIndexOf(' ') + 1);
+            try (Lars lars = optimizer(layers, rule).momentumBuffer(part).build()) {
+                Checkpoint.load(Path.of(name, file)).restore(lars, new float[part.length]);
+            }
+            for (int i = 0; i < whole.size(); i++) {
+                int from = (int) (whole.get(i).offset() + shards.get(s).from(i));
+                System.arraycopy(part, (int) layers.get(i).offset(), momentum, from, (int)
+                        layers.get(i).length());
+            }
+        }
+        return momentum;
+    }
+
+    /** The manifests in a folder of checkpoints, in the order in which they were saved. */
+    static List<Path> manifests(Path checkpoints) throws IOException {
+        try (Stream<Path> files = Files.list(checkpoints)) {
+            return files.filter(file -> file.toString().endsWith(".manifest"))
+                    .sorted()
+                    .toList();
+        }
     }
 
     static String sha256(float[]... arrays) {

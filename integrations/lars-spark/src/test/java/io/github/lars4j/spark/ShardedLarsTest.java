@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.github.lars4j.Format;
 import io.github.lars4j.Lars;
 import io.github.lars4j.Layers;
 import io.github.lars4j.NonFiniteException;
@@ -22,8 +23,10 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.apache.spark.SparkConf;
+import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.junit.jupiter.api.AfterAll;
@@ -35,7 +38,6 @@ import org.junit.jupiter.api.io.TempDir;
 class ShardedLarsTest {
 
     private static final int STEPS = 12;
-    private static final int SHARDS = 3;
 
     private static JavaSparkContext spark;
     private static JavaRDD<float[][]> partitions;
@@ -57,29 +59,12 @@ class ShardedLarsTest {
         spark.stop();
     }
 
-    /** The optimizer of {@link Problem}, clipped so that all shards must know the norm of the whole. */
-    private record Description(OnBadGradient onBadGradient) implements ShardedOptimizer {
-
-        @Override
-        public Layers layers() {
-            return Problem.layers();
-        }
-
-        @Override
-        public Lars.Builder builder(Layers layers) {
-            return Problem.optimizer(layers, Dialects.PAPER)
-                    .maxGradientNorm(Problem.CLIP)
-                    .onBadGradient(onBadGradient);
-        }
-    }
-
     private static ShardedLars<float[][]> sharded(MicroBatchGradient<float[][]> function) {
         return sharded(OnBadGradient.THROW, function);
     }
 
     private static ShardedLars<float[][]> sharded(OnBadGradient policy, MicroBatchGradient<float[][]> function) {
-        return new ShardedLars<>(
-                new Description(policy), SHARDS, Problem.initialWeights(), partitions, Problem.MICRO_BATCHES, function);
+        return sharded(new Problem.Sharded("paper", Problem.CLIP, policy), function);
     }
 
     /** The weights of one JVM after each number of steps. */
@@ -130,7 +115,7 @@ class ShardedLarsTest {
                 }
                 sharded.step(batch);
             }
-            assertEquals(2, manifests().size(), "the last two are kept");
+            assertEquals(2, Problem.manifests(folder.resolve("checkpoints")).size(), "the last two are kept");
             assertEquals(4, files(folder.resolve("checkpoints"), "").size());
             killAll();
             assertThrows(LostStateException.class, () -> {
@@ -147,7 +132,7 @@ class ShardedLarsTest {
             assertArrayEquals(expected.getLast(), sharded.weights());
         }
         // A manifest that is not whole is no checkpoint, nor is a save that did not come to its manifest.
-        Path newest = manifests().getLast();
+        Path newest = Problem.manifests(folder.resolve("checkpoints")).getLast();
         assertTrue(newest.getFileName().toString().contains("-step-3-"), newest.toString());
         byte[] manifest = Files.readAllBytes(newest);
         change(newest, Arrays.copyOf(manifest, manifest.length - 4));
@@ -172,17 +157,11 @@ class ShardedLarsTest {
             // The last save counts, not the greatest step; the same step may be saved again.
             other.save(checkpoints);
             other.save(checkpoints);
-            assertEquals(2, manifests().size());
+            assertEquals(2, Problem.manifests(folder.resolve("checkpoints")).size());
             assertEquals(2, other.restore(checkpoints));
             other.step(2);
             assertArrayEquals(expected.get(3), other.weights());
         }
-    }
-
-    private List<Path> manifests() throws IOException {
-        return files(folder.resolve("checkpoints"), "").stream()
-                .filter(file -> file.toString().endsWith(".manifest"))
-                .toList();
     }
 
     /** The files whose names begin so, without Hadoop's own. */
@@ -247,7 +226,7 @@ class ShardedLarsTest {
         Path file = folder.resolve("fail");
         try (ShardedLars<float[][]> sharded = new ShardedLars<>(
                 new FailsOnce(file.toString()),
-                SHARDS,
+                Problem.SHARDS,
                 Problem.initialWeights(),
                 partitions,
                 Problem.MICRO_BATCHES,
@@ -274,11 +253,15 @@ class ShardedLarsTest {
         }
     }
 
+    private static void spoil(long batch, int microBatch, float[] gradient) {
+        if (batch == 1 && microBatch == 6) {
+            gradient[Problem.BIAS + 1] = Float.NaN;
+        }
+    }
+
     private static double withNaN(float[] weights, float[][] partition, long batch, int microBatch, float[] gradient) {
         double loss = Problem.gradient(weights, partition, batch, microBatch, gradient);
-        if (batch == 1 && microBatch == 6) {
-            gradient[gradient.length - 1] = Float.NaN;
-        }
+        spoil(batch, microBatch, gradient);
         return loss;
     }
 
@@ -300,15 +283,174 @@ class ShardedLarsTest {
             assertEquals(OptionalInt.of(6), report.firstBadMicroBatch());
             assertArrayEquals(first, sharded.weights());
             assertEquals(1, sharded.steps());
+            assertEquals(1, sharded.refusals());
             assertFalse(sharded.step(2).step().refused());
         }
+        List<float[]> expected = Problem.onOneJvm(
+                new Problem.Sharded("paper", Problem.CLIP, OnBadGradient.SKIP_LAYER).builder(Problem.layers()),
+                4,
+                ShardedLarsTest::spoil);
         try (ShardedLars<float[][]> sharded = sharded(OnBadGradient.SKIP_LAYER, ShardedLarsTest::withNaN)) {
-            sharded.step(0);
-            sharded.step(1);
-            int bias = Problem.CLASSES * Problem.FEATURES;
-            assertEquals(first[bias], sharded.weights()[bias]);
-            assertTrue(first[0] != sharded.weights()[0]);
+            for (int batch = 0; batch < 4; batch++) {
+                sharded.step(batch);
+            }
+            assertArrayEquals(expected.getLast(), sharded.weights());
         }
+    }
+
+    /** A group by name, momentum in bfloat16 and by schedule, momentum correction, and a layer that is skipped once. */
+    private record Rich() implements ShardedOptimizer {
+
+        @Override
+        public Layers layers() {
+            return Problem.layers();
+        }
+
+        @Override
+        public Lars.Builder builder(Layers layers) {
+            return Lars.builder(layers)
+                    .learningRate(Problem.schedule())
+                    .momentum(step -> step < 3 ? 0.5 : 0.9)
+                    .momentumFormat(Format.BFLOAT16)
+                    .momentumCorrection(true)
+                    .weightDecay(1e-3)
+                    .trustCoefficient(0.01)
+                    .onBadGradient(OnBadGradient.SKIP_LAYER)
+                    .group("biases", Pattern.compile("bias$"), group -> group.momentum(0.8));
+        }
+    }
+
+    @Test
+    void hasTheBitsOfOneJvmWithEveryOtherSetting() {
+        List<float[]> expected = Problem.onOneJvm(new Rich().builder(Problem.layers()), STEPS, ShardedLarsTest::spoil);
+        try (ShardedLars<float[][]> sharded = sharded(new Rich(), ShardedLarsTest::withNaN)) {
+            for (int batch = 0; batch < STEPS; batch++) {
+                sharded.step(batch);
+                assertArrayEquals(expected.get(batch + 1), sharded.weights(), "step " + batch);
+            }
+        }
+    }
+
+    private static ShardedLars<float[][]> sharded(ShardedOptimizer optimizer, MicroBatchGradient<float[][]> function) {
+        return new ShardedLars<>(
+                optimizer, Problem.SHARDS, Problem.initialWeights(), partitions, Problem.MICRO_BATCHES, function);
+    }
+
+    /** An optimizer that is another one on the executors. */
+    private record Different(boolean group) implements ShardedOptimizer {
+
+        @Override
+        public Layers layers() {
+            return Problem.layers();
+        }
+
+        @Override
+        public Lars.Builder builder(Layers layers) {
+            boolean here = TaskContext.get() == null;
+            Lars.Builder builder = Problem.optimizer(layers, Dialects.PAPER);
+            return group
+                    ? builder.group("some", layer -> here || layer.name().equals("fc.bias"), each -> each.momentum(0.5))
+                    : builder.learningRate(step -> here || step < 1 ? 1 : 2);
+        }
+    }
+
+    @Test
+    void executorsThatDecideOtherwiseAreRefused() {
+        for (boolean group : new boolean[] {false, true}) {
+            try (ShardedLars<float[][]> sharded = sharded(new Different(group), Problem::gradient)) {
+                if (!group) {
+                    sharded.step(0);
+                }
+                float[] before = sharded.weights().clone();
+                long steps = sharded.steps();
+                Exception failure = assertThrows(Exception.class, () -> sharded.step(steps));
+                String message = group ? "a group must choose its layers by name" : "has decided otherwise";
+                assertTrue(failure.getMessage().contains(message), failure.getMessage());
+                assertArrayEquals(before, sharded.weights());
+                assertEquals(steps, sharded.steps());
+            }
+        }
+    }
+
+    @Test
+    void aCheckpointOfWhichAFileIsMissingIsNotNone() throws IOException {
+        Path checkpoints = folder.resolve("checkpoints");
+        String uri = checkpoints.toUri().toString();
+        try (ShardedLars<float[][]> sharded = sharded(Problem::gradient)) {
+            sharded.save(uri);
+            Path files =
+                    Path.of(Problem.manifests(checkpoints).getLast().toString().replace(".manifest", ""));
+            for (String name : List.of("driver", "000001")) {
+                Path file = files(files, name).getFirst();
+                byte[] bytes = Files.readAllBytes(file);
+                Files.delete(file);
+                IOException missing = assertThrows(IOException.class, () -> sharded.restore(uri));
+                assertFalse(missing instanceof FileNotFoundException, missing.toString());
+                assertTrue(missing.getMessage().contains("is missing"), missing.getMessage());
+                Files.write(file, bytes);
+            }
+            assertEquals(0, sharded.restore(uri));
+        }
+    }
+
+    /** An optimizer during whose saving another run saves more often, if a file says so. */
+    private record Intruded(String folder) implements ShardedOptimizer {
+
+        @Override
+        public Layers layers() {
+            return Problem.layers();
+        }
+
+        @Override
+        public Lars.Builder builder(Layers layers) {
+            Path checkpoints = Path.of(folder, "checkpoints");
+            if (TaskContext.get() != null && Files.exists(Path.of(folder, "now"))) {
+                try {
+                    Path manifest = Problem.manifests(checkpoints).getFirst();
+                    String other =
+                            "000000009" + manifest.getFileName().toString().substring(9);
+                    Files.write(checkpoints.resolve(other), Files.readAllBytes(manifest));
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+            }
+            return Problem.optimizer(layers, Dialects.PAPER);
+        }
+    }
+
+    @Test
+    void anotherRunInTheFolderIsSaid() throws IOException {
+        String uri = folder.resolve("checkpoints").toUri().toString();
+        try (ShardedLars<float[][]> sharded = sharded(new Intruded(folder.toString()), Problem::gradient)) {
+            sharded.save(uri);
+            Files.createFile(folder.resolve("now"));
+            IOException alone = assertThrows(IOException.class, () -> sharded.save(uri));
+            assertTrue(alone.getMessage().contains("another run has saved"), alone.getMessage());
+        }
+    }
+
+    @Test
+    void aRelativeFolderIsThatOfTheDriver() throws IOException {
+        String relative = "target/checkpoints-" + folder.getFileName();
+        List<float[]> expected = expected();
+        try (ShardedLars<float[][]> sharded = sharded(Problem::gradient)) {
+            sharded.step(0);
+            sharded.save(relative);
+            sharded.step(1);
+            assertEquals(1, sharded.restore(relative));
+            assertArrayEquals(expected.get(1), sharded.weights());
+        }
+        assertEquals(1, Problem.manifests(Path.of(relative)).size());
+    }
+
+    @Test
+    void aClosedOneSaysSo() {
+        ShardedLars<float[][]> sharded = sharded(Problem::gradient);
+        sharded.close();
+        sharded.close();
+        assertEquals(
+                "this ShardedLars is closed",
+                assertThrows(IllegalStateException.class, () -> sharded.step(0)).getMessage());
     }
 
     @Test
@@ -318,7 +460,7 @@ class ShardedLarsTest {
                 assertThrows(
                                 IllegalArgumentException.class,
                                 () -> new ShardedLars<>(
-                                        new Description(OnBadGradient.THROW),
+                                        new Problem.Sharded("paper", Problem.CLIP, OnBadGradient.THROW),
                                         4,
                                         Problem.initialWeights(),
                                         partitions,

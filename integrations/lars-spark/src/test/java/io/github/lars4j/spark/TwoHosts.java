@@ -65,10 +65,7 @@ final class TwoHosts implements AutoCloseable {
                         .set("spark.driver.host", "127.0.0.1")
                         .set("spark.speculation", "true")
                         .set("spark.speculation.quantile", "0.5")
-                        .set("spark.speculation.multiplier", "1.1")
-                        // The first task may come when there is one executor only.
-                        .set("spark.scheduler.minRegisteredResourcesRatio", "1")
-                        .set("spark.scheduler.maxRegisteredResourcesWaitingTime", "120s"));
+                        .set("spark.speculation.multiplier", "1.1"));
     }
 
     @Override

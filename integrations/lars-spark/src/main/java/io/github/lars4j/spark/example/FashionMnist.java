@@ -33,7 +33,12 @@ public final class FashionMnist {
     private static final int EPOCHS = 10;
     private static final int MICRO_BATCH = 256;
     private static final int MICRO_BATCHES = 32;
-    private static final int PARTITIONS = 8;
+    static final int PARTITIONS = 8;
+    static final int BATCH = MICRO_BATCHES * MICRO_BATCH;
+    /** A last batch that is not full is left out. */
+    private static final int STEPS_OF_EPOCH = 60_000 / BATCH;
+
+    private static final int STEPS = EPOCHS * STEPS_OF_EPOCH;
     private static final StructType COLUMNS = new StructType()
             .add("number", DataTypes.IntegerType, false)
             .add("label", DataTypes.ByteType, false)
@@ -56,40 +61,46 @@ public final class FashionMnist {
     }
 
     private static void train(JavaRDD<SoftmaxRegression> partitions, Path checkpoint, Images test) throws IOException {
-        int stepsOfEpoch = 60_000 / PARTITIONS / (MICRO_BATCH * MICRO_BATCHES / PARTITIONS);
-        int steps = EPOCHS * stepsOfEpoch;
         float[] weights = SoftmaxRegression.initialWeights(1);
-        try (Lars lars = Lars.builder(SoftmaxRegression.layers())
-                .learningRate(Schedule.polynomial(16, 2, steps - stepsOfEpoch).warmup(stepsOfEpoch))
-                .momentum(0.9)
-                .weightDecay(1e-4)
-                .build()) {
+        try (Lars lars = optimizer().build()) {
             if (Files.exists(checkpoint)) {
                 Checkpoint.load(checkpoint).restore(lars, weights);
             }
-            DistributedLars<SoftmaxRegression> distributed = new DistributedLars<>(
-                    lars,
-                    weights,
-                    partitions,
-                    MICRO_BATCHES,
-                    (w, partition, batch, microBatch, gradient) -> partition.gradient(w, batch, microBatch, gradient));
-            for (long batch = lars.steps(); batch < steps; batch++) {
+            DistributedLars<SoftmaxRegression> distributed = distributed(lars, weights, partitions);
+            for (long batch = lars.steps(); batch < STEPS; batch++) {
                 DistributedReport report = distributed.step(batch);
                 System.out.printf(
                         "batch %d of %d: loss %.4f, %.2f s%n",
-                        batch + 1, steps, report.loss(), report.gradientSeconds() + report.stepSeconds());
-                if (lars.steps() % stepsOfEpoch == 0) {
+                        batch + 1, STEPS, report.loss(), report.gradientSeconds() + report.stepSeconds());
+                if (lars.steps() % STEPS_OF_EPOCH == 0) {
                     Checkpoint.save(checkpoint, lars, weights);
                     System.out.printf(
                             "epoch %d of %d: test accuracy %.2f %%%n",
-                            lars.steps() / stepsOfEpoch, EPOCHS, 100 * SoftmaxRegression.accuracy(weights, test));
+                            lars.steps() / STEPS_OF_EPOCH, EPOCHS, 100 * SoftmaxRegression.accuracy(weights, test));
                 }
             }
         }
     }
 
+    static Lars.Builder optimizer() {
+        return Lars.builder(SoftmaxRegression.layers())
+                .learningRate(Schedule.polynomial(16, 2, STEPS - STEPS_OF_EPOCH).warmup(STEPS_OF_EPOCH))
+                .momentum(0.9)
+                .weightDecay(1e-4);
+    }
+
+    static DistributedLars<SoftmaxRegression> distributed(
+            Lars lars, float[] weights, JavaRDD<SoftmaxRegression> partitions) {
+        return new DistributedLars<>(
+                lars,
+                weights,
+                partitions,
+                MICRO_BATCHES,
+                (w, partition, batch, microBatch, gradient) -> partition.gradient(w, batch, microBatch, gradient));
+    }
+
     /** The images as a DataFrame. */
-    private static Dataset<Row> frame(SparkSession session, Images images) {
+    static Dataset<Row> frame(SparkSession session, Images images) {
         List<Row> rows = new ArrayList<>();
         for (int i = 0; i < images.labels().length; i++) {
             rows.add(RowFactory.create(i, images.labels()[i], images.pixels()[i]));
