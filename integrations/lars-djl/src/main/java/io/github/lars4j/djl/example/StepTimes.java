@@ -66,19 +66,21 @@ public final class StepTimes {
                 collector.backward(sum);
             }
             Tracker tracker = Tracker.fixed(RATE);
-            LarsOptimizer lars = LarsOptimizer.forBlock(tensors)
-                    .setLearningRateTracker(tracker)
-                    .optMomentum(MOMENTUM)
-                    .optWeightDecays(WEIGHT_DECAY)
-                    .build();
+            int threads = Runtime.getRuntime().availableProcessors();
             Sgd sgd = Optimizer.sgd()
                     .setLearningRateTracker(tracker)
                     .optMomentum(MOMENTUM)
                     .optWeightDecays(WEIGHT_DECAY)
                     .build();
             Adam adam = Optimizer.adam().optLearningRateTracker(tracker).build();
-            List<Optimizer> optimizers = List.of(lars, sgd, adam, new InOperations());
-            List<String> names = List.of("LarsOptimizer", "DJL's SGD", "DJL's Adam", "LARS in operations on NDArrays");
+            List<Optimizer> optimizers =
+                    List.of(lars(tensors, 1), lars(tensors, threads), sgd, adam, new InOperations());
+            List<String> names = List.of(
+                    "LarsOptimizer, 1 thread",
+                    "LarsOptimizer, " + threads + " threads",
+                    "DJL's SGD",
+                    "DJL's Adam",
+                    "LARS in operations on NDArrays");
             double[][] times = new double[optimizers.size()][ROUNDS];
             for (int round = -WARMUP; round < ROUNDS; round++) {
                 for (int o = 0; o < times.length; o++) {
@@ -94,6 +96,15 @@ public final class StepTimes {
                 System.out.println(String.format(Locale.ROOT, "| %s | %.2f |", names.get(o), times[o][ROUNDS / 2]));
             }
         }
+    }
+
+    private static LarsOptimizer lars(Tensors tensors, int threads) {
+        return LarsOptimizer.forBlock(tensors)
+                .setLearningRateTracker(Tracker.fixed(RATE))
+                .optMomentum(MOMENTUM)
+                .optWeightDecays(WEIGHT_DECAY)
+                .optCore(core -> core.parallelism(threads))
+                .build();
     }
 
     private static void step(Optimizer optimizer, List<Parameter> parameters, List<NDArray> gradients) {
