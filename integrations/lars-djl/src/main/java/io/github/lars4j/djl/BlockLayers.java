@@ -39,8 +39,9 @@ final class BlockLayers {
             String path = each.getKey();
             Parameter parameter = each.getValue();
             if (!parameter.isInitialized()) {
-                throw new IllegalStateException(
-                        "parameter " + path + " is not initialized; initialize the trainer, or load the model, before");
+                throw new IllegalStateException("parameter " + path
+                        + " is not initialized; initialize the trainer, or load the model, before (or is the optimizer that of"
+                        + " another model?)");
             }
             // A block that is used twice has two paths, and its parameters one id.
             if (isTrained(parameter) && indices.putIfAbsent(parameter.getId(), parameters.size()) == null) {

@@ -234,7 +234,8 @@ public final class LarsOptimizer extends Optimizer implements AutoCloseable {
 
         /** Sets the block whose parameters the trainer trains. It may be initialized later. */
         public Builder setBlock(Block block) {
-            this.block = Objects.requireNonNull(block, "block");
+            this.block =
+                    Objects.requireNonNull(block, "block is null; set the model's block before the optimizer is built");
             return this;
         }
 
@@ -292,11 +293,11 @@ public final class LarsOptimizer extends Optimizer implements AutoCloseable {
          * bfloat16.
          *
          * <pre>{@code
-         * .optCore(lars -> lars.nesterov(true).rule(Dialects.TIMM_LARS).parallelism(4))
+         * .optCore(lars -> lars.nesterov(true).rule(Dialects.OPTAX).parallelism(4))
          * }</pre>
          *
-         * @param core returns the builder that it is given. {@link #optOnBadGradient} decides about bad gradients, and sums
-         *     are not carried, because DJL may change parameters between steps. What needs the gradients of all layers at
+         * @param core returns the builder that it is given. The rate is that of the tracker, {@link #optOnBadGradient} decides
+         *     about bad gradients, and sums are not carried, because DJL may change parameters between steps, whatever it sets. What needs the gradients of all layers at
          *     once, as a maximum norm does, is refused by the first update
          */
         public Builder optCore(UnaryOperator<Lars.Builder> core) {
@@ -344,11 +345,11 @@ public final class LarsOptimizer extends Optimizer implements AutoCloseable {
             double mu = momentum;
             double eta = trustCoefficient;
             UnaryOperator<Lars.Builder> more = core;
-            return lars -> more.apply(lars.learningRate(shifted)
-                            .momentum(mu)
+            return lars -> more.apply(lars.momentum(mu)
                             .weightDecay(weightDecay)
                             .trustCoefficient(eta)
                             .nativeMomentum(true))
+                    .learningRate(shifted)
                     .carrySums(false)
                     .onBadGradient(OnBadGradient.SKIP_LAYER);
         }

@@ -15,7 +15,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
-import java.util.TreeSet;
+import java.util.OptionalInt;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -68,27 +68,57 @@ public final class SaveTrainingListener extends TrainingListenerAdapter {
     }
 
     /**
+     * Refuses a folder that another run has saved into.
+     *
+     * @throws IllegalStateException if the folder has epochs of this name, and the model was not resumed
+     */
+    @Override
+    public void onTrainingBegin(Trainer trainer) {
+        try {
+            OptionalInt last = last(folder, name);
+            if (trainer.getModel().getProperty(EPOCHS) == null && last.isPresent()) {
+                throw new IllegalStateException(folder + " has epochs of another run, the last of them "
+                        + ofModel(folder, name, last.getAsInt()) + ": resume that run, or take a new folder");
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /**
      * Counts the epoch, on from those of the model, and saves if it is time.
      *
-     * @throws IllegalStateException if that epoch is in the folder already, from another run: go on from there, or take a new
-     *     folder
+     * @throws IllegalStateException if the optimizer has taken no step, so that it is not the trainer's
      * @throws UncheckedIOException if the files cannot be written
      */
     @Override
     public void onEpoch(Trainer trainer) {
         Model model = trainer.getModel();
-        String before = model.getProperty(EPOCHS);
-        int epoch = before == null ? 1 : Integer.parseInt(before) + 1;
-        model.setProperty(EPOCHS, "" + epoch);
-        if (epoch % every != 0) {
-            return;
+        model.setProperty(EPOCHS, "" + (epoch(model) + 1));
+        if (epoch(model) % every == 0) {
+            save(model);
         }
-        if (Files.exists(ofModel(folder, name, epoch))) {
-            throw new IllegalStateException(
-                    ofModel(folder, name, epoch) + " is there already: resume that run, or take a new folder");
+    }
+
+    /** Saves the last epoch, if that was not done. */
+    @Override
+    public void onTrainingEnd(Trainer trainer) {
+        if (epoch(trainer.getModel()) % every != 0) {
+            save(trainer.getModel());
+        }
+    }
+
+    private static int epoch(Model model) {
+        String epoch = model.getProperty(EPOCHS);
+        return epoch == null ? 0 : Integer.parseInt(epoch);
+    }
+
+    private void save(Model model) {
+        if (optimizer.stepsTaken() == 0) {
+            throw new IllegalStateException("the optimizer has taken no step; it must be that of the trainer");
         }
         try {
-            save(model, epoch);
+            save(model, epoch(model));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -132,28 +162,18 @@ public final class SaveTrainingListener extends TrainingListenerAdapter {
      * @param folder as for the constructor
      * @param name as for the constructor
      * @return the number of epochs that were done; 0 if none was saved, and then nothing is changed
-     * @throws IOException if a file cannot be read or is of another model
+     * @throws IOException if a file cannot be read, is damaged, or is of another model
      */
     public static int resume(Model model, LarsOptimizer optimizer, Path folder, String name) throws IOException {
-        TreeSet<Integer> epochs = new TreeSet<>();
-        Pattern ours = Pattern.compile(Pattern.quote(name) + "-([0-9]{4,})\\.params");
-        try (Stream<Path> files = Files.list(folder)) {
-            files.map(file -> ours.matcher(file.getFileName().toString()))
-                    .filter(Matcher::matches)
-                    .map(match -> Integer.parseInt(match.group(1)))
-                    .filter(epoch -> Files.exists(ofOptimizer(folder, name, epoch)))
-                    .forEach(epochs::add);
-        } catch (NoSuchFileException e) {
+        OptionalInt last = last(folder, name);
+        if (last.isEmpty()) {
             return 0;
         }
-        if (epochs.isEmpty()) {
-            return 0;
-        }
-        int epoch = epochs.last();
+        int epoch = last.getAsInt();
         model.setProperty(EPOCHS, "none");
         try {
             model.load(folder, name, Map.of("epoch", epoch));
-        } catch (MalformedModelException e) {
+        } catch (MalformedModelException | IOException e) {
             throw new IOException(ofModel(folder, name, epoch) + " cannot be loaded", e);
         }
         // DJL ignores a file that is not one of its own.
@@ -162,5 +182,20 @@ public final class SaveTrainingListener extends TrainingListenerAdapter {
         }
         optimizer.restore(ofOptimizer(folder, name, epoch));
         return epoch;
+    }
+
+    /** The last epoch of which both files are there. */
+    private static OptionalInt last(Path folder, String name) throws IOException {
+        Pattern ours = Pattern.compile(Pattern.quote(name) + "-([0-9]{4,})\\.params");
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.map(file -> ours.matcher(file.getFileName().toString()))
+                    .filter(Matcher::matches)
+                    .mapToInt(match -> Integer.parseInt(match.group(1)))
+                    .filter(epoch -> Files.exists(ofOptimizer(folder, name, epoch)))
+                    .max();
+        } catch (NoSuchFileException e) {
+            // A folder that is not there has none.
+            return OptionalInt.empty();
+        }
     }
 }

@@ -630,17 +630,44 @@ class LarsOptimizerTest {
         // Another run does not write into the folder, and what is not whole is not resumed.
         try (Network network = new Network();
                 LarsOptimizer optimizer = optimizer(network).build()) {
-            Trainer trainer = network.train(optimizer, new SaveTrainingListener(optimizer, run, "network", 1));
-            train(network, trainer, 0, 1);
             assertRefused(
-                    "network-0001.params is there already",
-                    () -> trainer.notifyListeners(listener -> listener.onEpoch(trainer)));
-            Files.write(run.resolve("network-0006.params"), new byte[100]);
-            IOException damaged = assertThrows(
-                    IOException.class, () -> SaveTrainingListener.resume(network.model, optimizer, run, "network"));
-            assertTrue(damaged.getMessage().contains("is damaged"), damaged.getMessage());
-            Files.delete(run.resolve("network-0006.params"));
+                    "has epochs of another run",
+                    () -> network.train(optimizer, new SaveTrainingListener(optimizer, run, "network", 1)));
+            Path last = run.resolve("network-0006.params");
+            byte[] whole = Files.readAllBytes(last);
+            for (byte[] bytes : new byte[][] {new byte[100], Arrays.copyOf(whole, whole.length / 2)}) {
+                Files.write(last, bytes);
+                IOException damaged = assertThrows(
+                        IOException.class, () -> SaveTrainingListener.resume(network.model, optimizer, run, "network"));
+                assertTrue(damaged.getMessage().contains(last.toString()), damaged.getMessage());
+            }
+            Files.delete(last);
             assertEquals(5, SaveTrainingListener.resume(network.model, optimizer, run, "network"));
+        }
+    }
+
+    @Test
+    void theLastEpochIsSavedAndOnlyByTheOptimizerOfTheTrainer(@TempDir Path folder) throws IOException {
+        Network first = new Network();
+        // The trainer, which the network closes, saves at its end.
+        try (LarsOptimizer optimizer = optimizer(first).build();
+                LarsOptimizer other = optimizer(first).build();
+                first) {
+            SaveTrainingListener listener = new SaveTrainingListener(optimizer, folder, "network", 2);
+            Trainer trainer = first.train(optimizer, listener);
+            for (int epoch = 0; epoch < 3; epoch++) {
+                train(first, trainer, epoch, epoch + 1);
+                listener.onEpoch(trainer);
+            }
+            assertRefused(
+                    "it must be that of the trainer",
+                    () -> new SaveTrainingListener(other, folder, "network", 1).onEpoch(trainer));
+            first.model.setProperty("lars4j.epochs", "3");
+        }
+        try (Network network = new Network();
+                LarsOptimizer optimizer = optimizer(network).build()) {
+            assertEquals(3, SaveTrainingListener.resume(network.model, optimizer, folder, "network"));
+            assertEquals(3, optimizer.stepsTaken());
         }
     }
 
