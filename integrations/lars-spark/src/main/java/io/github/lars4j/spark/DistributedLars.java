@@ -141,9 +141,10 @@ public final class DistributedLars<P> {
                 .broadcast(weights);
         JavaRDD<ShardMean> means = gradients.of(broadcast, batch);
         try {
-            return means.collect();
-        } finally {
+            List<ShardMean> collected = means.collect();
             Freeing.quietly(() -> MeanGradients.free(means));
+            return collected;
+        } finally {
             Freeing.quietly(broadcast::destroy);
         }
     }

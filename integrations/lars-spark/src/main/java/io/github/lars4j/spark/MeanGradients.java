@@ -38,7 +38,8 @@ record MeanGradients<P>(JavaRDD<P> partitions, int microBatches, MicroBatchGradi
 
     /**
      * Deletes what a job has shuffled. Spark does it only when the driver's garbage collector finds that nobody refers to it,
-     * which on a large heap may be after the executors' disks are full: each step shuffles all gradients.
+     * which on a large heap may be after the executors' disks are full: each step shuffles all gradients. It is left to Spark
+     * if a job has failed: tasks of it may still run, and one that asks for what is gone waits for two minutes.
      */
     static void free(JavaRDD<ShardMean> means) {
         ShuffleDependency<?, ?, ?> shuffle = (ShuffleDependency<?, ?, ?>)

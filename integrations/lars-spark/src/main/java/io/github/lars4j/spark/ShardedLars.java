@@ -192,7 +192,6 @@ public final class ShardedLars<P> implements AutoCloseable {
                     (System.nanoTime() - computed) / 1e9);
         } finally {
             Freeing.quietly(means::unpersist);
-            Freeing.quietly(() -> MeanGradients.free(means));
             Freeing.quietly(broadcast::destroy);
         }
     }
