@@ -28,13 +28,14 @@ public final class LocalCluster {
     }
 
     /** How many files of shuffles there are. */
-    static long shuffleFiles() {
-        try (Stream<Path> files = Files.walk(LOCAL)) {
-            return files.filter(file -> file.getFileName().toString().matches("shuffle_.*\\.data"))
-                    .count();
-        } catch (IOException | UncheckedIOException e) {
-            // Files are deleted meanwhile.
-            return Long.MAX_VALUE;
+    static long shuffleFiles() throws IOException {
+        while (true) {
+            try (Stream<Path> files = Files.walk(LOCAL)) {
+                return files.filter(file -> file.getFileName().toString().matches("shuffle_.*\\.data"))
+                        .count();
+            } catch (UncheckedIOException e) {
+                // A folder was deleted meanwhile.
+            }
         }
     }
 
