@@ -241,6 +241,10 @@ class LarsOptimizerTest {
             }
             assertArrayEquals(before, first.getArray().toFloatArray());
             assertFalse(Arrays.equals(others[1], network.copies(false)[1]));
+            // The step before is over, so one that may be trained again begins the next.
+            first.freeze(false);
+            update(optimizer, first, network.trainer().getManager(), before);
+            assertEquals(4, optimizer.stepsTaken());
         }
     }
 
