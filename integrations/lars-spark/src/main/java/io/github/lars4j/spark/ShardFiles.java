@@ -146,7 +146,7 @@ final class ShardFiles {
         String last = names().getLast();
         if (!last.equals(name) && number(last) >= number(name)) {
             throw new IOException(
-                    folder + " has " + last + ", which another run has saved; each run needs a folder of its" + " own");
+                    folder + " has " + last + ", which another run has saved; each run needs a folder of its own");
         }
     }
 

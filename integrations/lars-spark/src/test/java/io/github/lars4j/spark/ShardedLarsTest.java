@@ -224,13 +224,7 @@ class ShardedLarsTest {
     void aSecondJobThatFailsChangesNothing() throws IOException {
         List<float[]> expected = expected();
         Path file = folder.resolve("fail");
-        try (ShardedLars<float[][]> sharded = new ShardedLars<>(
-                new FailsOnce(file.toString()),
-                Problem.SHARDS,
-                Problem.initialWeights(),
-                partitions,
-                Problem.MICRO_BATCHES,
-                Problem::gradient)) {
+        try (ShardedLars<float[][]> sharded = sharded(new FailsOnce(file.toString()), Problem::gradient)) {
             for (int batch = 0; batch < 3; batch++) {
                 sharded.step(batch);
             }
