@@ -7,6 +7,8 @@
  *
  * <p>Tensors outside the heap need native access: the option {@code --enable-native-access=io.github.lars4j}, or {@code
  * =ALL-UNNAMED} on the class path. If it is denied, steps copy such tensors block by block.
+ *
+ * @since 1.0
  */
 module io.github.lars4j {
     requires jdk.incubator.vector;

@@ -45,5 +45,7 @@
  *
  * <p>No argument may be {@code null} unless its description says so; a {@link java.lang.NullPointerException} names the
  * argument. A call that throws an exception because of an argument has changed nothing.
+ *
+ * @since 1.0
  */
 package io.github.lars4j;

@@ -4,5 +4,7 @@
  *
  * <p>All types are immutable and safe for use by several threads. No argument may be {@code null}; a {@link
  * java.lang.NullPointerException} names the argument.
+ *
+ * @since 1.0
  */
 package io.github.lars4j.rule;

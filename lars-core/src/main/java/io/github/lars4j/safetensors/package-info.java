@@ -19,5 +19,7 @@
  *
  * <p>No argument may be {@code null} unless its description says so; a {@link java.lang.NullPointerException} names the
  * argument.
+ *
+ * @since 1.0
  */
 package io.github.lars4j.safetensors;

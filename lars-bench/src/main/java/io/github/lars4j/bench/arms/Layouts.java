@@ -34,9 +34,12 @@ public final class Layouts {
 
     private static final Pattern UNIFORM = Pattern.compile("([1-9][0-9]{0,8})x([1-9][0-9]{0,8})");
 
-    /** A name, a shape bare or in brackets as Python prints lists and tuples, and perhaps a count. */
+    /**
+     * A name, a shape bare or in brackets as Python prints lists and tuples, and perhaps a count. The blanks after the
+     * bracket are possessive: with two ways to match them, a line of many blanks would take time by their square.
+     */
     private static final Pattern TENSOR = Pattern.compile("(\\S+)\\s+(?:([0-9]+(?:[x,][0-9]+){0,31})"
-            + "|[\\[(]\\s*((?:[0-9]+(?:\\s*[x,]\\s*[0-9]+){0,31})?),?\\s*[\\])])(?:\\s+([0-9]+))?");
+            + "|[\\[(]\\s*+((?:[0-9]+(?:\\s*[x,]\\s*[0-9]+){0,31})?),?\\s*[\\])])(?:\\s+([0-9]+))?");
 
     private static final Pattern COMMENT = Pattern.compile("(^|\\s)#.*");
 

@@ -2,6 +2,7 @@ package io.github.lars4j.bench.chart;
 
 import java.util.Formatter;
 import java.util.Locale;
+import java.util.regex.Pattern;
 
 /** The common parts of all pictures: self-contained SVG for light and dark mode, without script or external font. */
 public final class Svg {
@@ -58,6 +59,9 @@ public final class Svg {
     /** The approximate width of a character, in units of the picture. */
     static final double CHARACTER = 7;
 
+    private static final Pattern NOT_IN_XML =
+            Pattern.compile("[^\\t\\n\\r\\x20-\\x{D7FF}\\x{E000}-\\x{FFFD}\\x{10000}-\\x{10FFFF}]");
+
     private Svg() {}
 
     /** Begins a picture; {@code </svg>} ends it. */
@@ -70,9 +74,12 @@ public final class Svg {
         return out.format("<rect class=\"paper\" width=\"%d\" height=\"%d\"/>\n", width, height);
     }
 
-    /** Escapes a text for HTML and XML. */
+    /** Escapes a text for HTML and XML. What XML has no way to write, such as control characters, becomes U+FFFD. */
     public static String escaped(String text) {
-        return text.replace("&", "&amp;")
+        return NOT_IN_XML
+                .matcher(text)
+                .replaceAll("\ufffd")
+                .replace("&", "&amp;")
                 .replace("<", "&lt;")
                 .replace(">", "&gt;")
                 .replace("\"", "&quot;");

@@ -2,6 +2,7 @@ package io.github.lars4j.bench.arms;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.lars4j.Layer;
@@ -16,6 +17,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -143,6 +145,27 @@ class LayoutsTest {
         IllegalArgumentException e =
                 assertThrows(IllegalArgumentException.class, () -> Layouts.parse("list", List.of(nasty), notes::add));
         assertTrue(e.getMessage().length() < 300 && e.getMessage().contains("\\u001b"), e.getMessage());
+    }
+
+    /** With a time by the square of a line's length, the longest list would take days. */
+    @Test
+    void longLinesAreRefusedInNoTime() {
+        String blanks = " ".repeat(1_000_000);
+        String digits = "1".repeat(1_000_000);
+        for (String line : List.of(
+                "a [" + blanks + "z",
+                "a [1" + blanks + "," + blanks + "z",
+                "a [" + digits + blanks + "z",
+                "a" + blanks + "z",
+                "a " + digits + "z",
+                "a 1" + blanks + digits + "z",
+                "a " + "1,".repeat(1_000_000),
+                digits)) {
+            assertTimeoutPreemptively(
+                    Duration.ofMinutes(1),
+                    () -> assertThrows(
+                            IllegalArgumentException.class, () -> Layouts.parse("list", List.of(line), notes::add)));
+        }
     }
 
     @Test

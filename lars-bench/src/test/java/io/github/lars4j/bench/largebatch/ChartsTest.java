@@ -10,6 +10,7 @@ import io.github.lars4j.bench.largebatch.Trainer.Method;
 import io.github.lars4j.bench.largebatch.Trainer.Settings;
 import io.github.lars4j.bench.largebatch.TrainingResult.History;
 import java.io.StringReader;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -123,6 +124,20 @@ class ChartsTest {
             assertFalse(
                     svg.contains("href") || svg.contains("url(") || svg.contains("@import") || svg.contains("<script"));
             assertFalse(svg.contains("NaN") || svg.contains("Infinity"), svg);
+        }
+    }
+
+    /** The layers' names come from the file of results, which may be anybody's. */
+    @Test
+    void namesOfLayersAreText() throws Exception {
+        String name = "</script><img src=x onerror=alert(1)>";
+        Path file = folder.resolve(PLAN.normalized() + ".json");
+        Files.writeString(file, Files.readString(file).replace("fc1.weight", name));
+        ExperimentResults hostile = new ExperimentResults(file, PLAN);
+        for (String svg : List.of(Charts.trustRatios(PLAN, hostile), Charts.weightNorms(PLAN, hostile))) {
+            Document picture = parse(svg);
+            assertEquals(0, picture.getElementsByTagName("img").getLength());
+            assertTrue(picture.getDocumentElement().getTextContent().contains(name), svg);
         }
     }
 
