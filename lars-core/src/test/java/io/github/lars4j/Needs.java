@@ -33,7 +33,8 @@ public final class Needs {
     public static Path pipe(Path pipe) throws IOException, InterruptedException {
         posix(pipe);
         assumeTrue(
-                new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor() == 0, "this system makes no named pipes");
+                new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor() == 0,
+                "this system makes no named pipes");
         return pipe;
     }
 }

@@ -133,7 +133,9 @@ class AtomicSaveTest {
 
     @Test
     void keepsTheGroupOfTheFileThatWasThere() throws IOException {
-        assumeTrue(file.getFileSystem().supportedFileAttributeViews().contains("unix"), "this file system has no numbers of groups");
+        assumeTrue(
+                file.getFileSystem().supportedFileAttributeViews().contains("unix"),
+                "this file system has no numbers of groups");
         save(Disk.REAL, file, version);
         try {
             Files.setAttribute(file, "unix:gid", 12345);
@@ -494,9 +496,16 @@ class AtomicSaveTest {
         try (FileSystem windows = Jimfs.newFileSystem(Configuration.windows())) {
             InUse absent = new InUse(1);
             assertThrows(
-                    FileSystemException.class,
-                    () -> save(new RealDisk(absent), windows.getPath("run.safetensors"), 2));
+                    FileSystemException.class, () -> save(new RealDisk(absent), windows.getPath("run.safetensors"), 2));
             assertEquals(1, absent.tries);
+            Path old = windows.getPath("old");
+            save(Disk.REAL, old, 1);
+            Disk deleting = new RealDisk((from, to) -> {
+                Files.delete(from);
+                throw new NoSuchFileException(from.toString());
+            });
+            assertThrows(NoSuchFileException.class, () -> save(deleting, old, 2));
+            assertHolds(old, 1);
         }
     }
 
@@ -504,6 +513,7 @@ class AtomicSaveTest {
     @Test
     void aFolderThatCannotBeForcedIsToldOf() throws IOException {
         Needs.posix(folder);
+        assertThrows(NoSuchFileException.class, () -> Disk.REAL.forceFolder(folder.resolve("absent")));
         Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("-wx------"));
         try {
             assumeTrue(!Files.isReadable(folder), "root reads everything");
@@ -532,11 +542,18 @@ class AtomicSaveTest {
                     }
                 };
             }
+
+            @Override
+            public void delete(Path deleted) throws IOException {
+                super.delete(deleted);
+                throw new IOException("another process is faster");
+            }
         };
         IOException e = assertThrows(IOException.class, () -> save(disk, file, version));
         assertTrue(
                 e.getMessage()
-                        .startsWith(file + ": cannot be saved and is unchanged: its temporary file has no name while it"),
+                        .startsWith(
+                                file + ": cannot be saved and is unchanged: its temporary file has no name while it"),
                 e.getMessage());
         assertEquals(100, created.size());
         assertEquals(List.of(), names());
