@@ -320,6 +320,7 @@ class OtherFileSystemsTest {
     @ParameterizedTest
     @EnumSource
     void whatCannotBeMappedIsNamed(Kind kind) throws IOException {
+        Needs.littleEndian();
         try (FileSystem system = kind.create();
                 Arena arena = Arena.ofConfined()) {
             Path path = write(system.getPath("w"));

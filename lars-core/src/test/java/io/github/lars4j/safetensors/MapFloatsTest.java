@@ -29,6 +29,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
@@ -43,6 +44,11 @@ class MapFloatsTest {
 
     @TempDir
     Path directory;
+
+    @BeforeEach
+    void littleEndian() {
+        Needs.littleEndian();
+    }
 
     private Path write(SafeTensorsWriter writer) throws IOException {
         Path path = directory.resolve("weights.safetensors");
