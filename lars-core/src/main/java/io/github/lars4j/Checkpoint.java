@@ -41,7 +41,10 @@ import java.util.TreeMap;
  * NaN if the schedule throws an exception for that step.
  *
  * <p>Saving replaces the file atomically. If the process or the machine fails during {@code save}, the file is either
- * the old one or the new one, and after {@code save} has returned it is the new one. The new file keeps the POSIX
+ * the old one or the new one, and after {@code save} has returned it is the new one. Windows and file systems of other
+ * providers have no way to force the name of a file to the disk: there, if the machine fails shortly after {@code save}
+ * has returned, the file may be the old one. Nor does Windows replace a file that a program has open or mapped; a save
+ * tries for a second, and then throws an exception that says so. The new file keeps the POSIX
  * permissions of the old one and its group, but not its owner. If the process may not set the group, the group and all
  * others get only the permissions that both had. If the path is a symbolic link, the file that it points to is
  * replaced. Arrays are streamed, not copied. The same state always gives the same bytes.

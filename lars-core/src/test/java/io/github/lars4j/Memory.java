@@ -5,6 +5,7 @@ import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -77,10 +78,19 @@ enum Memory {
                     file, StandardOpenOption.READ, StandardOpenOption.WRITE, StandardOpenOption.SPARSE)) {
                 return channel.map(FileChannel.MapMode.READ_WRITE, 0, bytes, arena);
             } finally {
-                Files.delete(file);
+                delete(file);
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Deletes a file that may be mapped; Windows refuses that until it is no longer mapped. */
+    private static void delete(Path file) throws IOException {
+        try {
+            Files.delete(file);
+        } catch (AccessDeniedException e) {
+            file.toFile().deleteOnExit();
         }
     }
 

@@ -16,6 +16,7 @@ import io.github.lars4j.safetensors.TensorInfo;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -1144,11 +1145,18 @@ class MisuseTest extends MisuseOfFormats {
         row(2, () -> file.readFloats("f", 0, closed()), IllegalStateException.class, "destination lies in", "closed");
         on("SafeTensorsFile.mapFloats(Path,Arena)");
         isNull(0, "file", () -> SafeTensorsFile.mapFloats(null, Arena.global()));
-        row(0, () -> SafeTensorsFile.mapFloats(absent, Arena.global()), NoSuchFileException.class, absent.toString());
-        row(0, () -> SafeTensorsFile.mapFloats(text, Arena.global()), SafeTensorsException.class, text.toString());
         Path tensors = folder.resolve("tensors");
         isNull(1, "arena", () -> SafeTensorsFile.mapFloats(tensors, null));
-        row(1, () -> SafeTensorsFile.mapFloats(tensors, closedArena()), IllegalStateException.class, "arena is closed");
+        // A big-endian machine refuses every file.
+        if (ByteOrder.nativeOrder() == ByteOrder.LITTLE_ENDIAN) {
+            row(0, () -> SafeTensorsFile.mapFloats(absent, Arena.global()), NoSuchFileException.class, "" + absent);
+            row(0, () -> SafeTensorsFile.mapFloats(text, Arena.global()), SafeTensorsException.class, "" + text);
+            row(
+                    1,
+                    () -> SafeTensorsFile.mapFloats(tensors, closedArena()),
+                    IllegalStateException.class,
+                    "arena is closed");
+        }
 
         on("SafeTensorsFile.readDoubles(String,double[],int)");
         isNull(0, "name", () -> file.readDoubles(null, doubles, 0));

@@ -120,7 +120,7 @@ class ShutdownTest {
         Process process = start(Training.class);
         try (BufferedReader output = process.inputReader()) {
             assertEquals("training", output.readLine());
-            assumeTrue(process.supportsNormalTermination());
+            assumeTrue(process.supportsNormalTermination(), "this system can only kill a process");
             // Sends SIGTERM, as job schedulers do. Destroying the handle, not the process, keeps the output readable.
             process.toHandle().destroy();
             String last = output.readLine();

@@ -104,9 +104,9 @@ public final class SafeTensorsFile implements AutoCloseable {
      * mapped.
      *
      * <p>The mapping exists until the arena is closed. This method closes the file itself before it returns. The file
-     * must not become shorter while it is mapped, and the disk must not be full if the file has holes: an access to bytes
-     * that the disk does not have throws an {@link InternalError} or, in compiled code, may end the JVM. Programs that
-     * read the file meanwhile may see old and new values.
+     * must not become shorter while it is mapped (Windows refuses to shorten, delete or replace it), and the disk must
+     * not be full if the file has holes: an access to bytes that the disk does not have throws an {@link InternalError}
+     * or, in compiled code, may end the JVM. Programs that read the file meanwhile may see old and new values.
      *
      * <p><b>This promises nothing about crashes.</b> The operating system writes the changed values to the disk at times
      * and in an order of its own. After a crash, the file may contain any mixture of old and new values, also within one
@@ -171,6 +171,11 @@ public final class SafeTensorsFile implements AutoCloseable {
             whole = channel.map(FileChannel.MapMode.READ_WRITE, 0, size, arena);
         } catch (IOException e) {
             throw FileErrors.of(description, "cannot be mapped", e);
+        } catch (UnsupportedOperationException e) {
+            throw new UnsupportedOperationException(
+                    description + ": cannot be mapped: its file system maps no files. Read the file with readFloats"
+                            + " instead",
+                    e);
         } catch (WrongThreadException e) {
             throw new IllegalArgumentException("arena is confined to another thread", e);
         }

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.github.lars4j.Needs;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -28,6 +29,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
@@ -42,6 +44,11 @@ class MapFloatsTest {
 
     @TempDir
     Path directory;
+
+    @BeforeEach
+    void littleEndian() {
+        Needs.littleEndian();
+    }
 
     private Path write(SafeTensorsWriter writer) throws IOException {
         Path path = directory.resolve("weights.safetensors");
@@ -255,7 +262,7 @@ class MapFloatsTest {
                     directory + ": cannot be opened for reading and writing: it is a folder; it must be a file",
                     directory,
                     () -> SafeTensorsFile.mapFloats(directory, arena));
-            Path link = Files.createSymbolicLink(directory.resolve("link"), Path.of("none"));
+            Path link = Needs.symbolicLink(directory.resolve("link"), Path.of("none"));
             refuses(
                     NoSuchFileException.class,
                     link + ": cannot be opened for reading and writing; it is a symbolic link, to none: there is no"
@@ -268,7 +275,7 @@ class MapFloatsTest {
     @Test
     void refusesAFileThatItMayNotWrite() throws Exception {
         Path path = write(weights());
-        assumeTrue(directory.getFileSystem().supportedFileAttributeViews().contains("posix"));
+        Needs.posix(path);
         Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("r--r--r--"));
         assumeTrue(!Files.isWritable(path), "root writes everything");
         try (Arena arena = Arena.ofConfined()) {

@@ -8,10 +8,11 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.github.lars4j.Needs;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InterruptedIOException;
-import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
@@ -430,19 +431,18 @@ class SafeTensorsFileTest {
         Path none = directory.resolve("none");
         cannotBeOpened(NoSuchFileException.class, none, ": there is no such file");
         cannotBeOpened(FileSystemException.class, directory, ": it is a folder; it must be a file");
-        Path broken = Files.createSymbolicLink(directory.resolve("broken"), Path.of("none"));
-        cannotBeOpened(NoSuchFileException.class, broken, "; it is a symbolic link, to none: there is no such file");
         Path file = Files.write(directory.resolve("file"), SMALL);
         cannotBeOpened(FileSystemException.class, file.resolve("below"), ": there is no such file");
-        Path good = Files.createSymbolicLink(directory.resolve("good"), Path.of("file"));
+        Path broken = Needs.symbolicLink(directory.resolve("broken"), Path.of("none"));
+        cannotBeOpened(NoSuchFileException.class, broken, "; it is a symbolic link, to none: there is no such file");
+        Path good = Needs.symbolicLink(directory.resolve("good"), Path.of("file"));
         SafeTensorsFile.open(good).close();
     }
 
     /** Opening a pipe would block until another process writes to it. */
     @Test
     void refusesAPipeAndADeviceUnopened() throws Exception {
-        Path pipe = directory.resolve("pipe");
-        assumeTrue(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor() == 0);
+        Path pipe = Needs.pipe(directory.resolve("pipe"));
         String why = ": it is a pipe, a socket or a device; it must be a file";
         Assertions.assertTimeoutPreemptively(
                 Duration.ofSeconds(60), () -> cannotBeOpened(FileSystemException.class, pipe, why));
@@ -452,7 +452,7 @@ class SafeTensorsFileTest {
     @Test
     void refusesAFileThatItMayNotRead() throws IOException {
         Path secret = Files.write(directory.resolve("secret"), SMALL);
-        assumeTrue(directory.getFileSystem().supportedFileAttributeViews().contains("posix"));
+        Needs.posix(secret);
         Files.setPosixFilePermissions(secret, Set.of());
         assumeTrue(!Files.isReadable(secret), "root reads everything");
         cannotBeOpened(AccessDeniedException.class, secret, ": no permission");
@@ -472,16 +472,22 @@ class SafeTensorsFileTest {
         assertTrue(opening.getMessage().contains("f.safetensors: cannot be read"), opening.getMessage());
     }
 
+    /** Writes a file of zeros but for its beginning. They take no disk space; on Windows only if that is asked for. */
+    private static void writeSparse(Path path, byte[] beginning, long size) throws IOException {
+        try (FileChannel sparse = FileChannel.open(
+                path, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE, StandardOpenOption.SPARSE)) {
+            sparse.write(ByteBuffer.wrap(beginning));
+            sparse.write(ByteBuffer.allocate(1), size - 1);
+        }
+    }
+
     @Test
     void opensAHugeFileWithoutReadingItsData() throws Exception {
         Path path = directory.resolve("huge.safetensors");
         long length = 1L << 36;
         byte[] header = ("{" + entry("t", "F32", "[" + (length >> 2) + "]", "[0," + length + "]") + "}")
                 .getBytes(StandardCharsets.UTF_8);
-        try (RandomAccessFile sparse = new RandomAccessFile(path.toFile(), "rw")) {
-            sparse.write(bytes(header));
-            sparse.setLength(8 + header.length + length);
-        }
+        writeSparse(path, bytes(header), 8 + header.length + length);
         try (SafeTensorsFile file = SafeTensorsFile.open(path)) {
             assertEquals(length >> 2, file.tensors().get("t").elementCount());
             float[] last = {1, 1};
@@ -549,10 +555,7 @@ class SafeTensorsFileTest {
     @Test
     void refusesALongHeaderBeforeAllocatingIt() throws Exception {
         Path path = directory.resolve("long.safetensors");
-        try (RandomAccessFile sparse = new RandomAccessFile(path.toFile(), "rw")) {
-            sparse.write(bytes(100_000_001, new byte[] {'{', '}'}));
-            sparse.setLength(1L << 32);
-        }
+        writeSparse(path, bytes(100_000_001, new byte[] {'{', '}'}), 1L << 32);
         SafeTensorsException e = assertThrows(SafeTensorsException.class, () -> SafeTensorsFile.open(path));
         assertTrue(e.getMessage().contains("is 100000001; it must be in [2, 100000000]"), e.getMessage());
     }

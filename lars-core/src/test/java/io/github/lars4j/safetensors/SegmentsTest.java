@@ -349,7 +349,8 @@ class SegmentsTest {
         String header = "{" + entry("t", "F32", "[" + count + "]", "[0," + 4 * count + "]") + "}";
         // A multiple of 8 bytes, so that the data is aligned.
         byte[] padded = (header + " ".repeat(Math.floorMod(-header.length(), 8))).getBytes(StandardCharsets.UTF_8);
-        try (FileChannel sparse = FileChannel.open(path, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+        try (FileChannel sparse = FileChannel.open(
+                path, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE, StandardOpenOption.SPARSE)) {
             sparse.write(ByteBuffer.wrap(bytes(padded)));
             sparse.write(ByteBuffer.allocate(1), 8 + padded.length + 4 * count - 1);
         }

@@ -153,10 +153,16 @@ final class Jdks {
         }
     }
 
-    /** The folders in which installations usually lie, whether or not they exist here. */
-    static List<File> usualParents(String userHome, Map<String, String> environment) {
+    /**
+     * The folders in which installations usually lie, whether or not they exist here.
+     *
+     * @param windows whether this is Windows, where shells differ in the case of the names of variables
+     */
+    static List<File> usualParents(String userHome, Map<String, String> variables, boolean windows) {
         List<File> parents = new ArrayList<>();
-        if (File.separatorChar == '\\') {
+        if (windows) {
+            Map<String, String> environment = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
+            environment.putAll(variables);
             for (String variable : new String[] {"ProgramFiles", "ProgramW6432", "LOCALAPPDATA"}) {
                 String base = environment.get(variable);
                 if (base != null) {

@@ -20,6 +20,8 @@ public final class Launcher {
 
     private static final int NO_JDK = 2;
 
+    private static final boolean WINDOWS = File.separatorChar == '\\';
+
     /** How long a child that was told to stop by Ctrl-C may take on a system that knows no polite kill. */
     private static final long GRACE_SECONDS = 5;
 
@@ -36,7 +38,7 @@ public final class Launcher {
         List<File> named = new ArrayList<>();
         named.add(running);
         named.addAll(Jdks.named(environment));
-        List<File> parents = Jdks.usualParents(System.getProperty("user.home"), environment);
+        List<File> parents = Jdks.usualParents(System.getProperty("user.home"), environment, WINDOWS);
         Jdks.Jdk jdk = Jdks.choose(named, Jdks.children(parents));
         if (jdk == null) {
             System.err.println(missing(parents));
@@ -144,7 +146,7 @@ public final class Launcher {
      */
     private static void stop(Process child) {
         try {
-            if (File.separatorChar == '\\') {
+            if (WINDOWS) {
                 child.waitFor(GRACE_SECONDS, TimeUnit.SECONDS);
             }
             child.destroy();

@@ -7,10 +7,11 @@ import java.util.Optional;
 /** Shows the progress of a long run: one line that is overwritten on a terminal, a new line each time elsewhere. */
 public final class Progress {
 
-    private static final String ERASE_TO_END = "\u001b[K";
-
     private final PrintStream out;
     private final boolean inPlace;
+    /** The length of the line that is shown in place. */
+    private int shown;
+
     private boolean begun;
 
     /** Shows progress on {@code out}; {@code inPlace} overwrites the line that was shown before. */
@@ -27,8 +28,10 @@ public final class Progress {
     /** Shows a line. */
     public void show(String line) {
         if (inPlace) {
-            out.print("\r" + line + ERASE_TO_END);
+            // Spaces overwrite the rest of a longer line: consoles of Windows print a sequence that would erase it.
+            out.print("\r" + line + " ".repeat(Math.max(0, shown - line.length())));
             out.flush();
+            shown = line.length();
         } else {
             out.println(line);
         }
@@ -41,5 +44,6 @@ public final class Progress {
             out.println();
         }
         begun = false;
+        shown = 0;
     }
 }

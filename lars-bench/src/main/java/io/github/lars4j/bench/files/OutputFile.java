@@ -1,14 +1,13 @@
 package io.github.lars4j.bench.files;
 
 import io.github.lars4j.internal.FileErrors;
+import io.github.lars4j.internal.saving.Disk;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -38,12 +37,13 @@ public final class OutputFile {
      * @throws IOException if it cannot be made; the message names it
      */
     public static Path folder(Path folder) throws IOException {
-        return folder(folder, OutputFile::force);
+        return folder(folder, Disk.REAL::forceFolder);
     }
 
     static Path folder(Path folder, Forcing forcing) throws IOException {
         Deque<Path> missing = new ArrayDeque<>();
-        for (Path each = folder.toAbsolutePath(); Files.notExists(each); each = each.getParent()) {
+        // The parent of a drive that is not there is null.
+        for (Path each = folder.toAbsolutePath(); each != null && Files.notExists(each); each = each.getParent()) {
             missing.push(each);
         }
         try {
@@ -77,7 +77,7 @@ public final class OutputFile {
      * @throws IOException if it cannot be written, naming it; one that was there is left as it was
      */
     public static void write(Path file, Content content) throws IOException {
-        write(file, content, OutputFile::force);
+        write(file, content, Disk.REAL::forceFolder);
     }
 
     static void write(Path file, Content content, Forcing forcing) throws IOException {
@@ -88,23 +88,10 @@ public final class OutputFile {
                 content.writeTo(channel);
                 channel.force(true);
             }
-            Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            Disk.REAL.replace(file, next);
             forcing.force(file.toAbsolutePath().getParent());
         } catch (IOException e) {
             throw FileErrors.of(file.toString(), "cannot be written", e);
-        }
-    }
-
-    private static void force(Path folder) throws IOException {
-        FileChannel channel;
-        try {
-            channel = FileChannel.open(folder, StandardOpenOption.READ);
-        } catch (AccessDeniedException e) {
-            // Windows opens no folders; what its moves need is up to it.
-            return;
-        }
-        try (channel) {
-            channel.force(true);
         }
     }
 }

@@ -83,12 +83,15 @@ final class Processors {
             String[] fields = line.split(":", 3);
             if (fields.length == 3) {
                 boolean first = List.of(fields[1].split(",", -1)).contains("cpu");
-                for (Path group = Path.of("/" + fields[2]).normalize(); group != null; group = group.getParent()) {
+                // Relative, as in "a/b", then "a", then "": on Windows, where tests run, "//a" is another machine.
+                String group = fields[2].replaceFirst("^/+", "");
+                for (boolean more = true; more; group = group.replaceFirst("(^|/)[^/]*$", "")) {
+                    more = !group.isEmpty();
                     double quota = first
                             ? quota(
-                                    "sys/fs/cgroup/" + fields[1] + group + "/cpu.cfs_quota_us",
-                                    "sys/fs/cgroup/" + fields[1] + group + "/cpu.cfs_period_us")
-                            : quota("sys/fs/cgroup" + group + "/cpu.max");
+                                    "sys/fs/cgroup/" + fields[1] + "/" + group + "/cpu.cfs_quota_us",
+                                    "sys/fs/cgroup/" + fields[1] + "/" + group + "/cpu.cfs_period_us")
+                            : quota("sys/fs/cgroup/" + group + "/cpu.max");
                     least = quota > 0 && (least == 0 || quota < least) ? quota : least;
                 }
             }

@@ -15,8 +15,9 @@ class ProgressTest {
         PrintStream out = new PrintStream(bytes, true, StandardCharsets.UTF_8);
         Progress progress = new Progress(out, inPlace);
         progress.end();
-        progress.show("a");
-        progress.show("b");
+        progress.show("abc");
+        progress.show("d");
+        progress.show("ef");
         progress.end();
         progress.end();
         out.print("c");
@@ -25,11 +26,11 @@ class ProgressTest {
 
     @Test
     void isLinesWhereTheOutputIsAFile() {
-        assertEquals("a\nb\nc", said(false));
+        assertEquals("abc\nd\nef\nc", said(false));
     }
 
     @Test
     void isOneLineWrittenAnewOnATerminal() {
-        assertEquals("\ra\u001b[K\rb\u001b[K\nc", said(true));
+        assertEquals("\rabc\rd  \ref\nc", said(true));
     }
 }

@@ -5,8 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.common.jimfs.Configuration;
+import com.google.common.jimfs.Jimfs;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.FileSystem;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -32,6 +35,16 @@ class OutputFileTest {
         assertEquals(List.of(), forced, "nothing was made");
         OutputFile.folder(temp.resolve("d"));
         assertTrue(Files.isDirectory(temp.resolve("d")));
+    }
+
+    @Test
+    void aDriveThatIsNotThereIsNamed() throws IOException {
+        try (FileSystem windows = Jimfs.newFileSystem(Configuration.windows())) {
+            Path folder = windows.getPath("Z:\\a\\b");
+            IOException refusal = assertThrows(IOException.class, () -> OutputFile.folder(folder, forced::add));
+            assertTrue(refusal.getMessage().startsWith("Z:\\a\\b: cannot be made a folder: "), refusal.getMessage());
+            assertEquals(List.of(), forced);
+        }
     }
 
     @Test

@@ -3,6 +3,7 @@ package io.github.lars4j.bench.launch;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.File;
 import java.io.IOException;
@@ -98,6 +99,15 @@ class LauncherTest {
                 "JDK27_HOME", " ");
         assertEquals(List.of(new File("/java"), new File("/jdk25"), new File("/jdk26")), Jdks.named(environment));
         assertEquals(List.of(), Jdks.named(Map.of()));
+    }
+
+    @Test
+    void onWindowsFoldersAreFoundHoweverTheShellSpellsItsVariables() {
+        for (String variable : List.of("ProgramFiles", "PROGRAMFILES")) {
+            List<File> parents = Jdks.usualParents("home", Map.of(variable, "C:\\Program Files"), true);
+            assertTrue(parents.contains(new File("C:\\Program Files", "Eclipse Adoptium")), parents::toString);
+            assertTrue(parents.contains(new File("home", ".jdks")), parents::toString);
+        }
     }
 
     @Test

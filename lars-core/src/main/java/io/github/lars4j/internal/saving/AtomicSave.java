@@ -43,6 +43,9 @@ public final class AtomicSave {
     /** The code points, each of at most 4 bytes, that a temporary file's name contains of a longer name. */
     private static final int BEGINNING = 40;
 
+    /** The most temporary files that a save begins: other processes do not delete so many before they are locked. */
+    private static final int MOST_TRIES = 100;
+
     /**
      * The names of the temporary files that this process is writing. The process must not even open such a file to test
      * its lock: with POSIX locks, closing the file would release the lock.
@@ -86,7 +89,11 @@ public final class AtomicSave {
         AtomicSave save = null;
         try {
             save = new AtomicSave(disk, disk.target(file), content);
-            while (!save.replaced) {
+            for (int tries = 0; !save.replaced; tries++) {
+                if (tries == MOST_TRIES) {
+                    throw new IOException("its temporary file has no name while it is open, in " + MOST_TRIES
+                            + " tries, as in a zip archive; save to another file system, and copy the file");
+                }
                 save.replace();
             }
             disk.forceFolder(save.target.getParent());
@@ -120,6 +127,9 @@ public final class AtomicSave {
                     replaced = true;
                 }
             }
+            if (!replaced) {
+                deleteIfPossible(temporary);
+            }
         } catch (Throwable t) {
             try {
                 disk.delete(temporary);
@@ -129,6 +139,15 @@ public final class AtomicSave {
             throw t;
         } finally {
             OWN.remove(name);
+        }
+    }
+
+    /** Deletes a file that another process is deleting, or that gets its name when it is closed. */
+    private void deleteIfPossible(Path temporary) {
+        try {
+            disk.delete(temporary);
+        } catch (IOException e) {
+            // The other process deletes it.
         }
     }
 

@@ -10,6 +10,7 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileSystemException;
+import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
@@ -26,17 +27,44 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 
-/** The file systems of this machine. */
+/** The file systems of this machine, and those that a program or a library provides. */
 final class RealDisk implements Disk {
+
+    /** Moves a file. */
+    @FunctionalInterface
+    interface Move {
+        /** Moves {@code from} to {@code to} in one piece, and replaces a file that is there. */
+        void move(Path from, Path to) throws IOException;
+    }
 
     /** The maximum number of symbolic links to follow, the same as Linux has. */
     private static final int MOST_LINKS = 40;
+
+    /** The pauses between tries to replace a file that is in use, in ms. Together they take a second. */
+    private static final int[] PAUSES = {10, 20, 40, 80, 160, 320, 370};
 
     private static final List<PosixFilePermission> GROUP =
             List.of(PosixFilePermission.GROUP_READ, PosixFilePermission.GROUP_WRITE, PosixFilePermission.GROUP_EXECUTE);
     private static final List<PosixFilePermission> OTHERS = List.of(
             PosixFilePermission.OTHERS_READ, PosixFilePermission.OTHERS_WRITE, PosixFilePermission.OTHERS_EXECUTE);
+
+    private final Move mover;
+
+    RealDisk() {
+        this((from, to) -> Files.move(from, to, StandardCopyOption.ATOMIC_MOVE));
+    }
+
+    RealDisk(Move mover) {
+        this.mover = mover;
+    }
+
+    /** Returns whether a file system has the semantics of POSIX; of the usual ones only those of Windows have not. */
+    private static boolean isPosix(Path file) {
+        return file.getFileSystem().supportedFileAttributeViews().contains("posix");
+    }
 
     @Override
     public Path target(Path file) throws IOException {
@@ -51,11 +79,13 @@ final class RealDisk implements Disk {
         try {
             attributes = Files.readAttributes(target, BasicFileAttributes.class);
         } catch (NoSuchFileException e) {
-            if (Files.notExists(target.getParent())) {
+            Path folder = target.getParent();
+            if (Files.notExists(folder)) {
                 throw new NoSuchFileException(
-                        target.toString(),
-                        null,
-                        "folder " + target.getParent() + " does not exist; saving does not create it");
+                        target.toString(), null, "folder " + folder + " does not exist; saving does not create it");
+            }
+            if (!Files.isDirectory(folder)) {
+                throw new FileSystemException(target.toString(), null, folder + " is no folder");
             }
             return target;
         }
@@ -167,9 +197,36 @@ final class RealDisk implements Disk {
         return reduced;
     }
 
+    /**
+     * {@inheritDoc}
+     *
+     * <p>Windows refuses while any program has the old file open. Virus scanners and programs that load a checkpoint
+     * have it open for a moment, so this tries again for a second.
+     */
     @Override
     public void replace(Path file, Path by) throws IOException {
-        Files.move(by, file, StandardCopyOption.ATOMIC_MOVE);
+        for (int tries = 0; ; tries++) {
+            try {
+                mover.move(by, file);
+                return;
+            } catch (FileSystemException e) {
+                boolean inUse = !isPosix(file) && Files.exists(file) && Files.exists(by);
+                if (!inUse) {
+                    throw e;
+                }
+                if (tries == PAUSES.length) {
+                    AccessDeniedException denied = new AccessDeniedException(
+                            file.toString(),
+                            null,
+                            "the old file cannot be replaced; it must be neither read-only, nor open or mapped in this"
+                                    + " program or another");
+                    denied.initCause(e);
+                    throw denied;
+                }
+            }
+            // An interrupt, which stays set, ends the pauses.
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(PAUSES[tries]));
+        }
     }
 
     @Override
@@ -177,8 +234,11 @@ final class RealDisk implements Disk {
         FileChannel channel;
         try {
             channel = FileChannel.open(folder, StandardOpenOption.READ);
-        } catch (AccessDeniedException e) {
-            // Windows cannot open a directory as a file, and has no way to force one.
+        } catch (FileSystemException e) {
+            if (isPosix(folder) && folder.getFileSystem().equals(FileSystems.getDefault())) {
+                throw e;
+            }
+            // Windows and most other providers cannot open a directory as a file, and have no other way to force one.
             return;
         }
         try (channel) {

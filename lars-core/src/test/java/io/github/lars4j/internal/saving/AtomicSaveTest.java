@@ -7,7 +7,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import com.google.common.jimfs.Configuration;
+import com.google.common.jimfs.Jimfs;
 import io.github.lars4j.ChildJvm;
+import io.github.lars4j.Needs;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InterruptedIOException;
@@ -16,11 +19,13 @@ import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.charset.Charset;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystem;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
@@ -86,9 +91,9 @@ class AtomicSaveTest {
     void writesThroughASymbolicLink() throws IOException {
         Path elsewhere = Files.createDirectory(folder.resolve("elsewhere"));
         Path target = elsewhere.resolve("target");
-        Path between = Files.createSymbolicLink(folder.resolve("between"), Path.of("elsewhere", "target"));
-        Files.createSymbolicLink(file, Path.of("between"));
-        Path absolute = Files.createSymbolicLink(folder.resolve("absolute"), target.toAbsolutePath());
+        Path between = Needs.symbolicLink(folder.resolve("between"), Path.of("elsewhere", "target"));
+        Needs.symbolicLink(file, Path.of("between"));
+        Path absolute = Needs.symbolicLink(folder.resolve("absolute"), target.toAbsolutePath());
         for (Path link : List.of(file, between, absolute)) {
             // The first time, the target does not exist yet.
             version++;
@@ -105,14 +110,14 @@ class AtomicSaveTest {
 
     @Test
     void refusesALinkThatLeadsRoundInACircle() throws IOException {
-        Files.createSymbolicLink(file, Path.of("other"));
-        Files.createSymbolicLink(folder.resolve("other"), Path.of("run.safetensors"));
+        Needs.symbolicLink(file, Path.of("other"));
+        Needs.symbolicLink(folder.resolve("other"), Path.of("run.safetensors"));
         assertRefused(FileSystemException.class, file, "more than 40 symbolic links");
     }
 
     @Test
     void keepsThePermissionsOfTheFileThatWasThere() throws IOException {
-        assumeTrue(file.getFileSystem().supportedFileAttributeViews().contains("posix"));
+        Needs.posix(file);
         save(Disk.REAL, file, version);
         Files.createFile(folder.resolve("usual"));
         assertEquals(
@@ -128,7 +133,9 @@ class AtomicSaveTest {
 
     @Test
     void keepsTheGroupOfTheFileThatWasThere() throws IOException {
-        assumeTrue(file.getFileSystem().supportedFileAttributeViews().contains("unix"));
+        assumeTrue(
+                file.getFileSystem().supportedFileAttributeViews().contains("unix"),
+                "this file system has no numbers of groups");
         save(Disk.REAL, file, version);
         try {
             Files.setAttribute(file, "unix:gid", 12345);
@@ -158,14 +165,14 @@ class AtomicSaveTest {
 
     @Test
     void aTemporaryFileThatIsDeletedIsAnError() throws IOException {
-        assumeTrue(file.getFileSystem().supportedFileAttributeViews().contains("posix"));
+        Needs.posix(file);
         save(Disk.REAL, file, version);
         assertThrows(NoSuchFileException.class, () -> Disk.REAL.takePermissions(folder.resolve("deleted"), file));
     }
 
     @Test
     void letsNobodyElseReadAPrivateFileWhileItIsWritten() throws IOException {
-        assumeTrue(file.getFileSystem().supportedFileAttributeViews().contains("posix"));
+        Needs.posix(file);
         save(Disk.REAL, file, version);
         Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
         atTheFirstWrite(temporary ->
@@ -175,7 +182,7 @@ class AtomicSaveTest {
     /** A process that is killed while it forces the file leaves one that the next save may open. */
     @Test
     void givesTheFileItsPermissionsWhenItIsForced() throws IOException {
-        assumeTrue(file.getFileSystem().supportedFileAttributeViews().contains("posix"));
+        Needs.posix(file);
         save(Disk.REAL, file, version);
         Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("r--r--r--"));
         List<String> modes = new ArrayList<>();
@@ -203,7 +210,7 @@ class AtomicSaveTest {
 
     @Test
     void deletesWhatIsLeftReadOnly() throws IOException {
-        assumeTrue(file.getFileSystem().supportedFileAttributeViews().contains("posix"));
+        Needs.posix(file);
         Path left = Files.createFile(folder.resolve("run.safetensors" + TEMPORARY));
         Files.setPosixFilePermissions(left, PosixFilePermissions.fromString("r--r--r--"));
         save(Disk.REAL, file, version);
@@ -228,10 +235,9 @@ class AtomicSaveTest {
         assertRefused(FileSystemException.class, folder.resolve(".."), "it is a folder");
         assertRefused(FileSystemException.class, folder.getRoot(), "it is a folder");
         // This does not use a real device, which a save would replace if it were not refused.
-        Path pipe = folder.resolve("pipe");
-        assumeTrue(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor() == 0);
+        Path pipe = Needs.pipe(folder.resolve("pipe"));
         assertRefused(FileSystemException.class, pipe, "it is a pipe, a socket or a device; it must be a file");
-        Path link = Files.createSymbolicLink(folder.resolve("link"), pipe);
+        Path link = Needs.symbolicLink(folder.resolve("link"), pipe);
         assertRefused(FileSystemException.class, link, "it is a pipe, a socket or a device; it must be a file");
         assertFalse(Files.isRegularFile(pipe));
     }
@@ -244,8 +250,7 @@ class AtomicSaveTest {
                 absent.resolve("f"),
                 "folder " + absent + " does not exist; saving does not create it");
         Files.createFile(file);
-        IOException e = assertRefused(FileSystemException.class, file.resolve("f"));
-        assertTrue(e.getMessage().contains("directory"), e.getMessage());
+        assertRefused(FileSystemException.class, file.resolve("f"), file + " is no folder");
         assertThrows(NotDirectoryException.class, () -> Disk.REAL.list(file));
     }
 
@@ -439,6 +444,121 @@ class AtomicSaveTest {
         assertEquals(List.of("run.safetensors"), names());
     }
 
+    /** Fails to move a number of times, as Windows does while a program has the file open, and then moves. */
+    private static final class InUse implements RealDisk.Move {
+        private final int failures;
+        private int tries;
+
+        InUse(int failures) {
+            this.failures = failures;
+        }
+
+        @Override
+        public void move(Path from, Path to) throws IOException {
+            if (tries++ < failures) {
+                throw new FileSystemException(from.toString(), to.toString(), "used by another process");
+            }
+            Files.move(from, to, StandardCopyOption.ATOMIC_MOVE);
+        }
+    }
+
+    @Test
+    void waitsForAFileThatIsOpenOnWindows() throws IOException {
+        try (FileSystem windows = Jimfs.newFileSystem(Configuration.windows())) {
+            Path open = windows.getPath("run.safetensors");
+            save(Disk.REAL, open, 1);
+            InUse moment = new InUse(3);
+            save(new RealDisk(moment), open, 2);
+            assertEquals(4, moment.tries);
+            assertHolds(open, 2);
+            InUse always = new InUse(Integer.MAX_VALUE);
+            IOException e = assertThrows(AccessDeniedException.class, () -> save(new RealDisk(always), open, 3));
+            assertEquals(
+                    "run.safetensors: cannot be saved and is unchanged: the old file cannot be replaced; it must be"
+                            + " neither read-only, nor open or mapped in this program or another",
+                    e.getMessage());
+            assertEquals(8, always.tries);
+            assertHolds(open, 2);
+            try (Stream<Path> files = Files.list(open.toAbsolutePath().getParent())) {
+                assertEquals(List.of(open.toAbsolutePath()), files.toList());
+            }
+        }
+    }
+
+    @Test
+    void doesNotWaitIfNoFileIsInTheWay() throws IOException {
+        Needs.posix(file);
+        save(Disk.REAL, file, 1);
+        InUse posix = new InUse(1);
+        assertThrows(FileSystemException.class, () -> save(new RealDisk(posix), file, 2));
+        assertEquals(1, posix.tries);
+        assertHolds(file, 1);
+        try (FileSystem windows = Jimfs.newFileSystem(Configuration.windows())) {
+            InUse absent = new InUse(1);
+            assertThrows(
+                    FileSystemException.class, () -> save(new RealDisk(absent), windows.getPath("run.safetensors"), 2));
+            assertEquals(1, absent.tries);
+            Path old = windows.getPath("old");
+            save(Disk.REAL, old, 1);
+            Disk deleting = new RealDisk((from, to) -> {
+                Files.delete(from);
+                throw new NoSuchFileException(from.toString());
+            });
+            assertThrows(NoSuchFileException.class, () -> save(deleting, old, 2));
+            assertHolds(old, 1);
+        }
+    }
+
+    /** Without the right to read, a folder cannot be forced, and who saves is told. */
+    @Test
+    void aFolderThatCannotBeForcedIsToldOf() throws IOException {
+        Needs.posix(folder);
+        assertThrows(NoSuchFileException.class, () -> Disk.REAL.forceFolder(folder.resolve("absent")));
+        Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("-wx------"));
+        try {
+            assumeTrue(!Files.isReadable(folder), "root reads everything");
+            IOException e = assertThrows(AccessDeniedException.class, () -> save(Disk.REAL, file, version));
+            assertEquals(
+                    file + ": has been saved, but may not survive a crash of the machine: no permission",
+                    e.getMessage());
+            assertHolds(file, version);
+        } finally {
+            Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwx------"));
+        }
+    }
+
+    /** As in a zip archive. */
+    @Test
+    void givesUpIfTheTemporaryFileHasNoName() throws IOException {
+        List<Path> created = new ArrayList<>();
+        Disk disk = new DelegatingDisk(Disk.REAL) {
+            @Override
+            public Output create(Path path, Path like) throws IOException {
+                created.add(path);
+                return new DelegatingOutput(super.create(path, like)) {
+                    @Override
+                    public Hold hold() {
+                        return Hold.LOST;
+                    }
+                };
+            }
+
+            @Override
+            public void delete(Path deleted) throws IOException {
+                super.delete(deleted);
+                throw new IOException("another process is faster");
+            }
+        };
+        IOException e = assertThrows(IOException.class, () -> save(disk, file, version));
+        assertTrue(
+                e.getMessage()
+                        .startsWith(
+                                file + ": cannot be saved and is unchanged: its temporary file has no name while it"),
+                e.getMessage());
+        assertEquals(100, created.size());
+        assertEquals(List.of(), names());
+    }
+
     /** Another process deletes the file as abandoned after it was created and before it is locked. */
     @Test
     void beginsAnewIfItsFileWasDeletedBeforeItWasLocked() throws IOException {
@@ -508,6 +628,8 @@ class AtomicSaveTest {
 
     @Test
     void anInterruptAfterTheMoveIsToldApart() throws IOException {
+        // Where no folder can be forced, nothing comes after the move.
+        Needs.posix(file);
         save(Disk.REAL, file, version);
         version++;
         Disk disk = new DelegatingDisk(Disk.REAL) {
