@@ -165,7 +165,7 @@ public final class Site {
         return html.body();
     }
 
-    /** Returns where a link leads in the site. What is not in the site is on GitHub; what does not exist stays broken. */
+    /** Returns where a link leads: to GitHub if its target is not in the site, and as before if there is none. */
     private String target(Path document, String link) {
         if (ABSOLUTE.matcher(link).matches() || link.startsWith("#")) {
             return link;

@@ -47,7 +47,8 @@ class SiteTest {
         Files.createDirectories(folder.resolve("docs"));
         Files.writeString(folder.resolve("index.html"), """
                 <link rel="stylesheet" href="style.css"><script src="https://example.org/x.js"></script>
-                <a href="docs/a.html#there">fine</a> <a href="https://example.org">fine</a> <a href="#top" id="top">fine</a>
+                <a href="docs/a.html#there">fine</a> <a href="https://example.org">fine</a>
+                <a href="#top" id="top">fine</a>
                 <a href="docs/b.html">no file</a> <a href="docs">a folder</a> <a href="docs/a.html#gone">no id</a>
                 <a href="#nowhere">no id</a> <a href="/docs/a.html">fails below a folder of the server</a>
                 <img src="gone.svg"><img src="//example.org/x.svg">
