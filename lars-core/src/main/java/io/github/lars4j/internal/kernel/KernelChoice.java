@@ -1,5 +1,7 @@
 package io.github.lars4j.internal.kernel;
 
+import java.util.List;
+
 /**
  * Which kernels to use, and why.
  *
@@ -27,12 +29,16 @@ public record KernelChoice(boolean vector, boolean waits, String reason) {
      *
      * @param wish the kernels that the user asks for
      * @param module whether module {@code jdk.incubator.vector} is present
-     * @param linkError why the vector kernels do not link against that module; {@code null} if they link, or if the
-     *     module is absent
-     * @param jvm the name of the JVM, the value of {@code java.vm.name}
-     * @param mode the mode of the JVM, the value of {@code java.vm.info}
+     * @param failure what the vector kernels threw; {@code null} if nothing, or if they were not run
+     * @param mode the mode of the JVM, the value of {@code java.vm.info}; empty if there is none
      */
-    public record Facts(KernelWish wish, boolean module, String linkError, String jvm, String mode) {}
+    public record Facts(KernelWish wish, boolean module, String failure, String mode) {}
+
+    /**
+     * What JVMs without an optimizing compiler say of themselves: HotSpot and Zero with an interpreter only, HotSpot
+     * with C1 only, and OpenJ9 with an interpreter only. Every vector is then an object for ever.
+     */
+    private static final List<String> UNOPTIMIZED = List.of("interpreted", "emulated-client", "JIT disabled");
 
     /**
      * Chooses the kernels. This is a pure function.
@@ -66,13 +72,9 @@ public record KernelChoice(boolean vector, boolean waits, String reason) {
     }
 
     private static KernelChoice automatic(Facts facts, Trial trial) {
-        // Without C2 every vector is an object, which makes the vector kernels up to 140 times slower than the scalar
-        // kernels.
-        if (!facts.jvm().contains("OpenJDK") && !facts.jvm().contains("HotSpot")) {
-            return scalar("the JVM is " + facts.jvm() + "; only HotSpot's C2 is known to compile vectors");
-        }
-        if (facts.mode().contains("interpreted") || facts.mode().contains("emulated-client")) {
-            return scalar("the JVM runs in " + facts.mode() + "; vectors need its C2 compiler");
+        String mode = facts.mode().lines().findFirst().orElse(""); // OpenJ9 has several lines
+        if (UNOPTIMIZED.stream().anyMatch(mode::contains)) {
+            return scalar("the JVM runs in " + mode + "; vectors need an optimizing compiler");
         }
         return switch (trial) {
             case PENDING -> new KernelChoice(false, true, "the vector kernels are still being compiled and tried");
@@ -85,8 +87,8 @@ public record KernelChoice(boolean vector, boolean waits, String reason) {
         if (!facts.module()) {
             return "module jdk.incubator.vector is missing; add --add-modules jdk.incubator.vector to the java command";
         }
-        if (facts.linkError() != null) {
-            return "the vector kernels do not fit this JDK's jdk.incubator.vector: " + facts.linkError();
+        if (facts.failure() != null) {
+            return "the vector kernels do not run on this JVM: " + facts.failure();
         }
         return null;
     }

@@ -118,9 +118,8 @@ public final class KernelSource {
             }
             // Linking takes tens of milliseconds, so it is left to the trial's thread unless the vector kernels are
             // required.
-            String linkError =
-                    module && wish.kernels() == KernelWish.Wanted.VECTOR ? KernelTrial.linkError(kind) : null;
-            choice = KernelChoice.from(facts(wish, module, linkError), Trial.PENDING);
+            String failure = module && wish.kernels() == KernelWish.Wanted.VECTOR ? KernelTrial.failure(kind) : null;
+            choice = KernelChoice.from(facts(wish, module, failure), Trial.PENDING);
             if (choice.waits()) {
                 startTrial(kind);
             } else {
@@ -128,9 +127,8 @@ public final class KernelSource {
             }
         }
 
-        private static Facts facts(KernelWish wish, boolean module, String linkError) {
-            return new Facts(
-                    wish, module, linkError, System.getProperty("java.vm.name"), System.getProperty("java.vm.info"));
+        private static Facts facts(KernelWish wish, boolean module, String failure) {
+            return new Facts(wish, module, failure, System.getProperty("java.vm.info", ""));
         }
 
         private static synchronized void startTrial(KernelKind kind) {
@@ -139,11 +137,13 @@ public final class KernelSource {
             }
             Thread thread = new Thread(
                     () -> {
-                        Trial verdict = KernelTrial.run(kind);
-                        KernelChoice choice =
-                                KernelChoice.from(facts(AUTO, true, KernelTrial.linkError(kind)), verdict);
-                        log(AUTO, kind, choice);
-                        TRIED.put(kind, choice);
+                        KernelTrial.Result result = KernelTrial.run(kind);
+                        KernelChoice choice = KernelChoice.from(facts(AUTO, true, result.failure()), result.verdict());
+                        try {
+                            log(AUTO, kind, choice);
+                        } finally {
+                            TRIED.put(kind, choice);
+                        }
                     },
                     "lars4j-kernel-trial");
             thread.setDaemon(true);

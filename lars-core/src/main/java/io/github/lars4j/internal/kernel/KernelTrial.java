@@ -9,11 +9,16 @@ import java.lang.ref.Reference;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
 
 /**
- * Times the vector kernels of one kind against the scalar kernels, on scratch memory. The vector kernels are far slower than the
- * scalar kernels until C2 has compiled them, and on some machines they stay slower. Since both give the same bits,
- * steps start on the scalar kernels and switch once the trial has found the vector kernels to be faster.
+ * Times the vector kernels of one kind against the scalar kernels, on scratch memory. The vector kernels are far slower
+ * than the scalar kernels until the JIT compiler has compiled them, and with some compilers and on some machines they
+ * stay slower. Since both give the same bits, steps start on the scalar kernels and switch once the trial has found the
+ * vector kernels to be faster.
+ *
+ * <p>The trial ends in time on any JVM: it looks at the clock before every run of a kernel. Nothing shows earlier that
+ * the vector kernels will stay slow, since the first runs are slow everywhere.
  */
 final class KernelTrial {
 
@@ -36,8 +41,23 @@ final class KernelTrial {
      */
     private static final double SLACK = 1.25;
 
-    /** The maximum time that the trial spends on work, in nanoseconds; an idle C2 needs a tenth of it. */
-    private static final long BUDGET = 3_000_000_000L;
+    /**
+     * The lengths for linking, which take the same branches as {@link #LENGTHS}. With these, all kernels together take
+     * less time than one kernel takes in the trial.
+     */
+    private static final int[] SHORT_LENGTHS = {8 * Stripes.STRIPES - 5, 8 * Stripes.STRIPES, Stripes.STRIPES};
+
+    /**
+     * The maximum time of the trial, in nanoseconds. An idle C2 needs a second, and a few on a single processor; Graal's
+     * compiler needs ten and more where it must first be compiled itself.
+     */
+    private static final long DEADLINE = 30_000_000_000L;
+
+    /**
+     * The work, in nanoseconds, after which all rests are long: the compiler has then seen enough runs, and needs
+     * time. An idle C2 needs a tenth of it.
+     */
+    private static final long EAGER = 3_000_000_000L;
 
     /**
      * The delay before the trial begins, in milliseconds. At first C2 is busy compiling the trainer's first steps and
@@ -48,11 +68,25 @@ final class KernelTrial {
     /** The minimum work between two rests, in nanoseconds. */
     private static final long SLICE = 2_000_000;
 
-    /** The results of linking: a class that failed to initialize gives its reason only the first time. */
-    private static final Map<KernelKind, Optional<String>> LINK_ERRORS = new ConcurrentHashMap<>();
+    /** How long a long rest is, as a multiple of the time of the work before it. */
+    private static final int LONG_REST = 9;
+
+    /** What short runs threw, if anything: a class that failed to initialize gives its reason only the first time. */
+    private static final Map<KernelKind, Optional<String>> FAILURES = new ConcurrentHashMap<>();
+
+    /**
+     * The result of a trial.
+     *
+     * @param verdict {@link Trial#FASTER} or {@link Trial#SLOWER}
+     * @param failure what the vector kernels threw; {@code null} if nothing
+     */
+    record Result(Trial verdict, String failure) {}
 
     /** The operations that the trial needs from a machine. */
     interface Machine {
+        /** Returns why the vector kernels do not run, as far as a first short run shows; {@code null} if they do. */
+        String failure();
+
         /** Returns the number of kernels. */
         int kernels();
 
@@ -69,72 +103,72 @@ final class KernelTrial {
     private KernelTrial() {}
 
     /**
-     * Runs the trial for a kind of memory. This takes some tenths of a second, or several seconds if the vector kernels
-     * do not win.
+     * Runs the trial for a kind of memory. This takes some tenths of a second, or half a minute if the vector kernels do
+     * not win.
      */
-    static Trial run(KernelKind kind) {
-        Here here = kind.scratch();
-        if (!here.rest(DELAY) || linkError(kind) != null) {
-            return Trial.SLOWER;
-        }
+    static Result run(KernelKind kind) {
         // A single processor is shared with the trainer.
-        return decide(here, Runtime.getRuntime().availableProcessors() > 1 ? 1 : 9);
+        return run(kind::scratch, Runtime.getRuntime().availableProcessors() > 1 ? 1 : LONG_REST);
+    }
+
+    /** Runs the trial on a machine. Whatever a JVM throws here is a reason to stay on the scalar kernels. */
+    static Result run(Supplier<? extends Machine> machines, int rest) {
+        try {
+            Machine machine = machines.get();
+            if (!machine.rest(DELAY)) {
+                return new Result(Trial.SLOWER, null);
+            }
+            Pace pace = new Pace(machine, rest);
+            String failure = machine.failure();
+            return new Result(failure == null ? decide(pace) : Trial.SLOWER, failure);
+        } catch (Throwable e) {
+            return new Result(Trial.SLOWER, firstLine(e));
+        }
     }
 
     /**
-     * Returns why the vector kernels of a kind do not link against this JDK, or {@code null} if they link. The module
+     * Returns what the vector kernels of a kind throw in a short run on this JVM, or {@code null} if they run. The module
      * must be present.
      */
-    static String linkError(KernelKind kind) {
-        return LINK_ERRORS.computeIfAbsent(kind, KernelTrial::tryToLink).orElse(null);
+    static String failure(KernelKind kind) {
+        return FAILURES.computeIfAbsent(kind, KernelTrial::tryToLink).orElse(null);
     }
 
     /** Runs every kernel, because the JVM links a call when it is first executed. */
     private static Optional<String> tryToLink(KernelKind kind) {
-        Here once = kind.scratch();
         try {
+            Here once = kind.scratch();
             for (int kernel = 0; kernel < once.kernels(); kernel++) {
-                once.run(true, kernel);
+                once.run(true, kernel, SHORT_LENGTHS);
             }
             return Optional.empty();
-        } catch (LinkageError e) {
-            return Optional.of(e.toString());
+        } catch (Throwable e) {
+            return Optional.of(firstLine(e));
         }
     }
 
-    /**
-     * Decides the trial on a machine.
-     *
-     * @param rest how long to rest after a slice of work, as a multiple of the time of that slice
-     * @return {@link Trial#FASTER} or {@link Trial#SLOWER}
-     */
-    static Trial decide(Machine machine, int rest) {
-        int wins = 0;
-        for (long spent = 0; spent < BUDGET; ) {
-            long start = machine.nanoTime();
-            long slice = 0;
-            while (slice < SLICE) {
-                wins = vectorWins(machine) ? wins + 1 : 0;
-                if (wins == WINS) {
-                    return Trial.FASTER;
-                }
-                slice = machine.nanoTime() - start;
-            }
-            spent += slice;
-            if (!machine.rest(rest * slice / 1_000_000)) {
+    /** Returns the first line of what a throwable says; native images add advice in further lines. */
+    private static String firstLine(Throwable e) {
+        return e.toString().lines().findFirst().orElse("");
+    }
+
+    private static Trial decide(Pace pace) {
+        for (int wins = 0; wins < WINS; ) {
+            wins = vectorWins(pace) ? wins + 1 : 0;
+            if (pace.over) {
                 return Trial.SLOWER;
             }
         }
-        return Trial.SLOWER;
+        return Trial.FASTER;
     }
 
-    private static boolean vectorWins(Machine machine) {
+    private static boolean vectorWins(Pace pace) {
         long scalarTotal = 0;
         long vectorTotal = 0;
         boolean eachCloseEnough = true;
-        for (int kernel = 0; kernel < machine.kernels(); kernel++) {
-            long scalar = fastest(machine, false, kernel);
-            long vector = fastest(machine, true, kernel);
+        for (int kernel = 0; kernel < pace.machine.kernels(); kernel++) {
+            long scalar = fastest(pace, false, kernel);
+            long vector = fastest(pace, true, kernel);
             scalarTotal += scalar;
             vectorTotal += vector;
             eachCloseEnough &= vector <= SLACK * scalar;
@@ -142,24 +176,73 @@ final class KernelTrial {
         return eachCloseEnough && vectorTotal < scalarTotal;
     }
 
-    private static long fastest(Machine machine, boolean vector, int kernel) {
+    private static long fastest(Pace pace, boolean vector, int kernel) {
         long fastest = Long.MAX_VALUE;
-        for (int run = 0; run < RUNS; run++) {
-            fastest = Math.min(fastest, machine.time(vector, kernel));
+        for (int run = 0; run < RUNS && pace.goesOn(); run++) {
+            fastest = Math.min(fastest, pace.machine.time(vector, kernel));
         }
         return fastest;
+    }
+
+    /** When the trial works, when it rests, and when it is over. */
+    private static final class Pace {
+
+        final Machine machine;
+        private final int rest;
+        private final long begin;
+        private long slice;
+        private long worked;
+        boolean over;
+
+        /**
+         * Begins a trial.
+         *
+         * @param rest how long the first rests are, as a multiple of the time of the work before them
+         */
+        Pace(Machine machine, int rest) {
+            this.machine = machine;
+            this.rest = rest;
+            this.begin = machine.nanoTime();
+            this.slice = begin;
+        }
+
+        /** Rests if it is time to; returns {@code false} if the trial is over. */
+        boolean goesOn() {
+            long now = machine.nanoTime();
+            long work = now - slice;
+            long pause = 0;
+            if (work >= SLICE) {
+                worked += work;
+                pause = work * (worked < EAGER ? rest : LONG_REST);
+            }
+            over = over || now + pause - begin >= DEADLINE || pause > 0 && !machine.rest(pause / 1_000_000);
+            if (pause > 0) {
+                slice = machine.nanoTime();
+            }
+            return !over;
+        }
     }
 
     /** This machine, with scratch memory for the kernels. */
     abstract static class Here implements Machine {
 
+        final KernelKind kind;
         final double[] scratch = new double[Stripes.SCRATCH];
         final BlockSums sums = new BlockSums(1);
+
+        Here(KernelKind kind) {
+            this.kind = kind;
+        }
+
+        @Override
+        public String failure() {
+            return KernelTrial.failure(kind);
+        }
 
         @Override
         public long time(boolean vector, int kernel) {
             long start = System.nanoTime();
-            run(vector, kernel);
+            run(vector, kernel, LENGTHS);
             return System.nanoTime() - start;
         }
 
@@ -178,10 +261,10 @@ final class KernelTrial {
             }
         }
 
-        /** Runs one kernel on every length. */
-        void run(boolean vector, int kernel) {
+        /** Runs one kernel on every one of these lengths. */
+        void run(boolean vector, int kernel, int[] lengths) {
             try {
-                for (int length : LENGTHS) {
+                for (int length : lengths) {
                     run(vector, kernel, length);
                 }
             } finally {
@@ -199,6 +282,10 @@ final class KernelTrial {
         final float[] weights = ones();
         final float[] gradients = ones();
         final float[] momentum = new float[Stripes.BLOCK];
+
+        Arrays() {
+            super(KernelKind.ARRAYS);
+        }
 
         static float[] ones() {
             float[] ones = new float[Stripes.BLOCK];
@@ -235,14 +322,13 @@ final class KernelTrial {
         private static final int MOMENTUM = 2;
         private static final int HALVES = 3;
 
-        final KernelKind kind;
         final PlacedKernels scalar;
         final Object[] bases;
         final long[] at;
         private final MomentumRounding rounding = new MomentumRounding();
 
         private Placed(KernelKind kind, Object[] bases, long[] at) {
-            this.kind = kind;
+            super(kind);
             this.bases = bases;
             this.at = at;
             this.scalar = kind.isFloat32() ? kind.placed(false) : new CopyKernels().with(ScalarKernels.INSTANCE, kind);

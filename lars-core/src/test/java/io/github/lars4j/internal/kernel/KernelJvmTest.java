@@ -13,6 +13,7 @@ import java.lang.classfile.ClassElement;
 import java.lang.classfile.ClassFile;
 import java.lang.classfile.ClassTransform;
 import java.lang.classfile.MethodModel;
+import java.lang.constant.ClassDesc;
 import java.lang.constant.ConstantDescs;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
@@ -209,13 +210,32 @@ class KernelJvmTest {
 
     @Test
     void anotherIncubatorThatLacksAClassOfOurs() throws Exception {
-        scalarWith(patch("VectorShape", (code, element) -> {}));
+        scalarWith("java.lang.NoSuch", patch("VectorShape", (code, element) -> {}));
     }
 
     /** The JVM links a call in a kernel when it is first executed, long after the class has been initialized. */
     @Test
     void anotherIncubatorThatLacksWhatOneKernelCalls() throws Exception {
-        scalarWith(patch("FloatVector", ClassTransform.dropping(KernelJvmTest::isMulByScalar)));
+        scalarWith("java.lang.NoSuch", patch("FloatVector", ClassTransform.dropping(KernelJvmTest::isMulByScalar)));
+    }
+
+    @Test
+    void anotherJvmThatThrowsInOneKernel() throws Exception {
+        ClassDesc thrown = ClassDesc.of("java.lang.UnsupportedOperationException");
+        scalarWith("java.lang.UnsupportedOperationException", patch("FloatVector", (builder, element) -> {
+            if (isMulByScalar(element) && element instanceof MethodModel method) {
+                builder.withMethodBody(
+                        method.methodName(),
+                        method.methodType(),
+                        method.flags().flagsMask(),
+                        code -> code.new_(thrown)
+                                .dup()
+                                .invokespecial(thrown, ConstantDescs.INIT_NAME, ConstantDescs.MTD_void)
+                                .athrow());
+            } else {
+                builder.with(element);
+            }
+        }));
     }
 
     private static boolean isMulByScalar(ClassElement element) {
@@ -224,9 +244,9 @@ class KernelJvmTest {
                 && method.methodTypeSymbol().parameterList().equals(List.of(ConstantDescs.CD_float));
     }
 
-    private void scalarWith(String patch) throws IOException, InterruptedException, URISyntaxException {
+    private void scalarWith(String thrown, String patch) throws IOException, InterruptedException, URISyntaxException {
         Run run = run(List.of(ShortRun.TO_THE_END), WITH_MODULE, patch);
-        String reason = "the vector kernels do not fit this JDK's jdk.incubator.vector: java.lang.NoSuch";
+        String reason = "the vector kernels do not run on this JVM: " + thrown;
         assertTrue(run.kernels().startsWith("scalar kernels: " + reason), run::toString);
         run.same(run.kernels());
         run.logged(1);

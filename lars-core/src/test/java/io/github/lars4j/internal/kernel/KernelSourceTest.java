@@ -60,6 +60,16 @@ class KernelSourceTest {
     }
 
     @Test
+    void aJvmNeedNotSayHowItRuns() {
+        String mode = System.clearProperty("java.vm.info");
+        try {
+            assertTrue(open("auto").describe().contains("kernels"));
+        } finally {
+            System.setProperty("java.vm.info", mode);
+        }
+    }
+
+    @Test
     void automaticWaitsOnTheScalarKernelsAndGoesOverWhenTheTrialHasEnded() {
         goesOver("", KernelKind.ARRAYS, KernelSource::arrays, ScalarKernels.INSTANCE, VectorKernels.INSTANCE);
     }

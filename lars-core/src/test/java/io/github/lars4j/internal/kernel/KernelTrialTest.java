@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.lars4j.internal.kernel.KernelChoice.Trial;
+import io.github.lars4j.internal.kernel.KernelTrial.Result;
 import io.github.lars4j.internal.memory.ElementType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -43,15 +44,22 @@ class KernelTrialTest {
     private static final long MICROSECOND = 1000;
     private static final long MILLISECOND = 1_000_000;
     private static final long SECOND = 1_000_000_000;
+    private static final long DEADLINE = 30 * SECOND;
 
-    /** A machine on which only runs take time. */
+    /** A machine on which runs and rests take time, and nothing else does. */
     private abstract static class MadeUp implements KernelTrial.Machine {
         final List<Long> rests = new ArrayList<>();
         int runs;
-        long now = 123;
+        long worked;
+        long now = Long.MAX_VALUE - SECOND; // nanoTime may overflow
 
         /** Returns the time of run number {@link #runs}, in nanoseconds. */
         abstract long cost(boolean vector, int kernel);
+
+        @Override
+        public String failure() {
+            return null;
+        }
 
         @Override
         public int kernels() {
@@ -63,6 +71,7 @@ class KernelTrialTest {
             assertTrue(kernel >= 0 && kernel < KERNELS);
             long cost = cost(vector, kernel);
             runs++;
+            worked += cost;
             now += cost;
             return cost;
         }
@@ -75,11 +84,13 @@ class KernelTrialTest {
         @Override
         public boolean rest(long millis) {
             rests.add(millis);
+            now += millis * MILLISECOND;
             return true;
         }
 
-        long worked() {
-            return now - 123;
+        /** Returns the time since the end of the first rest, with which the trial begins. */
+        long elapsed() {
+            return now - (Long.MAX_VALUE - SECOND) - rests.getFirst() * MILLISECOND;
         }
     }
 
@@ -94,13 +105,22 @@ class KernelTrialTest {
     }
 
     private static void faster(MadeUp machine, int rounds) {
-        assertEquals(Trial.FASTER, KernelTrial.decide(machine, 1));
+        assertEquals(new Result(Trial.FASTER, null), KernelTrial.run(() -> machine, 1));
         assertEquals(rounds * ROUND, machine.runs);
     }
 
+    /** The vector kernels lose by the deadline, neither much earlier nor by more than the length of a run later. */
+    private static void slower(MadeUp machine, int rest, long run) {
+        assertEquals(new Result(Trial.SLOWER, null), KernelTrial.run(() -> machine, rest));
+        // A rest that would last to the deadline is left out.
+        long earliest = DEADLINE - 10 * Math.max(run, 2 * MILLISECOND);
+        assertTrue(
+                machine.elapsed() >= earliest && machine.elapsed() <= DEADLINE + run,
+                () -> "ended after " + machine.elapsed());
+    }
+
     private static void slower(MadeUp machine) {
-        assertEquals(Trial.SLOWER, KernelTrial.decide(machine, 1));
-        assertTrue(machine.worked() >= 3 * SECOND, () -> "gave up after " + machine.worked());
+        slower(machine, 1, 1251);
     }
 
     @Test
@@ -161,39 +181,181 @@ class KernelTrialTest {
     }
 
     @Test
-    void restsAfterEveryTwoMillisecondsOfWorkForAsLongOrAMultiple() {
-        for (int rest : new int[] {1, 9}) {
-            // A round takes 0.4 ms, so that the fifth round ends exactly at the end of a slice.
-            long cost = 8 * MICROSECOND;
-            MadeUp machine = machine(cost, cost, cost, cost, cost, cost);
-            assertEquals(Trial.SLOWER, KernelTrial.decide(machine, rest));
-            assertEquals(3 * SECOND, machine.worked());
-            assertEquals(1500, machine.rests.size());
-            assertTrue(machine.rests.stream().allMatch(millis -> millis == 2L * rest), () -> "rests " + machine.rests);
-        }
+    void restsAfterEveryTwoMillisecondsOfWorkForAsLongAndThenLonger() {
+        long cost = 8 * MICROSECOND;
+        MadeUp machine = machine(cost, cost, cost, cost, cost, cost);
+        slower(machine, 1, cost);
+        // The first rest is before the trial. After 3 s of work the others are long.
+        assertEquals(300, machine.rests.removeFirst());
+        assertTrue(machine.rests.subList(0, 1499).stream().allMatch(millis -> millis == 2), () -> "" + machine.rests);
+        assertTrue(
+                machine.rests.subList(1499, machine.rests.size()).stream().allMatch(millis -> millis == 18),
+                () -> "" + machine.rests);
+        assertTrue(Math.abs(machine.worked - 5400 * MILLISECOND) < 4 * MILLISECOND, () -> "worked " + machine.worked);
+
+        MadeUp single = machine(cost, cost, cost, cost, cost, cost);
+        slower(single, 9, cost);
+        assertEquals(300, single.rests.removeFirst());
+        assertTrue(single.rests.stream().allMatch(millis -> millis == 18), () -> "" + single.rests);
+        assertEquals(3 * SECOND, single.worked);
+    }
+
+    @Test
+    void restsBetweenTheRunsOfARound() {
         long cost = MILLISECOND;
-        MadeUp slow = machine(cost, cost, cost, cost, cost, cost);
-        slower(slow);
-        assertEquals(60, slow.rests.size());
-        assertTrue(slow.rests.stream().allMatch(millis -> millis == 50), () -> "rests " + slow.rests);
+        MadeUp machine = machine(cost, cost, cost, cost, cost, cost);
+        slower(machine, 1, cost);
+        assertTrue(machine.rests.subList(1, 1500).stream().allMatch(millis -> millis == 2), () -> "" + machine.rests);
+    }
+
+    /** As if every vector were an object for ever: a thousand times slower, on a slow machine. */
+    @Test
+    void vectorsThatNeverGetFastEndByTheDeadline() {
+        long vector = 100 * MILLISECOND;
+        MadeUp machine = machine(vector / 1000, vector, vector, vector, vector, vector);
+        slower(machine, 1, vector);
+        assertTrue(machine.runs <= 2 * ROUND + KERNELS * RUNS, () -> machine.runs + " runs");
+        assertTrue(machine.worked <= 5500 * MILLISECOND, () -> "worked for " + machine.worked);
+    }
+
+    @Test
+    void vectorsThatGetFastLateStillWin() {
+        for (int runsBefore : new int[] {0, 1000, 10_000}) {
+            for (long timeBefore : new long[] {0, 10 * SECOND, 29 * SECOND}) {
+                MadeUp machine = new MadeUp() {
+                    @Override
+                    long cost(boolean vector, int kernel) {
+                        boolean compiled = runs >= runsBefore && elapsed() >= timeBefore;
+                        return !vector ? 3 * MICROSECOND : compiled ? MICROSECOND : 400 * MICROSECOND;
+                    }
+                };
+                assertEquals(new Result(Trial.FASTER, null), KernelTrial.run(() -> machine, 1));
+                assertTrue(machine.elapsed() <= DEADLINE);
+            }
+        }
+    }
+
+    @Test
+    void aSlowRunIsTheLast() {
+        for (int slow : new int[] {0, 7, 6 * ROUND + 12}) {
+            MadeUp machine = new MadeUp() {
+                @Override
+                long cost(boolean vector, int kernel) {
+                    return runs == slow ? 3600 * SECOND : 1000;
+                }
+            };
+            slower(machine, 1, 3600 * SECOND);
+            assertEquals(slow + 1, machine.runs);
+        }
+    }
+
+    @Test
+    void aSlowFirstRunOfAllKernelsIsTheLast() {
+        MadeUp machine = new MadeUp() {
+            @Override
+            public String failure() {
+                now += DEADLINE;
+                return null;
+            }
+
+            @Override
+            long cost(boolean vector, int kernel) {
+                return vector ? 500 : 1000;
+            }
+        };
+        assertEquals(new Result(Trial.SLOWER, null), KernelTrial.run(() -> machine, 1));
+        assertEquals(0, machine.runs);
+    }
+
+    @Test
+    void whateverIsThrownIsTheReasonForScalarKernels() {
+        List<Throwable> thrown = List.of(
+                new NoSuchMethodError("convertShape"),
+                new ExceptionInInitializerError("no species"),
+                new UnsupportedOperationException(),
+                new ClassCastException("Float256Vector"),
+                new InternalError("a fault\nwith advice"),
+                new OutOfMemoryError("Java heap space"),
+                new StackOverflowError());
+        for (Throwable e : thrown) {
+            Result expected =
+                    new Result(Trial.SLOWER, e.toString().lines().findFirst().orElseThrow());
+            assertEquals(
+                    expected,
+                    KernelTrial.run(
+                            () -> {
+                                throw KernelTrialTest.<RuntimeException>sneak(e);
+                            },
+                            1),
+                    "at first");
+            MadeUp cannotRun = new MadeUp() {
+                @Override
+                public String failure() {
+                    throw KernelTrialTest.<RuntimeException>sneak(e);
+                }
+
+                @Override
+                long cost(boolean vector, int kernel) {
+                    return 1000;
+                }
+            };
+            assertEquals(expected, KernelTrial.run(() -> cannotRun, 1), "in the first runs");
+            for (int last : new int[] {0, 5, 2 * ROUND - 1, 3 * ROUND}) {
+                MadeUp machine = new MadeUp() {
+                    @Override
+                    long cost(boolean vector, int kernel) {
+                        if (runs == last) {
+                            throw KernelTrialTest.<RuntimeException>sneak(e);
+                        }
+                        return runs < ROUND || !vector ? 1000 : 500;
+                    }
+                };
+                Result result = KernelTrial.run(() -> machine, 1);
+                assertEquals(last == 3 * ROUND ? new Result(Trial.FASTER, null) : expected, result, "in run " + last);
+            }
+        }
+    }
+
+    @SuppressWarnings("unchecked")
+    private static <E extends Throwable> AssertionError sneak(Throwable e) throws E {
+        throw (E) e;
+    }
+
+    @Test
+    void kernelsThatDoNotRunAreNotTried() {
+        MadeUp machine = new MadeUp() {
+            @Override
+            public String failure() {
+                return "why";
+            }
+
+            @Override
+            long cost(boolean vector, int kernel) {
+                return vector ? 500 : 1000;
+            }
+        };
+        assertEquals(new Result(Trial.SLOWER, "why"), KernelTrial.run(() -> machine, 1));
+        assertEquals(0, machine.runs);
     }
 
     @Test
     void anInterruptEndsIt() {
-        MadeUp machine = new MadeUp() {
-            @Override
-            long cost(boolean vector, int kernel) {
-                return MILLISECOND;
-            }
+        for (int allowed : new int[] {0, 3}) {
+            MadeUp machine = new MadeUp() {
+                @Override
+                long cost(boolean vector, int kernel) {
+                    return MILLISECOND;
+                }
 
-            @Override
-            public boolean rest(long millis) {
-                super.rest(millis);
-                return rests.size() < 3;
-            }
-        };
-        assertEquals(Trial.SLOWER, KernelTrial.decide(machine, 1));
-        assertEquals(3 * ROUND, machine.runs);
+                @Override
+                public boolean rest(long millis) {
+                    super.rest(millis);
+                    return rests.size() <= allowed;
+                }
+            };
+            assertEquals(new Result(Trial.SLOWER, null), KernelTrial.run(() -> machine, 1));
+            assertEquals(2 * allowed, machine.runs);
+        }
     }
 
     @Test
@@ -306,9 +468,9 @@ class KernelTrialTest {
     }
 
     @Test
-    void vectorKernelsLinkHere() {
+    void vectorKernelsRunHere() {
         for (KernelKind kind : KINDS) {
-            assertNull(KernelTrial.linkError(kind));
+            assertNull(KernelTrial.failure(kind));
         }
     }
 }
