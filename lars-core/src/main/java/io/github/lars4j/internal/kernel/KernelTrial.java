@@ -48,8 +48,8 @@ final class KernelTrial {
     private static final int[] SHORT_LENGTHS = {8 * Stripes.STRIPES - 5, 8 * Stripes.STRIPES, Stripes.STRIPES};
 
     /**
-     * The maximum time of the trial, in nanoseconds. An idle C2 needs a second, and a few on a single processor; Graal's
-     * compiler needs ten and more where it must first be compiled itself.
+     * The maximum time of the trial, in nanoseconds. An idle C2 needs a second, and a few on a single processor;
+     * Graal's compiler needs ten and more where it must first be compiled itself.
      */
     private static final long DEADLINE = 30_000_000_000L;
 
@@ -103,8 +103,8 @@ final class KernelTrial {
     private KernelTrial() {}
 
     /**
-     * Runs the trial for a kind of memory. This takes some tenths of a second, or half a minute if the vector kernels do
-     * not win.
+     * Runs the trial for a kind of memory. This takes some tenths of a second, or half a minute if the vector kernels
+     * do not win.
      */
     static Result run(KernelKind kind) {
         // A single processor is shared with the trainer.
@@ -127,8 +127,8 @@ final class KernelTrial {
     }
 
     /**
-     * Returns what the vector kernels of a kind throw in a short run on this JVM, or {@code null} if they run. The module
-     * must be present.
+     * Returns what the vector kernels of a kind throw in a short run on this JVM, or {@code null} if they run. The
+     * module must be present.
      */
     static String failure(KernelKind kind) {
         return FAILURES.computeIfAbsent(kind, KernelTrial::tryToLink).orElse(null);
