@@ -219,6 +219,7 @@ class ShardTest {
             assertEquals(expected, lars.measureBlocks(w, Gradients.of(g)));
             assertEquals(expected.hashCode(), ShardSums.of(expected.toArray()).hashCode());
             assertNotEquals(expected, lars.measureBlocks(g, Gradients.of(w)));
+            assertFalse(expected.equals((Object) expected.toString()));
             assertEquals("sums of 15 blocks", expected.toString());
         }
     }

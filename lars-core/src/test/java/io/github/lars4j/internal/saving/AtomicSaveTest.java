@@ -559,6 +559,26 @@ class AtomicSaveTest {
         assertEquals(List.of(), names());
     }
 
+    /** The reason for which the save failed is not replaced by that for which its temporary file stays. */
+    @Test
+    void aTemporaryFileThatCannotBeDeleted() {
+        IOException stays = new IOException("not this one");
+        Disk disk = new DelegatingDisk(Disk.REAL) {
+            @Override
+            public void replace(Path target, Path by) throws IOException {
+                throw new IOException("no space");
+            }
+
+            @Override
+            public void delete(Path deleted) throws IOException {
+                throw stays;
+            }
+        };
+        IOException e = assertThrows(IOException.class, () -> save(disk, file, version));
+        assertEquals(file + ": cannot be saved and is unchanged: no space", e.getMessage());
+        assertArrayEquals(new Throwable[] {stays}, e.getCause().getSuppressed());
+    }
+
     /** Another process deletes the file as abandoned after it was created and before it is locked. */
     @Test
     void beginsAnewIfItsFileWasDeletedBeforeItWasLocked() throws IOException {
