@@ -245,6 +245,7 @@ public class RuleTest {
         assertEquals(1, rule.gradientScale(64, 16), "at the bound");
         assertEquals(1, rule.gradientScale(100, 16));
         assertEquals(1, rule.gradientScale(0, 0));
+        assertEquals(1, rule.gradientScale(Double.POSITIVE_INFINITY, Double.POSITIVE_INFINITY), "both infinite");
         assertEquals(1, Dialects.PAPER.gradientScale(0, 16));
         assertEquals(Dialects.PAPER, rule.withGradientClip(Double.POSITIVE_INFINITY, 1), "turned off");
     }
@@ -324,5 +325,18 @@ public class RuleTest {
                 "Rule[ratio=OWN \"one\", entry=UPDATE, zeroNorm=FORMULA, clip=false, adaptWithoutDecay=true, epsilon=0.0,"
                         + " ratioBounds=Bounds[least=0.0, most=2.0]]",
                 Rule.of("one", Entry.UPDATE, false, one).withRatioBounds(0, 2).toString());
+        String all = Dialects.PAPER
+                .withRatioBounds(0, 2)
+                .withWeightNormBounds(0, 10)
+                .withGradientNormFloor(0.125)
+                .withDecay(Rule.Decay.BESIDE_RATIO)
+                .withShrink(true)
+                .withGradientClip(0.5, 0.25)
+                .toString();
+        assertTrue(
+                all.endsWith(", ratioBounds=Bounds[least=0.0, most=2.0], weightNormBounds=Bounds[least=0.0, most=10.0],"
+                        + " gradientNormFloor=0.125, decay=BESIDE_RATIO, shrink=true, gradientClip=0.5,"
+                        + " gradientClipFloor=0.25]"),
+                all);
     }
 }
