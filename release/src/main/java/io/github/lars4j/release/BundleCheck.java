@@ -5,21 +5,23 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.zip.ZipEntry;
-import java.util.zip.ZipInputStream;
+import java.util.zip.ZipFile;
 import org.w3c.dom.Element;
 
 /**
@@ -31,6 +33,23 @@ import org.w3c.dom.Element;
 public final class BundleCheck {
 
     private static final String GROUP = "io.github.lars4j";
+
+    /** All artifacts, with the endings of their files beside {@code .pom}; those without a jar are poms. */
+    private static final Map<String, List<String>> ARTIFACTS = Map.of(
+            "lars4j", List.of(),
+            "lars-bom", List.of(),
+            "lars-core", List.of(".jar", "-sources.jar", "-javadoc.jar"),
+            "lars-bench", List.of(".jar", "-sources.jar", "-javadoc.jar", "-runnable.jar"),
+            "lars4j-integrations", List.of(),
+            "lars-djl", List.of(".jar", "-sources.jar", "-javadoc.jar"),
+            "lars-spark", List.of(".jar", "-sources.jar", "-javadoc.jar"));
+
+    /** The lists of components. */
+    private static final List<String> LISTS = List.of("-cyclonedx.json", "-cyclonedx.xml");
+
+    /** What the jars of each ending contain, by the ending of an entry. */
+    private static final Map<String, String> CONTENTS =
+            Map.of(".jar", ".class", "-sources.jar", ".java", "-javadoc.jar", "index.html", "-runnable.jar", ".class");
 
     /** The elements that a pom must have, from its parents if need be. */
     private static final List<String> REQUIRED = List.of(
@@ -74,29 +93,37 @@ public final class BundleCheck {
 
     private List<String> run() {
         Map<Bundle.Component, Pom> poms = new LinkedHashMap<>();
+        Set<String> artifacts = new TreeSet<>();
+        Set<String> versions = new TreeSet<>();
         for (Bundle.Component component : bundle.components()) {
-            for (Map.Entry<String, byte[]> file : component.files().entrySet()) {
-                checkFile(component, file.getKey(), file.getValue());
-            }
+            artifacts.add(component.artifact());
+            versions.add(component.version());
+            component.files().forEach((name, content) -> checkFile(component, name, content));
             try {
                 poms.put(component, Pom.read(bundle, component));
             } catch (IOException e) {
                 problems.add(e.getMessage());
             }
         }
+        if (!artifacts.equals(ARTIFACTS.keySet())) {
+            problems.add("the artifacts are " + artifacts + ", and not " + ARTIFACTS.keySet());
+        }
+        if (versions.size() > 1) {
+            problems.add("the artifacts have several versions: " + versions);
+        }
         poms.forEach(this::checkPom);
-        checkBom(poms);
+        poms.forEach((component, pom) -> {
+            if (component.artifact().equals("lars-bom")) {
+                checkBom(component, pom);
+            }
+        });
         return problems;
     }
 
     /** Checks the name of a file, and its signature and checksums, if it is neither of these itself. */
     private void checkFile(Bundle.Component component, String name, byte[] content) {
         String what = component + ": " + name;
-        if (!name.startsWith(component.name(""))
-                || !name.substring(component.name("").length()).matches("[-.].+")) {
-            problems.add(what + " does not begin with " + component.name(""));
-        }
-        int dot = name.lastIndexOf('.');
+        int dot = Math.max(0, name.lastIndexOf('.'));
         String ending = name.substring(dot);
         if (CHECKSUMS.containsKey(ending)) {
             byte[] of = component.files().get(name.substring(0, dot));
@@ -118,6 +145,9 @@ public final class BundleCheck {
             }
             return;
         }
+        if (!isExpected(component, name)) {
+            problems.add(what + " is no file of a release");
+        }
         byte[] signature = component.files().get(name + ".asc");
         if (signature == null) {
             problems.add(what + " has no signature");
@@ -127,6 +157,13 @@ public final class BundleCheck {
         if (problem != null) {
             problems.add(what + ": its signature is wrong: " + problem);
         }
+    }
+
+    private static boolean isExpected(Bundle.Component component, String name) {
+        List<String> endings = new ArrayList<>(ARTIFACTS.getOrDefault(component.artifact(), List.of()));
+        endings.addAll(LISTS);
+        endings.add(".pom");
+        return endings.stream().anyMatch(ending -> name.equals(component.name(ending)));
     }
 
     private static String sum(String algorithm, byte[] content) {
@@ -163,15 +200,20 @@ public final class BundleCheck {
             }
         }
         for (Element dependency : pom.list("dependencies/dependency")) {
-            String version = Pom.text(dependency, "version");
-            if (version.isEmpty() || version.endsWith("-SNAPSHOT")) {
+            String version = pom.resolve(Pom.text(dependency, "version"));
+            if (!version.matches("[0-9][0-9A-Za-z._-]*") || version.endsWith("-SNAPSHOT")) {
                 problems.add(component + ": the version of " + Pom.text(dependency, "artifactId") + " is \"" + version
                         + "\"");
             }
         }
-        if (!pom.own("packaging").equals("pom")) {
-            checkJars(component);
+        List<String> jars = ARTIFACTS.getOrDefault(component.artifact(), List.of());
+        if (pom.own("packaging").equals("pom") != jars.isEmpty()) {
+            problems.add(component + ": its packaging is \"" + pom.own("packaging") + "\"");
         }
+        for (String jar : jars) {
+            checkJar(component, jar);
+        }
+        checkComponents(component);
     }
 
     private void require(Bundle.Component component, String element, String expected, String actual) {
@@ -180,28 +222,26 @@ public final class BundleCheck {
         }
     }
 
-    private void checkJars(Bundle.Component component) {
-        for (String ending : List.of(".jar", "-sources.jar", "-javadoc.jar", "-cyclonedx.json")) {
-            if (component.file(ending) == null) {
-                problems.add(component + " has no " + component.name(ending));
-            }
+    private void checkJar(Bundle.Component component, String ending) {
+        String what = component + ": " + component.name(ending);
+        Set<String> entries = entries(component, ending);
+        if (entries.stream().noneMatch(entry -> entry.endsWith(CONTENTS.get(ending)))) {
+            problems.add(what + " contains no " + CONTENTS.get(ending));
         }
-        for (Map.Entry<String, byte[]> file : component.files().entrySet()) {
-            if (file.getKey().endsWith(".jar") && !file.getKey().endsWith("-javadoc.jar")) {
-                Set<String> entries = entries(component, file.getKey(), file.getValue());
-                if (!entries.contains("META-INF/LICENSE")) {
-                    problems.add(component + ": " + file.getKey() + " does not contain META-INF/LICENSE");
-                }
-            }
-        }
-        if (component.file("-cyclonedx.json") != null) {
-            checkComponents(component);
+        if (!ending.equals("-javadoc.jar") && !entries.contains("META-INF/LICENSE")) {
+            problems.add(what + " does not contain META-INF/LICENSE");
         }
     }
 
     /** Checks the list of components, and that a jar that contains them also contains their licences. */
     private void checkComponents(Bundle.Component component) {
-        List<String> names = new ArrayList<>();
+        for (String ending : LISTS) {
+            if (component.file(ending) == null) {
+                problems.add(component + " has no " + component.name(ending));
+                return;
+            }
+        }
+        Set<String> names = new HashSet<>();
         try {
             JsonObject list = new Gson()
                     .fromJson(new String(component.file("-cyclonedx.json"), StandardCharsets.UTF_8), JsonObject.class);
@@ -210,72 +250,90 @@ public final class BundleCheck {
             if (!format.equals("CycloneDX 1.6")) {
                 problems.add(component + ": its list of components is " + format + ", not CycloneDX 1.6");
             }
-            String of = list.getAsJsonObject("metadata")
-                    .getAsJsonObject("component")
-                    .get("name")
-                    .getAsString();
-            if (!of.equals(component.artifact())) {
-                problems.add(component + ": its list of components is that of " + of);
+            JsonObject of = list.getAsJsonObject("metadata").getAsJsonObject("component");
+            String name = of.get("name").getAsString() + " " + of.get("version").getAsString();
+            if (!name.equals(component.artifact() + " " + component.version())) {
+                problems.add(component + ": its list of components is that of " + name);
             }
             // A jar without dependencies has no components.
             for (JsonElement each : list.has("components") ? list.getAsJsonArray("components") : new JsonArray()) {
-                JsonObject one = each.getAsJsonObject();
-                if (!one.get("group").getAsString().equals(GROUP)) {
-                    names.add(one.get("name").getAsString());
-                }
+                names.add(each.getAsJsonObject().get("name").getAsString());
             }
         } catch (JsonParseException | IllegalStateException | UnsupportedOperationException | NullPointerException e) {
             problems.add(component + ": its list of components cannot be read: " + e);
             return;
         }
-        byte[] runnable = component.file("-runnable.jar");
-        if (runnable != null) {
-            Set<String> entries = entries(component, component.name("-runnable.jar"), runnable);
-            for (String name : names) {
-                if (!entries.contains("META-INF/licenses/" + name + "-LICENSE.txt")) {
-                    problems.add(component + ": its runnable jar does not contain the licence of " + name);
-                }
-            }
+        if (ARTIFACTS.getOrDefault(component.artifact(), List.of()).contains("-runnable.jar")) {
+            checkLicences(component, names);
         }
     }
 
-    private Set<String> entries(Bundle.Component component, String name, byte[] jar) {
+    /** Checks that a jar with everything in it has the licences of all its components, and of no others. */
+    private void checkLicences(Bundle.Component component, Set<String> names) {
+        Set<String> licences = new HashSet<>();
+        for (String entry : entries(component, "-runnable.jar")) {
+            if (entry.matches("META-INF/licenses/.+-LICENSE\\.txt")) {
+                licences.add(entry.substring("META-INF/licenses/".length(), entry.length() - "-LICENSE.txt".length()));
+            }
+        }
+        names.removeAll(ARTIFACTS.keySet());
+        if (!licences.equals(names)) {
+            problems.add(component + ": its runnable jar has the licences of " + licences + ", and its components are "
+                    + names);
+        }
+    }
+
+    /** Returns the names of a jar's entries; reports a jar that is missing or cannot be read. */
+    private Set<String> entries(Bundle.Component component, String ending) {
         Set<String> entries = new HashSet<>();
-        try (ZipInputStream in = new ZipInputStream(new ByteArrayInputStream(jar))) {
-            for (ZipEntry entry = in.getNextEntry(); entry != null; entry = in.getNextEntry()) {
-                entries.add(entry.getName());
+        byte[] jar = component.file(ending);
+        if (jar == null) {
+            problems.add(component + " has no " + component.name(ending));
+            return entries;
+        }
+        try {
+            Path file = Files.createTempFile("bundle", ".jar");
+            try {
+                try (ZipFile zip = new ZipFile(Files.write(file, jar).toFile())) {
+                    for (ZipEntry entry : Collections.list(zip.entries())) {
+                        if (zip.getInputStream(entry).readAllBytes().length > 0) {
+                            entries.add(entry.getName());
+                        }
+                    }
+                }
+            } finally {
+                Files.delete(file);
             }
         } catch (IOException e) {
-            problems.add(component + ": " + name + " cannot be read: " + e.getMessage());
+            problems.add(component + ": " + component.name(ending) + " cannot be read: " + e.getMessage());
         }
         return entries;
     }
 
-    /** Checks that the BOM names all our jars that are in the bundle, and that it manages no others. */
-    private void checkBom(Map<Bundle.Component, Pom> poms) {
-        Set<String> jars = new HashSet<>();
-        Pom bom = null;
-        for (Map.Entry<Bundle.Component, Pom> each : poms.entrySet()) {
-            Bundle.Component component = each.getKey();
-            if (component.artifact().equals("lars-bom")) {
-                bom = each.getValue();
+    /** Checks that the BOM has all our jars in this version, and manages nothing else. */
+    private void checkBom(Bundle.Component component, Pom bom) {
+        Set<String> expected = new HashSet<>();
+        ARTIFACTS.forEach((artifact, jars) -> {
+            if (!jars.isEmpty()) {
+                expected.add("groupId=" + GROUP + " artifactId=" + artifact + " version=" + component.version());
             }
-            if (!each.getValue().own("packaging").equals("pom")) {
-                jars.add(component.group() + ":" + component.artifact());
-            }
-        }
-        if (bom == null) {
-            problems.add("there is no lars-bom");
-            return;
-        }
+        });
         Set<String> managed = new HashSet<>();
         for (Pom pom = bom; pom != null; pom = pom.parent()) {
             for (Element each : pom.list("dependencyManagement/dependencies/dependency")) {
-                managed.add(Pom.text(each, "groupId") + ":" + Pom.text(each, "artifactId"));
+                StringBuilder text = new StringBuilder();
+                for (Element element : Pom.children(each)) {
+                    text.append(' ').append(element.getTagName()).append('=');
+                    text.append(bom.resolve(element.getTextContent().strip()));
+                }
+                managed.add(text.toString().strip());
+            }
+            if (!pom.list("dependencies/dependency").isEmpty()) {
+                problems.add(component + " has dependencies of its own");
             }
         }
-        if (!managed.equals(jars)) {
-            problems.add("lars-bom manages " + managed + ", and the jars are " + jars);
+        if (!managed.equals(expected)) {
+            problems.add(component + " manages " + managed + ", and should manage " + expected);
         }
     }
 }

@@ -4,6 +4,8 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import javax.xml.parsers.DocumentBuilder;
 import javax.xml.parsers.DocumentBuilderFactory;
 import javax.xml.parsers.ParserConfigurationException;
@@ -58,6 +60,7 @@ final class Pom {
     /** Returns the text of an element of this pom itself, as in {@code scm/url}, or "". */
     String own(String path) {
         Element element = project;
+        // The names of properties contain no slash.
         for (String name : path.split("/", -1)) {
             element = child(element, name);
             if (element == null) {
@@ -86,6 +89,17 @@ final class Pom {
         return children(element, names[names.length - 1]);
     }
 
+    /** Returns a text with the values of properties in place of their names, where this pom or its parents have them. */
+    String resolve(String text) {
+        Matcher name = Pattern.compile("\\$\\{([^}]+)}").matcher(text);
+        return name.replaceAll(match -> {
+            String property = match.group(1);
+            String value =
+                    property.equals("project.version") ? inherited("version") : inherited("properties/" + property);
+            return Matcher.quoteReplacement(value.isEmpty() ? match.group() : value);
+        });
+    }
+
     /** Returns the parent, or {@code null}. */
     Pom parent() {
         return parent;
@@ -103,9 +117,16 @@ final class Pom {
     }
 
     private static List<Element> children(Element element, String name) {
+        return children(element).stream()
+                .filter(child -> child.getTagName().equals(name))
+                .toList();
+    }
+
+    /** Returns the elements in an element. */
+    static List<Element> children(Element element) {
         List<Element> children = new ArrayList<>();
         for (Node node = element.getFirstChild(); node != null; node = node.getNextSibling()) {
-            if (node instanceof Element child && child.getTagName().equals(name)) {
+            if (node instanceof Element child) {
                 children.add(child);
             }
         }

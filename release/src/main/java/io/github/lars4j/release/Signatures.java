@@ -29,6 +29,7 @@ final class Signatures {
     }
 
     /** Returns what is wrong with a detached signature of a file, or {@code null}. */
+    @SuppressWarnings("JavaUtilDate") // the library's type
     String problem(byte[] content, byte[] signature) {
         try (var in = PGPUtil.getDecoderStream(new ByteArrayInputStream(signature))) {
             if (!(new PGPObjectFactory(in, new BcKeyFingerprintCalculator()).nextObject()
@@ -39,6 +40,10 @@ final class Signatures {
             PGPPublicKey key = keys.getPublicKey(first.getKeyID());
             if (key == null) {
                 return "it was made by another key, " + Long.toHexString(first.getKeyID());
+            }
+            long expires = key.getCreationTime().getTime() / 1000 + key.getValidSeconds();
+            if (key.hasRevocation() || key.getValidSeconds() > 0 && expires < System.currentTimeMillis() / 1000) {
+                return "its key is revoked or has expired";
             }
             first.init(new BcPGPContentVerifierBuilderProvider(), key);
             first.update(content);

@@ -42,6 +42,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class BundleCheckTest {
 
     private static final String PASSPHRASE = "made up";
+    private static final String POM = "<packaging>pom</packaging>";
     private static final String FOLDER = "io/github/lars4j/";
 
     private static final String METADATA = """
@@ -73,27 +74,32 @@ class BundleCheckTest {
     /** The files that are signed, by their paths. */
     private static SortedMap<String, byte[]> files() throws IOException {
         SortedMap<String, byte[]> files = new TreeMap<>();
-        put(files, "lars4j", ".pom", pom("", "lars4j", "<packaging>pom</packaging>" + METADATA));
-        String managed = "";
-        for (String artifact : List.of("lars-core", "lars-bench")) {
-            managed += "<dependency><groupId>io.github.lars4j</groupId><artifactId>" + artifact
-                    + "</artifactId><version>1.2.0</version></dependency>";
+        put(files, "lars4j", ".pom", pom("", "lars4j", POM + METADATA));
+        put(files, "lars4j-integrations", ".pom", pom(PARENT, "lars4j-integrations", POM));
+        StringBuilder managed = new StringBuilder();
+        for (String artifact : List.of("lars-core", "lars-bench", "lars-djl", "lars-spark")) {
+            managed.append("<dependency><groupId>io.github.lars4j</groupId><artifactId>")
+                    .append(artifact)
+                    .append("</artifactId><version>${project.version}</version></dependency>");
             put(files, artifact, ".pom", pom(PARENT, artifact, ""));
-            put(files, artifact, ".jar", jar("META-INF/LICENSE"));
-            put(files, artifact, "-sources.jar", jar("META-INF/LICENSE"));
+            put(files, artifact, ".jar", jar("META-INF/LICENSE", "A.class"));
+            put(files, artifact, "-sources.jar", jar("META-INF/LICENSE", "A.java"));
             put(files, artifact, "-javadoc.jar", jar("index.html"));
-            put(files, artifact, "-cyclonedx.json", components("1.6", artifact));
         }
-        put(files, "lars-bench", "-runnable.jar", jar("META-INF/LICENSE", "META-INF/licenses/gson-LICENSE.txt"));
         put(
                 files,
-                "lars-bom",
-                ".pom",
-                pom(
-                        PARENT,
-                        "lars-bom",
-                        "<packaging>pom</packaging><dependencyManagement><dependencies>" + managed
-                                + "</dependencies></dependencyManagement>"));
+                "lars-bench",
+                "-runnable.jar",
+                jar("META-INF/LICENSE", "A.class", "META-INF/licenses/gson-LICENSE.txt"));
+        String bom = POM + "<dependencyManagement><dependencies>" + managed + "</dependencies></dependencyManagement>";
+        put(files, "lars-bom", ".pom", pom(PARENT, "lars-bom", bom));
+        for (String path : List.copyOf(files.keySet())) {
+            if (path.endsWith(".pom")) {
+                String artifact = path.split("/", -1)[3];
+                put(files, artifact, "-cyclonedx.json", components("1.6", artifact, "gson"));
+                put(files, artifact, "-cyclonedx.xml", bytes("<bom/>"));
+            }
+        }
         return files;
     }
 
@@ -111,11 +117,11 @@ class BundleCheckTest {
                 + "<description>b</description>" + more + "</project>");
     }
 
-    private static byte[] components(String version, String artifact) {
+    private static byte[] components(String version, String artifact, String component) {
         return bytes("""
-                {"bomFormat": "CycloneDX", "specVersion": "%s", "metadata": {"component": {"name": "%s"}},
-                "components": [{"group": "com.google.code.gson", "name": "gson"}]}
-                """.formatted(version, artifact));
+                {"bomFormat": "CycloneDX", "specVersion": "%s", "metadata": {"component":
+                {"name": "%s", "version": "1.2.0"}}, "components": [{"name": "%s"}, {"name": "lars-core"}]}
+                """.formatted(version, artifact, component));
     }
 
     private static byte[] bytes(String text) {
@@ -223,6 +229,19 @@ class BundleCheckTest {
         };
     }
 
+    /** Adds to the pom of an artifact. */
+    private static Change pomWith(String artifact, String element) {
+        return replace(artifact, ".pom", "</project>", element + "</project>");
+    }
+
+    /** Adds a dependency to the pom of lars-core. */
+    private static Change depends(String version) {
+        return pomWith(
+                "lars-core",
+                "<properties><two>2-SNAPSHOT</two></properties><dependencies><dependency><artifactId>a</artifactId>"
+                        + version + "</dependency></dependencies>");
+    }
+
     static List<Fault> faults() throws IOException {
         return List.of(
                 after("lars-core-1.2.0.jar has no signature", files -> {
@@ -232,7 +251,7 @@ class BundleCheckTest {
                 }),
                 after("lars-core-1.2.0.jar.asc is a signature of no file", files -> {
                     for (String ending : List.of(".jar", ".jar.md5", ".jar.sha1")) {
-                        files.remove(path("lars-core", ending));
+                        without("lars-core", ending).apply(files);
                     }
                 }),
                 after("lars-core-1.2.0.jar has no .md5", without("lars-core", ".jar.md5")),
@@ -242,68 +261,81 @@ class BundleCheckTest {
                 after("lars-core-1.2.0.zip.md5 is a checksum of no file", with("lars-core", ".zip.md5", bytes("00"))),
                 after("the file has other bytes than those that were signed", files -> {
                     files.put(path("lars-core", ".jar.asc"), files.get(path("lars-core", ".pom.asc")));
-                    for (String sum : List.of(".md5", ".sha1")) {
-                        files.put(path("lars-core", ".jar.asc" + sum), files.get(path("lars-core", ".pom.asc" + sum)));
-                    }
                 }),
+                // Files
+                before("has no lars-core-1.2.0.jar", without("lars-core", ".jar")),
                 before("has no lars-core-1.2.0-sources.jar", without("lars-core", "-sources.jar")),
                 before("has no lars-core-1.2.0-javadoc.jar", without("lars-core", "-javadoc.jar")),
-                before("has no lars-core-1.2.0.jar", without("lars-core", ".jar")),
                 before("has no lars-core-1.2.0-cyclonedx.json", without("lars-core", "-cyclonedx.json")),
+                before("has no lars-core-1.2.0-cyclonedx.xml", without("lars-core", "-cyclonedx.xml")),
+                before("has no lars-bench-1.2.0-runnable.jar", without("lars-bench", "-runnable.jar")),
                 before(
-                        "does not begin with lars-core-1.2.0",
-                        files -> files.put(FOLDER + "lars-core/1.2.0/other.txt", bytes("text"))),
+                        "lars-core-1.2.0-runnable.jar is no file of a release",
+                        with("lars-core", "-runnable.jar", jar())),
+                before("lars4j-1.2.0.jar is no file of a release", with("lars4j", ".jar", jar())),
+                before("other is no file of a release", files -> {
+                    files.put(FOLDER + "lars-core/1.2.0/other", bytes("text"));
+                }),
+                before("lars-core-1.2.01.jar is no file of a release", files -> {
+                    files.put(FOLDER + "lars-core/1.2.0/lars-core-1.2.01.jar", jar());
+                }),
+                before("the artifacts are", files -> files.keySet().removeIf(path -> path.contains("lars-djl"))),
+                before("the artifacts are", with("other", ".pom", pom(PARENT, "other", POM))),
+                // What jars contain
+                before("lars-core-1.2.0.jar cannot be read", with("lars-core", ".jar", bytes("PK"))),
+                before("lars-core-1.2.0.jar contains no .class", with("lars-core", ".jar", jar("META-INF/LICENSE"))),
+                before("contains no .java", with("lars-core", "-sources.jar", jar("META-INF/LICENSE", "A.class"))),
+                before("contains no index.html", with("lars-core", "-javadoc.jar", jar("A.class"))),
+                before("does not contain META-INF/LICENSE", with("lars-core", ".jar", jar("A.class"))),
+                before("has the licences of [], and", with("lars-bench", "-runnable.jar", jar("META-INF/LICENSE"))),
                 before(
-                        "does not begin with lars-core-1.2.0",
-                        files -> files.put(FOLDER + "lars-core/1.2.0/lars-core-1.2.01.txt", bytes("text"))),
-                before("does not contain META-INF/LICENSE", with("lars-core", ".jar", jar("other"))),
-                before(
-                        "does not contain the licence of gson",
-                        with("lars-bench", "-runnable.jar", jar("META-INF/LICENSE"))),
+                        "has the licences of [gson], and",
+                        with("lars-bench", "-cyclonedx.json", components("1.6", "lars-bench", "other"))),
+                // Lists of components
                 before(
                         "CycloneDX 1.5, not CycloneDX 1.6",
-                        with("lars-core", "-cyclonedx.json", components("1.5", "lars-core"))),
+                        with("lars-core", "-cyclonedx.json", components("1.5", "lars-core", "gson"))),
                 before(
-                        "its list of components is that of other",
-                        with("lars-core", "-cyclonedx.json", components("1.6", "other"))),
+                        "its list of components is that of other 1.2.0",
+                        with("lars-core", "-cyclonedx.json", components("1.6", "other", "gson"))),
                 before("list of components cannot be read", with("lars-core", "-cyclonedx.json", bytes("[]"))),
+                // Poms
                 before("pom's artifactId is \"other\"", replace("lars-core", ".pom", ">lars-core<", ">other<")),
                 before("pom has no name", replace("lars-core", ".pom", "<name>a</name>", "")),
                 before("pom has no description", replace("lars-core", ".pom", "<description>b</description>", "")),
+                before("its packaging is \"\"", replace("lars4j-integrations", ".pom", POM, "")),
+                before("its packaging is \"pom\"", pomWith("lars-core", POM)),
                 before(
                         "its pom names repositories",
-                        replace(
-                                "lars-core",
-                                ".pom",
-                                "</project>",
-                                "<repositories><repository><id>a</id></repository></repositories></project>")),
-                before(
-                        "the version of a is \"\"",
-                        replace(
-                                "lars-core",
-                                ".pom",
-                                "</project>",
-                                "<dependencies><dependency><artifactId>a</artifactId></dependency></dependencies></project>")),
-                before(
-                        "the version of a is \"1-SNAPSHOT\"",
-                        replace(
-                                "lars-core",
-                                ".pom",
-                                "</project>",
-                                "<dependencies><dependency><artifactId>a</artifactId><version>1-SNAPSHOT</version></dependency>"
-                                        + "</dependencies></project>")),
+                        pomWith("lars-core", "<repositories><repository><id>a</id></repository></repositories>")),
                 before("cannot be read", replace("lars-core", ".pom", "</project>", "")),
                 before("which is not in the bundle", replace("lars-core", ".pom", ">lars4j<", ">other<")),
-                before("there is no lars-bom", without("lars-bom", ".pom")),
-                before("lars-bom manages", replace("lars-bom", ".pom", ">lars-bench<", ">other<")),
+                before("the version of a is \"\"", depends("")),
+                before("the version of a is \"1-SNAPSHOT\"", depends("<version>1-SNAPSHOT</version>")),
+                before("the version of a is \"2-SNAPSHOT\"", depends("<version>${two}</version>")),
+                before("the version of a is \"${three}\"", depends("<version>${three}</version>")),
+                before("the version of a is \"[1,)\"", depends("<version>[1,)</version>")),
+                // The BOM
+                before("lars-bom:1.2.0 manages", replace("lars-bom", ".pom", ">lars-bench<", ">other<")),
+                before("lars-bom:1.2.0 manages", replace("lars-bom", ".pom", "${project.version}", "1.1.0")),
                 before(
-                        "lars-bom manages",
+                        "lars-bom:1.2.0 manages",
                         replace(
-                                "lars4j",
+                                "lars-bom",
                                 ".pom",
-                                "</project>",
-                                "<dependencyManagement><dependencies><dependency><groupId>a</groupId><artifactId>b</artifactId>"
-                                        + "</dependency></dependencies></dependencyManagement></project>")));
+                                "</version></dependency>",
+                                "</version><type>pom</type></dependency>")),
+                before(
+                        "lars-bom:1.2.0 manages",
+                        pomWith(
+                                "lars4j",
+                                "<dependencyManagement><dependencies><dependency><groupId>a</groupId></dependency>"
+                                        + "</dependencies></dependencyManagement>")),
+                before(
+                        "lars-bom:1.2.0 has dependencies of its own",
+                        pomWith(
+                                "lars-bom",
+                                "<dependencies><dependency><version>1</version></dependency></dependencies>")));
     }
 
     @ParameterizedTest
@@ -362,7 +394,17 @@ class BundleCheckTest {
         complete(files);
         List<String> problems = problems(files, folder);
         assertEquals(
-                4, problems.stream().filter(problem -> problem.contains(report)).count(), problems.toString());
+                7, problems.stream().filter(problem -> problem.contains(report)).count(), problems.toString());
+    }
+
+    @Test
+    void severalVersions(@TempDir Path folder) throws Exception {
+        Map<String, byte[]> files = new TreeMap<>();
+        files().forEach((path, content) ->
+                files.put(path.contains("lars-djl") ? path.replace("1.2.0", "1.2.1") : path, content));
+        complete(files);
+        List<String> problems = problems(files, folder);
+        assertTrue(problems.contains("the artifacts have several versions: [1.2.0, 1.2.1]"), problems.toString());
     }
 
     @Test
