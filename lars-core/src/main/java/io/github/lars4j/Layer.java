@@ -2,6 +2,7 @@ package io.github.lars4j;
 
 import io.github.lars4j.internal.Checks;
 import io.github.lars4j.rule.Treatment;
+import io.github.lars4j.safetensors.SafeTensorsException;
 import java.util.List;
 import java.util.Objects;
 
@@ -30,15 +31,15 @@ public record Layer(String name, long offset, List<Long> shape, long length, Tre
         shape = Checks.copyOf("shape of layer \"" + name + "\"", shape);
         if (offset < 0) {
             throw new IllegalArgumentException(
-                    "offset of layer \"" + name + "\" is " + offset + "; it must be 0 or more");
+                    "offset of layer " + SafeTensorsException.quote(name) + " is " + offset + "; it must be 0 or more");
         }
         if (length != elements(name, shape)) {
-            throw new IllegalArgumentException("length of layer \"" + name + "\" is " + length + "; it must be "
-                    + elements(name, shape) + ", the product of its shape " + shape);
+            throw new IllegalArgumentException("length of layer " + SafeTensorsException.quote(name) + " is " + length
+                    + "; it must be " + elements(name, shape) + ", the product of its shape " + shape);
         }
         if (length > Long.MAX_VALUE - offset) {
-            throw new IllegalArgumentException("length of layer \"" + name + "\" is " + length + "; at offset " + offset
-                    + " it must be at most " + (Long.MAX_VALUE - offset));
+            throw new IllegalArgumentException("length of layer " + SafeTensorsException.quote(name) + " is " + length
+                    + "; at offset " + offset + " it must be at most " + (Long.MAX_VALUE - offset));
         }
     }
 
@@ -57,11 +58,11 @@ public record Layer(String name, long offset, List<Long> shape, long length, Tre
         long elements = 1;
         for (long dimension : shape) {
             if (dimension < 0) {
-                throw new IllegalArgumentException(
-                        "shape of layer \"" + name + "\" is " + shape + "; each dimension must be 0 or more");
+                throw new IllegalArgumentException("shape of layer " + SafeTensorsException.quote(name) + " is " + shape
+                        + "; each dimension must be 0 or more");
             }
             if (Math.multiplyHigh(elements, dimension) != 0 || elements * dimension < 0) {
-                throw new IllegalArgumentException("shape of layer \"" + name + "\" is " + shape
+                throw new IllegalArgumentException("shape of layer " + SafeTensorsException.quote(name) + " is " + shape
                         + "; its product must be at most " + Long.MAX_VALUE);
             }
             elements *= dimension;

@@ -2,6 +2,7 @@ package io.github.lars4j;
 
 import io.github.lars4j.internal.Checks;
 import io.github.lars4j.rule.Treatment;
+import io.github.lars4j.safetensors.SafeTensorsException;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.Collections;
@@ -65,7 +66,7 @@ public final class Layers implements Iterable<Layer> {
             String name = this.layers.get(i).name();
             if (indices.put(name, i) != null) {
                 throw new IllegalArgumentException(
-                        "name \"" + name + "\" is given to two layers; names must be unique");
+                        "name " + SafeTensorsException.quote(name) + " is given to two layers; names must be unique");
             }
         }
         List<Layer> placed = new ArrayList<>(this.layers);
@@ -74,9 +75,11 @@ public final class Layers implements Iterable<Layer> {
             Layer before = placed.get(i - 1);
             Layer layer = placed.get(i);
             if (layer.offset() < before.end()) {
-                throw new IllegalArgumentException("offset of layer \"" + layer.name() + "\" is " + layer.offset()
-                        + "; it must not overlap layer \"" + before.name() + "\" at [" + before.offset() + ", "
-                        + before.end() + ")");
+                throw new IllegalArgumentException(
+                        "offset of layer " + SafeTensorsException.quote(layer.name()) + " is " + layer.offset()
+                                + "; it must not overlap layer " + SafeTensorsException.quote(before.name()) + " at ["
+                                + before.offset() + ", "
+                                + before.end() + ")");
             }
         }
         this.offsets = this.layers.stream().mapToLong(Layer::offset).toArray();

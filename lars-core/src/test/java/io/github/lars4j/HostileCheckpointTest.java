@@ -184,7 +184,7 @@ class HostileCheckpointTest {
     }
 
     /** Returns the content with correct checksums, if it has a place for them. */
-    private static byte[] sealed(byte[] content) {
+    static byte[] sealed(byte[] content) {
         byte[] sealed = content.clone();
         if (sealed.length < 16) {
             return sealed;

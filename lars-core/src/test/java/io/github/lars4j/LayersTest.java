@@ -9,9 +9,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.github.lars4j.rule.Treatment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 
 @Tag("locale")
 class LayersTest {
@@ -47,6 +49,36 @@ class LayersTest {
         assertEquals(4, layers.index("fc.weight"));
         assertEquals(List.of(10L, 64L), layers.get(4).shape());
         assertEquals(List.of(7L), Layers.builder().add("a", 7).build().get(0).shape());
+    }
+
+    /** Names come from files too. */
+    @Test
+    void messagesQuoteNamesOnOneLineAndOnlyTheirBeginning() {
+        String name = "\u001b[2J\n" + "x".repeat(100_000);
+        String quoted = "\"\\u001b[2J\\u000a" + "x".repeat(75) + "\"... (100005 chars)";
+        List<Layer> twice = List.of(new Layer(name, 0, List.of(1L), 1, F), new Layer(name, 1, List.of(1L), 1, F));
+        List<Layer> over = List.of(new Layer(name, 0, List.of(2L), 2, F), new Layer("b", 1, List.of(1L), 1, F));
+        List<Layer> under = List.of(new Layer("a", 0, List.of(2L), 2, F), new Layer(name, 1, List.of(1L), 1, F));
+        Map<String, Executable> refused = Map.of(
+                "offset of layer " + quoted + " is -1; it must be 0 or more",
+                () -> new Layer(name, -1, List.of(1L), 1, F),
+                "length of layer " + quoted + " is 2; it must be 1, the product of its shape [1]",
+                () -> new Layer(name, 0, List.of(1L), 2, F),
+                "length of layer " + quoted + " is 2; at offset 9223372036854775806 it must be at most 1",
+                () -> new Layer(name, Long.MAX_VALUE - 1, List.of(2L), 2, F),
+                "shape of layer " + quoted + " is [-1]; each dimension must be 0 or more",
+                () -> Layers.builder().addTensor(name, -1),
+                "shape of layer " + quoted + " is [4294967296, 4294967296]; its product must be at most "
+                        + Long.MAX_VALUE,
+                () -> Layers.builder().addTensor(name, 1L << 32, 1L << 32),
+                "name " + quoted + " is given to two layers; names must be unique",
+                () -> new Layers(twice),
+                "offset of layer \"b\" is 1; it must not overlap layer " + quoted + " at [0, 2)",
+                () -> new Layers(over),
+                "offset of layer " + quoted + " is 1; it must not overlap layer \"a\" at [0, 2)",
+                () -> new Layers(under));
+        refused.forEach((message, bad) -> assertEquals(
+                message, assertThrows(IllegalArgumentException.class, bad).getMessage()));
     }
 
     @Test

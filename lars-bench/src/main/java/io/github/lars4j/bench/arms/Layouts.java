@@ -46,6 +46,9 @@ public final class Layouts {
     /** Maximum size of a list of tensors, in bytes. */
     private static final int LONGEST_LIST = 1 << 24;
 
+    /** A longer number is cut in a message. */
+    private static final int SHOWN_DIGITS = 40;
+
     private Layouts() {}
 
     /** As {@link #named(String, Consumer)}, without the notes. */
@@ -184,9 +187,10 @@ public final class Layouts {
                 builder.addTensor(fields.group(1), shape);
                 if (fields.group(4) != null) {
                     long count = Arrays.stream(shape).reduce(1, Math::multiplyExact);
-                    if (count != number(fields.group(4))) {
-                        throw new IllegalArgumentException("the shape has " + count + " elements, and not "
-                                + fields.group(4) + "; write a shape as 64x3x7x7");
+                    long given = number(fields.group(4));
+                    if (count != given) {
+                        throw new IllegalArgumentException("the shape has " + count + " elements, and not " + given
+                                + "; write a shape as 64x3x7x7");
                     }
                 }
                 shapes |= !bare || shape.length > 1 || fields.group(4) != null;
@@ -220,7 +224,9 @@ public final class Layouts {
         try {
             return Long.parseLong(digits);
         } catch (NumberFormatException e) {
-            throw new IllegalArgumentException(digits + " is more than a tensor may have", e);
+            String shown = digits.length() > SHOWN_DIGITS ? digits.substring(0, SHOWN_DIGITS) + "..." : digits;
+            // Not with the cause, whose message has all digits.
+            throw new IllegalArgumentException(shown + " is more than a tensor may have");
         }
     }
 

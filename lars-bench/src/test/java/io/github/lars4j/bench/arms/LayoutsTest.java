@@ -147,6 +147,36 @@ class LayoutsTest {
         assertTrue(e.getMessage().length() < 300 && e.getMessage().contains("\\u001b"), e.getMessage());
     }
 
+    /** The parts of a line that a message repeats are quoted as the line is. */
+    @Test
+    void badLinesAreRepeatedWithoutControlCharactersAndOnlyInPart() {
+        String nines = "9".repeat(100_000);
+        String zeros = "0".repeat(100_000);
+        Map<String, String> reasons = Map.of(
+                "w\u001b[2J 4294967296x4294967296",
+                "shape of layer \"w\\u001b[2J\" is [4294967296, 4294967296]",
+                "w" + "x".repeat(100_000) + " 4294967296x4294967296",
+                "xxx\"... (100001 chars) is [4294967296, 4294967296]",
+                "w " + nines,
+                "9".repeat(40) + "... is more than a tensor may have",
+                "w 3x" + nines,
+                "9".repeat(40) + "... is more than a tensor may have",
+                "w 3x2 " + nines,
+                "9".repeat(40) + "... is more than a tensor may have",
+                "w 3x2 " + zeros + "7",
+                "the shape has 6 elements, and not 7; write");
+        reasons.forEach((line, reason) -> {
+            IllegalArgumentException e = assertThrows(
+                    IllegalArgumentException.class, () -> Layouts.parse("list", List.of(line), notes::add), reason);
+            for (Throwable cause = e; cause != null; cause = cause.getCause()) {
+                String message = cause.getMessage();
+                assertTrue(message.length() < 500, () -> message.length() + " characters");
+                assertTrue(message.chars().noneMatch(Character::isISOControl), message);
+            }
+            assertTrue(e.getMessage().contains(reason), e.getMessage());
+        });
+    }
+
     /** With a time by the square of a line's length, the longest list would take days. */
     @Test
     void longLinesAreRefusedInNoTime() {
