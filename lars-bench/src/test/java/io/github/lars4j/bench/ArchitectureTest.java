@@ -11,6 +11,7 @@ import static java.util.stream.Collectors.groupingBy;
 import static java.util.stream.Collectors.mapping;
 import static java.util.stream.Collectors.toCollection;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.tngtech.archunit.base.DescribedPredicate;
 import com.tngtech.archunit.core.domain.JavaClass;
@@ -21,12 +22,14 @@ import com.tngtech.archunit.library.dependencies.SliceIdentifier;
 import io.github.lars4j.Lars;
 import io.github.lars4j.bench.command.Command;
 import io.github.lars4j.bench.command.Commands;
-import java.net.URI;
+import java.io.IOException;
 import java.net.URISyntaxException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
+import java.util.jar.JarFile;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -39,13 +42,24 @@ class ArchitectureTest {
     private static JavaClasses main;
 
     @BeforeAll
-    static void read() throws URISyntaxException {
-        main = new ClassFileImporter().importPath(home(BenchMain.class));
+    static void read() throws URISyntaxException, IOException {
+        main = besides(BenchMain.class);
     }
 
-    private static Path home(Class<?> type) throws URISyntaxException {
-        URI home = type.getProtectionDomain().getCodeSource().getLocation().toURI();
-        return Path.of(home);
+    /** Returns the classes in the folder or the jar of a class. */
+    private static JavaClasses besides(Class<?> type) throws URISyntaxException, IOException {
+        Path home =
+                Path.of(type.getProtectionDomain().getCodeSource().getLocation().toURI());
+        JavaClasses classes;
+        if (Files.isDirectory(home)) {
+            classes = new ClassFileImporter().importPath(home);
+        } else {
+            try (JarFile jar = new JarFile(home.toFile())) {
+                classes = new ClassFileImporter().importJar(jar);
+            }
+        }
+        assertTrue(classes.contain(type), home.toString());
+        return classes;
     }
 
     @Test
@@ -121,8 +135,8 @@ class ArchitectureTest {
     }
 
     @Test
-    void topLevelClassesHaveNamesOfTheirOwn() throws URISyntaxException {
-        JavaClasses core = new ClassFileImporter().importPath(home(Lars.class));
+    void topLevelClassesHaveNamesOfTheirOwn() throws URISyntaxException, IOException {
+        JavaClasses core = besides(Lars.class);
         Map<String, TreeSet<String>> byName = Stream.concat(main.stream(), core.stream())
                 .filter(type -> type.isTopLevelClass() && !type.getSimpleName().equals("package-info"))
                 .collect(groupingBy(JavaClass::getSimpleName, mapping(JavaClass::getName, toCollection(TreeSet::new))));

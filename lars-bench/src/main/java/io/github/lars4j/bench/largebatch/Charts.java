@@ -207,7 +207,7 @@ final class Charts {
                 """);
         for (Cell cell : plan.cells()) {
             TrainingResult best = results.best(cell);
-            Hyperparameters values = best.settings().hyperparameters();
+            SampledHyperparameters values = best.settings().hyperparameters();
             out.append(String.format(
                     Locale.ROOT,
                     "| %s | %d | %s | %s | %s | %s | %s | %s | %s | %.2f | %d |\n",

@@ -122,7 +122,7 @@ final class Experiment {
     /** Searches the hyperparameters of a cell, and then trains with the best. */
     private void run(Cell cell, ExecutorService runs) throws InterruptedException, ExecutionException {
         List<Settings> points = plan.searchOf(cell);
-        Hyperparameters best = plan.search()
+        SampledHyperparameters best = plan.search()
                 ? Collections.min(results(true, points, runs), TrainingResult.BEST)
                         .settings()
                         .hyperparameters()

@@ -65,7 +65,7 @@ final class RandomSearch {
      * @param count number of points, at least 1
      * @param seed of the random numbers
      */
-    static List<Hyperparameters> points(Method method, int batch, int count, long seed) {
+    static List<SampledHyperparameters> points(Method method, int batch, int count, long seed) {
         List<Range> ranges = List.copyOf(ranges(method, batch).values());
         Random random = new Random(seed);
         double[][] shares = new double[ranges.size()][count];
@@ -76,13 +76,13 @@ final class RandomSearch {
                 range[i] = (parts[i] + random.nextDouble()) / count;
             }
         }
-        List<Hyperparameters> points = new ArrayList<>();
+        List<SampledHyperparameters> points = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             double[] values = new double[shares.length];
             for (int r = 0; r < values.length; r++) {
                 values[r] = ranges.get(r).at(shares[r][i]);
             }
-            points.add(new Hyperparameters(values[0], values[1], values[2], values[3], values[4], values[5]));
+            points.add(new SampledHyperparameters(values[0], values[1], values[2], values[3], values[4], values[5]));
         }
         return points;
     }

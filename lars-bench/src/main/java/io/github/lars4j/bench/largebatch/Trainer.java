@@ -69,7 +69,12 @@ final class Trainer implements AutoCloseable {
      * @param seed seed of the initial weights and of the order of the examples
      */
     record Settings(
-            Normalization network, Method method, int batch, int epochs, Hyperparameters hyperparameters, long seed) {}
+            Normalization network,
+            Method method,
+            int batch,
+            int epochs,
+            SampledHyperparameters hyperparameters,
+            long seed) {}
 
     /** Steps are recorded only in runs of at most this many, which are those with large batches. */
     private static final int MOST_RECORDED = 1000;
@@ -116,7 +121,7 @@ final class Trainer implements AutoCloseable {
     Trainer(Settings settings, DataSet data, List<Integer> hidden, int classes, MatrixProduct product) {
         this.settings = settings;
         this.data = data;
-        Hyperparameters values = settings.hyperparameters();
+        SampledHyperparameters values = settings.hyperparameters();
         // Biases start at zero and stay small, and a scale starts at one, whatever the layer: the trust ratio says
         // nothing about either. They have their own rate.
         Treatment oneDimensional = Treatment.PLAIN.withRateFactor(values.oneDimensionalFactor());

@@ -93,7 +93,7 @@ record TrainingResult(
                         Method.valueOf(String.valueOf(json.get("method"))),
                         (int) number(json, "batch"),
                         (int) number(json, "epochs"),
-                        new Hyperparameters(
+                        new SampledHyperparameters(
                                 number(json, "rate"),
                                 number(json, "warmup"),
                                 number(json, "decayPower"),

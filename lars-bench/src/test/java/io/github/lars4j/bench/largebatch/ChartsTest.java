@@ -55,7 +55,7 @@ class ChartsTest {
     private ExperimentResults results(ExperimentPlan plan) throws Exception {
         ExperimentResults results = new ExperimentResults(folder.resolve(plan.normalized() + ".json"), plan);
         for (Cell cell : plan.cells()) {
-            Hyperparameters point = PLAN.searchOf(cell).get(1).hyperparameters();
+            SampledHyperparameters point = PLAN.searchOf(cell).get(1).hyperparameters();
             results.add(result(true, cell, point, 9, 0.5));
             results.add(result(true, cell, PLAN.searchOf(cell).get(2).hyperparameters(), 9, 0.4));
             for (long seed : PLAN.seeds()) {
@@ -78,7 +78,8 @@ class ChartsTest {
                 .toList();
     }
 
-    private static TrainingResult result(boolean search, Cell cell, Hyperparameters point, long seed, double accuracy) {
+    private static TrainingResult result(
+            boolean search, Cell cell, SampledHyperparameters point, long seed, double accuracy) {
         boolean plain = cell.network() == Normalization.NONE;
         return new TrainingResult(
                 search,
@@ -241,7 +242,7 @@ class ChartsTest {
     void theChoicesAreTheBestRunsOfTheSearches() {
         List<String> table = Charts.choices(PLAN, results).lines().toList();
         Cell cell = PLAN.cells().getLast();
-        Hyperparameters chosen = PLAN.searchOf(cell).get(1).hyperparameters();
+        SampledHyperparameters chosen = PLAN.searchOf(cell).get(1).hyperparameters();
         assertEquals(8 + 4, table.size());
         assertEquals(
                 4,

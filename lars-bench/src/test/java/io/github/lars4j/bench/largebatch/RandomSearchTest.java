@@ -40,11 +40,11 @@ class RandomSearchTest {
     @Test
     void drawsOnePointInEachPartOfEachRange() {
         for (Method method : ExperimentPlan.COMPARED) {
-            List<Hyperparameters> points = RandomSearch.points(method, 8192, 10, 3);
+            List<SampledHyperparameters> points = RandomSearch.points(method, 8192, 10, 3);
             assertEquals(10, points.size());
             RandomSearch.ranges(method, 8192).forEach((name, range) -> {
                 TreeSet<Integer> parts = new TreeSet<>();
-                for (Hyperparameters point : points) {
+                for (SampledHyperparameters point : points) {
                     double value = (Double) point.json().get(name);
                     double share = range.logarithmic()
                             ? Math.log(value / range.from()) / Math.log(range.to() / range.from())
@@ -60,7 +60,7 @@ class RandomSearchTest {
 
     @Test
     void theOrderOfTheValuesDiffersFromRangeToRange() {
-        List<Hyperparameters> points = RandomSearch.points(Method.LARS, 8192, 10, 3);
+        List<SampledHyperparameters> points = RandomSearch.points(Method.LARS, 8192, 10, 3);
         Set<List<Integer>> orders = new HashSet<>();
         for (String name : RandomSearch.ranges(Method.LARS, 8192).keySet()) {
             List<Double> values = points.stream()
@@ -74,10 +74,10 @@ class RandomSearchTest {
 
     @Test
     void pointsDependOnTheSeedOnlyAndKeepTheirPlaceInTheRanges() {
-        List<Hyperparameters> points = RandomSearch.points(Method.LARS, 8192, 10, 3);
+        List<SampledHyperparameters> points = RandomSearch.points(Method.LARS, 8192, 10, 3);
         assertEquals(points, RandomSearch.points(Method.LARS, 8192, 10, 3));
         assertNotEquals(points, RandomSearch.points(Method.LARS, 8192, 10, 4));
-        List<Hyperparameters> sgd = RandomSearch.points(Method.SGD, 8192, 10, 3);
+        List<SampledHyperparameters> sgd = RandomSearch.points(Method.SGD, 8192, 10, 3);
         for (int i = 0; i < 10; i++) {
             assertEquals(points.get(i).momentum(), sgd.get(i).momentum());
             assertEquals(

@@ -32,7 +32,7 @@ class TrainerTest {
 
     private static Settings settings(Normalization network, Method method, double rate) {
         double factor = method == Method.SGD ? 1 : 1.0 / 64;
-        return new Settings(network, method, 64, 4, new Hyperparameters(rate, 0.2, 2, 0.9, 1e-4, factor), 1);
+        return new Settings(network, method, 64, 4, new SampledHyperparameters(rate, 0.2, 2, 0.9, 1e-4, factor), 1);
     }
 
     private static Settings good(Normalization network, Method method) {
@@ -242,7 +242,7 @@ class TrainerTest {
     void givesTheSameBitsForEveryNumberOfThreads() {
         // Wide enough that its products are shared out.
         for (Normalization network : Normalization.values()) {
-            Hyperparameters good = good(Method.LARS).hyperparameters();
+            SampledHyperparameters good = good(Method.LARS).hyperparameters();
             givesTheSameBits(new Settings(network, Method.LARS, 600, 1, good, 1));
         }
     }

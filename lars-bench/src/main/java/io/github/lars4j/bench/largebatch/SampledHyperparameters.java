@@ -14,7 +14,7 @@ import java.util.Map;
  * @param oneDimensionalFactor factor of the learning rate of biases, and of the normalisation's scale and shift,
  *     at least 0
  */
-record Hyperparameters(
+record SampledHyperparameters(
         double rate,
         double warmup,
         double decayPower,
