@@ -103,8 +103,8 @@ final class KernelTrial {
     private KernelTrial() {}
 
     /**
-     * Runs the trial for a kind of memory. This takes some tenths of a second, or half a minute if the vector kernels
-     * do not win.
+     * Runs the trial for a kind of memory. This takes about a second, or half a minute if the vector kernels do
+     * not win.
      */
     static Result run(KernelKind kind) {
         // A single processor is shared with the trainer.
