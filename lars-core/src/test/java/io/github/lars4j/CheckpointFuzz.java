@@ -23,13 +23,13 @@ import java.util.logging.Level;
 import java.util.logging.Logger;
 
 /**
- * What holds of every sequence of bytes that is read as a checkpoint. The profile {@code fuzz} searches for one of which
- * it does not; a test tries those that it kept.
+ * What holds of every sequence of bytes that is read as a checkpoint. The profile {@code fuzz} searches for one of
+ * which it does not; a test tries those that it kept.
  */
 public final class CheckpointFuzz {
 
     private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-    private static final Path FILE = Jimfs.newFileSystem(Configuration.unix()).getPath("/work/f.safetensors");
+    private static final Path FILE = Jimfs.newFileSystem(Configuration.unix()).getPath("/f.safetensors");
 
     /** A restore logs what it changes, which would be most of the output. */
     private static final Logger LOG = Logger.getLogger("io.github.lars4j");
@@ -40,8 +40,8 @@ public final class CheckpointFuzz {
     private CheckpointFuzz() {}
 
     /**
-     * Reads the bytes with a header length and checksums that match, restores what is accepted, and saves and reads that
-     * again.
+     * Reads the bytes with a header length and checksums that match, restores what is accepted, and saves and reads
+     * that again.
      */
     public static void fuzzerTestOneInput(byte[] input) throws IOException {
         byte[] content = HostileCheckpointTest.sealed(withLength(input));

@@ -15,8 +15,8 @@ import java.util.zip.ZipOutputStream;
 
 /**
  * The inputs of each fuzz target, and the search for more of them. A target is a class with a method
- * {@code fuzzerTestOneInput(byte[])}, which throws if an input is not handled as it must be. Its inputs are kept in a zip
- * archive of the class's name, beside it in the test resources.
+ * {@code fuzzerTestOneInput(byte[])}, which throws if an input is not handled as it must be. Its inputs are kept in a
+ * zip archive of the class's name, beside it in the test resources.
  */
 public final class Fuzzing {
 
@@ -65,9 +65,9 @@ public final class Fuzzing {
     }
 
     /**
-     * Searches with Jazzer, which must be on the class path, and fails on the first input that is not handled as it must
-     * be. The inputs that were kept, and the fewest of those found that reach all that they do beyond these, go to {@code
-     * CLASS.zip}.
+     * Searches with Jazzer, which must be on the class path, and fails on the first input that is not handled as it
+     * must be. The inputs that were kept, and the fewest of those found that reach all that they do beyond these, go to
+     * {@code CLASS.zip}.
      *
      * @param args the folder to work in, the seconds for each target, and the classes of the targets
      */

@@ -17,13 +17,13 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * What holds of every sequence of bytes that is read as a safetensors file. The profile {@code fuzz} searches for one of
- * which it does not; a test tries those that it kept.
+ * What holds of every sequence of bytes that is read as a safetensors file. The profile {@code fuzz} searches for one
+ * of which it does not; a test tries those that it kept.
  */
 public final class SafeTensorsFuzz {
 
     private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-    private static final Path FILE = Jimfs.newFileSystem(Configuration.unix()).getPath("/work/f.safetensors");
+    private static final Path FILE = Jimfs.newFileSystem(Configuration.unix()).getPath("/f.safetensors");
     private static final int MOST_DATA = 1 << 16;
 
     private SafeTensorsFuzz() {}

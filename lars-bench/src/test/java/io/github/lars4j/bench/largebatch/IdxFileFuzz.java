@@ -16,7 +16,7 @@ import java.util.zip.GZIPOutputStream;
  */
 public final class IdxFileFuzz {
 
-    private static final Path FILE = Jimfs.newFileSystem(Configuration.unix()).getPath("/work/set");
+    private static final Path FILE = Jimfs.newFileSystem(Configuration.unix()).getPath("/set");
 
     private IdxFileFuzz() {}
 
