@@ -448,6 +448,34 @@ class LarsTest {
         }
     }
 
+    /** By hand: the trust coefficient doubles, and with it the momentum of those layers that have a trust ratio. */
+    @Test
+    void momentumCorrectionFollowsTheTrustCoefficientOfLayersThatHaveATrustRatio() {
+        Layers layers =
+                Layers.builder().add("w", 1).add("bias", 1, Treatment.PLAIN).build();
+        for (Rule rule : new Rule[] {Dialects.PAPER, Dialects.PADDLE}) {
+            for (double decay : new double[] {0, 0.5}) {
+                double[] coefficients = {0.25, 0.5};
+                float[] params = {4, 4};
+                try (Lars lars = Lars.builder(layers)
+                        .rule(rule)
+                        .learningRate(1)
+                        .trustCoefficient(step -> coefficients[(int) step])
+                        .weightDecay(decay)
+                        .momentum(0.5)
+                        .momentumCorrection(true)
+                        .build()) {
+                    lars.step(params, new float[] {1, 1});
+                    assertArrayEquals(new float[] {3, 3}, params, 1e-6f, () -> rule + ", decay " + decay);
+                    lars.step(params, new float[] {1, 1});
+                }
+                // v = 1/2 · 1 + 1 without a trust ratio; with one, v = 1/2 · 2 · 1 + 1/2 · 3.
+                float w = decay == 0 && !rule.adaptWithoutDecay() ? 1.5f : 0.5f;
+                assertArrayEquals(new float[] {w, 1.5f}, params, 1e-6f, () -> rule + ", decay " + decay);
+            }
+        }
+    }
+
     @Test
     void momentumHandedInIsUsedAsItStandsAndCountsAsBegun() {
         float[] buffer = new float[N + 5];

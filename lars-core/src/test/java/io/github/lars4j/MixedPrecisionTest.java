@@ -325,6 +325,28 @@ class MixedPrecisionTest {
     }
 
     @Test
+    void aMomentumByScheduleThatBecomesZeroIsLost() {
+        double[] momentum = {0.9, 0, 0.9};
+        for (int place = 0; place < 4; place++) {
+            Tensors stored = everywhere(Format.BFLOAT16, new short[N]).get(place);
+            float[] w = weights();
+            try (Lars lars = Lars.builder(LAYERS)
+                    .learningRate(0.1)
+                    .momentum(step -> momentum[(int) step])
+                    .momentumBuffer(stored)
+                    .build()) {
+                for (int step = 0; step < 3; step++) {
+                    lars.step(w, Random32.normal(step, N, 0.01));
+                    for (int i = 0; i < LAYERS.size(); i++) {
+                        short[] elements = Inside.elements(stored, LAYERS, i);
+                        assertEquals(step == 1 || i == 2, Arrays.equals(new short[elements.length], elements));
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
     void copiesOfTheWeightsHoldEveryLayerWhateverBecameOfIt() {
         for (int threads : new int[] {1, 3}) {
             for (int place = 0; place < 4; place++) {
@@ -347,13 +369,27 @@ class MixedPrecisionTest {
                                 lars.step(w, gradients, halves).outcome(1));
                         assertCopies(w, halves);
                         gradients.missing(0, false);
-                        lars.update(w, gradients, lars.measure(w, gradients), halves);
+                        assertEquals(
+                                Outcome.UPDATED,
+                                lars.update(w, gradients, lars.measure(w, gradients), halves)
+                                        .outcome(0));
                         assertCopies(w, halves);
                         lars.step(w, Tensors.flat(Random32.normal(6, N, 0.01)), halves);
                         assertCopies(w, halves);
                     }
                 }
             }
+        }
+    }
+
+    @Test
+    void copiesOfTheWeightsAreWrittenIfTheFirstStepHasNoGradients() {
+        Tensors w = Tensors.flat(weights());
+        Tensors halves = Tensors.flat(Format.BFLOAT16, new short[N]);
+        try (Lars lars = builder().onBadGradient(OnBadGradient.SKIP_LAYER).build()) {
+            lars.beginStep(w, 1, halves);
+            assertEquals(Outcome.NO_GRADIENT, lars.endStep().outcome(0));
+            assertCopies(w, halves);
         }
     }
 

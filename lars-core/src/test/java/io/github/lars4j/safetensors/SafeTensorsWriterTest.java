@@ -35,16 +35,16 @@ class SafeTensorsWriterTest {
         SafeTensorsWriter writer = new SafeTensorsWriter()
                 .bytes("m", Dtype.BOOL, List.of(3L), new byte[] {9, 1, 0, 1}, 1)
                 .floats("w\u00e9", List.of(1L, 2L), new float[] {9, 1, -2, 9}, 1)
-                .metadata("z", "\"\\/\u0001\n")
+                .metadata("z", "\"\\/\u0001\n ")
                 .doubles("d", List.of(), new double[] {1}, 0)
                 .metadata("a", "\u20ac");
-        String header = "{\"__metadata__\":{\"a\":\"\u20ac\",\"z\":\"\\\"\\\\/\\u0001\\n\"},"
+        String header = "{\"__metadata__\":{\"a\":\"\u20ac\",\"z\":\"\\\"\\\\/\\u0001\\n \"},"
                 + "\"d\":{\"dtype\":\"F64\",\"shape\":[],\"data_offsets\":[0,8]},"
                 + "\"w\u00e9\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[8,16]},"
                 + "\"m\":{\"dtype\":\"BOOL\",\"shape\":[3],\"data_offsets\":[16,19]}}";
         String hex = "d800000000000000" // 216
                 + HexFormat.of().formatHex(header.getBytes(StandardCharsets.UTF_8))
-                + "2020" // 214 bytes up to here
+                + "20" // 215 bytes up to here
                 + "000000000000f03f" // 1.0
                 + "0000803f" + "000000c0" // 1.0f, -2.0f
                 + "010001";
