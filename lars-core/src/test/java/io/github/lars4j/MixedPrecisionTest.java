@@ -679,6 +679,47 @@ class MixedPrecisionTest {
         }
     }
 
+    /** Files are read in chunks, and a message says where in the layer its value is. */
+    @Test
+    void aLongLayerIsRestoredToItsEnd() throws IOException {
+        Path file = folder.resolve("f");
+        int length = 40_000;
+        Lars.Builder builder = Lars.builder(Layers.builder().add("w", length).build())
+                .learningRate(1)
+                .momentum(0.9);
+        float[] momentum = Random32.normal(3, length, 1);
+        try (Lars wide = builder.momentumBuffer(momentum).build();
+                Lars narrow = builder.momentumBuffer(Tensors.flat(Format.BFLOAT16, new short[length]))
+                        .build()) {
+            float[] weights = Random32.normal(4, length, 1);
+            Checkpoint.save(file, wide, weights);
+            short[] rounded = new short[length];
+            for (int e = 0; e < length; e++) {
+                rounded[e] = nearest(momentum[e]);
+            }
+            Checkpoint.load(file).restore(narrow);
+            assertArrayEquals(rounded, Inside.momentumBits(narrow, 0));
+            float[] restored = new float[length];
+            assertEquals(
+                    List.of("w"),
+                    PyTorchState.restore(file, narrow, Tensors.flat(restored)).taken());
+            assertArrayEquals(rounded, Inside.momentumBits(narrow, 0));
+            assertArrayEquals(weights, restored);
+            for (int at : new int[] {39_999, 16_384, 0}) {
+                momentum[at] = Float.MAX_VALUE;
+                Checkpoint.save(file, wide);
+                String place = Float.MAX_VALUE + " at " + at + "; it must not become infinite";
+                Checkpoint checkpoint = Checkpoint.load(file);
+                for (Exception e : List.of(
+                        assertThrows(IllegalArgumentException.class, () -> checkpoint.restore(narrow)),
+                        assertThrows(IllegalArgumentException.class, () -> PyTorchState.restore(file, narrow)))) {
+                    assertTrue(e.getMessage().contains(place), e.getMessage());
+                }
+                assertArrayEquals(rounded, Inside.momentumBits(narrow, 0));
+            }
+        }
+    }
+
     /** Only numbers can become infinite: what is infinite already, or of layers without momentum, can be restored. */
     @Test
     void whatNeedsNoRoundingIsRestored() throws IOException {
