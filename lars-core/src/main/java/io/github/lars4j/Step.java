@@ -122,7 +122,7 @@ final class Step implements AutoCloseable {
         state.setup.setStep(state.step);
         try {
             beginWith(params, gradients, null);
-            decideReads(gradients);
+            decideReads(gradients, true);
             for (int round = 0; round < whole.plan.rounds(); round++) {
                 measure(whole, gradients, round);
             }
@@ -137,7 +137,7 @@ final class Step implements AutoCloseable {
         try {
             beginWith(params, gradients, null);
             for (int i = 0; i < reads.length; i++) {
-                reads[i] = gradients.isMissing(i) ? MeasurePass.NOTHING : MeasurePass.BOTH;
+                reads[i] = gradients.isMissing(i) ? MeasurePass.NOTHING : MeasurePass.ALL;
             }
             ShardSums blocks = ShardSums.forBlocks(whole.plan.blocks());
             for (int round = 0; round < whole.plan.rounds(); round++) {
@@ -188,7 +188,7 @@ final class Step implements AutoCloseable {
             Tensors params, Gradients gradients, Tensors halfWeights, double loss, double rate, LayerSums given) {
         beginWith(params, gradients, halfWeights);
         if (given == null) {
-            decideReads(gradients);
+            decideReads(gradients, false);
         }
         report.begin(state.setup, state.step, loss, rate, gradients.scale());
         boolean refused = false;
@@ -272,7 +272,7 @@ final class Step implements AutoCloseable {
         wrote = false;
         gradients = gradient;
         setFormats();
-        decideRead(layer, now.given);
+        decideRead(layer, now.given, false);
         measure(now.work, now.given, layer);
         decide(now.work, sums, now.given, layer);
         wrote = true;
@@ -342,19 +342,24 @@ final class Step implements AutoCloseable {
         }
     }
 
-    /** Determines which arrays pass 1 reads for each layer. */
-    private void decideReads(Gradients gradients) {
+    /**
+     * Determines which arrays pass 1 reads for each layer, and for which sums.
+     *
+     * @param later whether the sums are for an update later, in which the weight decay may be another
+     */
+    private void decideReads(Gradients gradients, boolean later) {
         sums.begin(state.layers());
         for (int i = 0; i < reads.length; i++) {
-            decideRead(i, gradients);
+            decideRead(i, gradients, later);
         }
     }
 
-    private void decideRead(int layer, Gradients gradients) {
+    private void decideRead(int layer, Gradients gradients, boolean later) {
+        Profile profile = state.setup.profileOf(layer);
         if (gradients.isMissing(layer)) {
             reads[layer] = MeasurePass.NOTHING;
-        } else if (state.setup.profileOf(layer).needsProducts) {
-            reads[layer] = MeasurePass.BOTH;
+        } else if (later ? profile.mayNeedProducts() : profile.needsProducts) {
+            reads[layer] = MeasurePass.ALL;
         } else {
             reads[layer] = (byte) ((Double.isNaN(carried[layer]) ? MeasurePass.WEIGHTS : 0)
                     | (gradients.squares() == null ? MeasurePass.GRADIENTS : 0));
@@ -373,7 +378,7 @@ final class Step implements AutoCloseable {
             byte read = reads[i];
             sums.setWeights(i, (read & MeasurePass.WEIGHTS) != 0 ? measurePass.weights(i) : carried[i]);
             sums.setGradients(i, (read & MeasurePass.GRADIENTS) != 0 ? measurePass.gradients(i) : given.squares()[i]);
-            if (read == MeasurePass.BOTH) {
+            if (read == MeasurePass.ALL) {
                 sums.setProducts(i, measurePass.products(i));
             }
         }

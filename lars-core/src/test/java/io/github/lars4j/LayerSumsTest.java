@@ -5,6 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.github.lars4j.rule.Dialects;
+import io.github.lars4j.rule.Rule;
+import io.github.lars4j.rule.Treatment;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -35,6 +38,41 @@ class LayerSumsTest {
             measured = lars.measure(
                     params, Gradients.of(new float[8]).missing(0, true).missing(1, true));
             assertAbsent(measured);
+        }
+    }
+
+    /** The update may have another weight decay than the measure, so what may be needed is measured, whatever is carried. */
+    @Test
+    void measureTakesTheProductsThatTheRuleMayNeed() {
+        double[] decay = {0, 0.5};
+        for (boolean carry : new boolean[] {false, true}) {
+            for (Rule rule : new Rule[] {Dialects.PAPER, Dialects.OPTAX}) {
+                int[] calls = {0};
+                try (Lars lars = Lars.builder(LAYERS)
+                        .rule(rule)
+                        .learningRate(1)
+                        .weightDecay(step -> decay[Math.min(calls[0]++, 1)])
+                        .carrySums(carry)
+                        .build()) {
+                    float[] params = Random32.normal(1, 8, 1);
+                    float[] gradients = Random32.normal(2, 8, 1);
+                    lars.step(params, gradients);
+                    calls[0] = 0;
+                    LayerSums sums = lars.measure(params, gradients);
+                    assertEquals(rule.equals(Dialects.OPTAX), sums.hasProducts(0));
+                    assertEquals(
+                            Outcome.UPDATED,
+                            lars.update(params, Gradients.of(gradients), sums).outcome(0));
+                }
+            }
+        }
+        Layers plain = Layers.builder().add("a", 8, Treatment.PLAIN).build();
+        try (Lars lars = Lars.builder(plain)
+                .rule(Dialects.OPTAX)
+                .learningRate(1)
+                .weightDecay(0.5)
+                .build()) {
+            assertFalse(lars.measure(new float[8], new float[8]).hasProducts(0));
         }
     }
 

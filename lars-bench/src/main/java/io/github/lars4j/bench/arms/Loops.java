@@ -27,7 +27,7 @@ interface Loops {
         return CHUNK;
     }
 
-    /** Adds Σw², Σg² and Σw·g to the sums. */
+    /** Adds Σw² and Σg² to the sums. */
     void sums(int from, int to, double[] sums);
 
     /** Returns Σg². */
@@ -113,10 +113,9 @@ interface Loops {
 
         @Override
         public void sums(int from, int to, double[] sums) {
-            kernels.measure(weights, from, gradients, from, to - from, scratch, block, 0);
+            kernels.squares(weights, from, gradients, from, to - from, scratch, block, 0);
             sums[0] += block.weights[0];
             sums[1] += block.gradients[0];
-            sums[2] += block.products[0];
         }
 
         @Override

@@ -7,8 +7,8 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * The array work that every LARS with sums in double has to do, and nothing else: the three sums, in the fastest order,
- * and a step of SGD; or that step alone. There is no rule in between; all layers have the same rate.
+ * The array work that every LARS with sums in double has to do, and nothing else: the sums of squares, in the fastest
+ * order, and a step of SGD; or that step alone. There is no rule in between; all layers have the same rate.
  */
 final class Passes implements AutoCloseable {
 
@@ -21,7 +21,7 @@ final class Passes implements AutoCloseable {
     private final Crew.Task share = this::share;
     /** Of each thread. */
     private final List<Loops> loops;
-    /** Σw², Σg² and Σw·g by thread, each thread's apart from the next one's. */
+    /** Σw² and Σg² by thread, each thread's apart from the next one's. */
     private final double[][] sums;
 
     /**
@@ -41,7 +41,7 @@ final class Passes implements AutoCloseable {
         this.carry = !readWeights && !known.equals("unused");
         this.allSumsFirst = allSumsFirst;
         this.loops = List.copyOf(loops);
-        this.sums = new double[loops.size()][3 + Crew.APART / Double.BYTES];
+        this.sums = new double[loops.size()][2 + Crew.APART / Double.BYTES];
         this.crew = new Crew(loops.size());
     }
 
@@ -50,7 +50,7 @@ final class Passes implements AutoCloseable {
         crew.run(share);
         double sum = 0;
         for (double[] own : sums) {
-            sum += own[0] + own[1] + own[2];
+            sum += own[0] + own[1];
         }
         return sum;
     }

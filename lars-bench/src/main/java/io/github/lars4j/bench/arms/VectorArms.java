@@ -92,7 +92,7 @@ final class VectorArms {
     }
 
     /**
-     * Adds the three sums of a trust ratio over {@code [from, to)}, in double, to {@code sums}: Σw², Σg² and Σw·g.
+     * Adds the sums of a trust ratio over {@code [from, to)}, in double, to {@code sums}: Σw² and Σg².
      */
     static void sums(float[] weights, float[] gradients, int from, int to, double[] sums) {
         int lanes = DOUBLES.length();
@@ -100,8 +100,6 @@ final class VectorArms {
         DoubleVector ww1 = DoubleVector.zero(DOUBLES);
         DoubleVector gg0 = DoubleVector.zero(DOUBLES);
         DoubleVector gg1 = DoubleVector.zero(DOUBLES);
-        DoubleVector wg0 = DoubleVector.zero(DOUBLES);
-        DoubleVector wg1 = DoubleVector.zero(DOUBLES);
         int i = from;
         for (; i <= to - 4 * lanes; i += 4 * lanes) {
             DoubleVector w0 =
@@ -122,20 +120,16 @@ final class VectorArms {
                     FloatVector.fromArray(HALF, gradients, i + 3 * lanes).castShape(DOUBLES, 0);
             ww0 = w2.fma(w2, w0.fma(w0, ww0));
             gg0 = g2.fma(g2, g0.fma(g0, gg0));
-            wg0 = w2.fma(g2, w0.fma(g0, wg0));
             ww1 = w3.fma(w3, w1.fma(w1, ww1));
             gg1 = g3.fma(g3, g1.fma(g1, gg1));
-            wg1 = w3.fma(g3, w1.fma(g1, wg1));
         }
         sums[0] += ww0.add(ww1).reduceLanes(VectorOperators.ADD);
         sums[1] += gg0.add(gg1).reduceLanes(VectorOperators.ADD);
-        sums[2] += wg0.add(wg1).reduceLanes(VectorOperators.ADD);
         for (; i < to; i++) {
             double w = weights[i];
             double g = gradients[i];
             sums[0] += w * w;
             sums[1] += g * g;
-            sums[2] += w * g;
         }
     }
 

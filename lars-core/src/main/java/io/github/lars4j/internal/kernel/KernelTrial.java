@@ -295,7 +295,7 @@ final class KernelTrial {
 
         @Override
         public int kernels() {
-            return 5;
+            return 6;
         }
 
         @Override
@@ -309,6 +309,7 @@ final class KernelTrial {
                 case 4 ->
                     sums.weights[0] =
                             kernels.updateAndSquare(weights, gradients, momentum, 0, length, 1, 0, 0.5f, 0, 0, scratch);
+                case 5 -> kernels.squares(weights, gradients, 0, length, scratch, sums, 0);
                 default -> throw new AssertionError(kernel);
             }
         }
@@ -377,7 +378,7 @@ final class KernelTrial {
 
         @Override
         public int kernels() {
-            return kind.halves() ? 7 : 6;
+            return kind.halves() ? 8 : 7;
         }
 
         @Override
@@ -397,8 +398,9 @@ final class KernelTrial {
                 case 4 ->
                     sums.weights[0] = kernels.updateAndSquare(
                             w, wAt, g, gAt, m, mAt, length, 1, 0, 0.5f, 0, 0, rounding, scratch);
-                case 5 -> sums.gradients[0] = kernels.gradientSquares(g, gAt, length, scratch);
-                case 6 -> kernels.round(w, wAt, base(HALVES), at[HALVES], length);
+                case 5 -> kernels.squares(w, wAt, g, gAt, length, scratch, sums, 0);
+                case 6 -> sums.gradients[0] = kernels.gradientSquares(g, gAt, length, scratch);
+                case 7 -> kernels.round(w, wAt, base(HALVES), at[HALVES], length);
                 default -> throw new AssertionError(kernel);
             }
         }

@@ -33,6 +33,16 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
     void measure(float[] weights, float[] gradients, int from, int length, double[] scratch, BlockSums sums, int block);
 
     /**
+     * Computes the two sums of squares of one block as {@link #measure} does, with the same bits, and leaves out the sum of
+     * w·g, which few rules need.
+     */
+    default void squares(
+            float[] weights, float[] gradients, int from, int length, double[] scratch, BlockSums sums, int block) {
+        sums.weights[block] = squares(weights, from, length, scratch);
+        sums.gradients[block] = squares(gradients, from, length, scratch);
+    }
+
+    /**
      * Returns the sum of squares of one block of one array, with the same bits as {@link #measure} computes.
      *
      * @param values read at {@code [from, from + length)}

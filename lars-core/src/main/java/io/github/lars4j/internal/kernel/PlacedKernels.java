@@ -31,10 +31,24 @@ public interface PlacedKernels {
             BlockSums sums,
             int block);
 
-    /** As {@link Kernels#squares}, of weights. */
+    /** As {@link Kernels#squares(float[], float[], int, int, double[], BlockSums, int)}. */
+    default void squares(
+            Object weightsBase,
+            long weightsAt,
+            Object gradientsBase,
+            long gradientsAt,
+            int length,
+            double[] scratch,
+            BlockSums sums,
+            int block) {
+        sums.weights[block] = squares(weightsBase, weightsAt, length, scratch);
+        sums.gradients[block] = gradientSquares(gradientsBase, gradientsAt, length, scratch);
+    }
+
+    /** As {@link Kernels#squares(float[], int, int, double[])}, of weights. */
     double squares(Object valuesBase, long valuesAt, int length, double[] scratch);
 
-    /** As {@link Kernels#squares}, of a gradient. */
+    /** As {@link Kernels#squares(float[], int, int, double[])}, of a gradient. */
     default double gradientSquares(Object gradientsBase, long gradientsAt, int length, double[] scratch) {
         return squares(gradientsBase, gradientsAt, length, scratch);
     }

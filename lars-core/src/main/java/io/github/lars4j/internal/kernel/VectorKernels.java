@@ -171,6 +171,75 @@ public final class VectorKernels implements Kernels {
     }
 
     @Override
+    public void squares(
+            float[] weights, float[] gradients, int from, int length, double[] scratch, BlockSums sums, int block) {
+        int whole = from + (length & -STEP);
+        int end = from + (length & -STRIPES);
+        for (int stripe = 0; stripe < STRIPES; stripe += GROUP) {
+            DoubleVector ww0 = DoubleVector.zero(DOUBLES);
+            DoubleVector ww1 = DoubleVector.zero(DOUBLES);
+            DoubleVector gg0 = DoubleVector.zero(DOUBLES);
+            DoubleVector gg1 = DoubleVector.zero(DOUBLES);
+            for (int i = from + stripe; i < whole; i += STEP) {
+                DoubleVector w0 =
+                        (DoubleVector) FloatVector.fromArray(HALF, weights, i).convertShape(F2D, DOUBLES, 0);
+                DoubleVector g0 =
+                        (DoubleVector) FloatVector.fromArray(HALF, gradients, i).convertShape(F2D, DOUBLES, 0);
+                ww0 = w0.fma(w0, ww0);
+                gg0 = g0.fma(g0, gg0);
+                DoubleVector w1 = (DoubleVector)
+                        FloatVector.fromArray(HALF, weights, i + LANES).convertShape(F2D, DOUBLES, 0);
+                DoubleVector g1 = (DoubleVector)
+                        FloatVector.fromArray(HALF, gradients, i + LANES).convertShape(F2D, DOUBLES, 0);
+                ww1 = w1.fma(w1, ww1);
+                gg1 = g1.fma(g1, gg1);
+                DoubleVector w2 = (DoubleVector)
+                        FloatVector.fromArray(HALF, weights, i + STRIPES).convertShape(F2D, DOUBLES, 0);
+                DoubleVector g2 = (DoubleVector)
+                        FloatVector.fromArray(HALF, gradients, i + STRIPES).convertShape(F2D, DOUBLES, 0);
+                ww0 = w2.fma(w2, ww0);
+                gg0 = g2.fma(g2, gg0);
+                DoubleVector w3 = (DoubleVector) FloatVector.fromArray(HALF, weights, i + STRIPES + LANES)
+                        .convertShape(F2D, DOUBLES, 0);
+                DoubleVector g3 = (DoubleVector) FloatVector.fromArray(HALF, gradients, i + STRIPES + LANES)
+                        .convertShape(F2D, DOUBLES, 0);
+                ww1 = w3.fma(w3, ww1);
+                gg1 = g3.fma(g3, gg1);
+            }
+            if (whole < end) {
+                DoubleVector w0 = (DoubleVector)
+                        FloatVector.fromArray(HALF, weights, whole + stripe).convertShape(F2D, DOUBLES, 0);
+                DoubleVector g0 = (DoubleVector)
+                        FloatVector.fromArray(HALF, gradients, whole + stripe).convertShape(F2D, DOUBLES, 0);
+                ww0 = w0.fma(w0, ww0);
+                gg0 = g0.fma(g0, gg0);
+                DoubleVector w1 = (DoubleVector) FloatVector.fromArray(HALF, weights, whole + stripe + LANES)
+                        .convertShape(F2D, DOUBLES, 0);
+                DoubleVector g1 = (DoubleVector) FloatVector.fromArray(HALF, gradients, whole + stripe + LANES)
+                        .convertShape(F2D, DOUBLES, 0);
+                ww1 = w1.fma(w1, ww1);
+                gg1 = g1.fma(g1, gg1);
+            }
+            if (GROUP == STRIPES && end == from + length) {
+                // As in measure: without a tail, the first level of the fold is an addition of vectors.
+                ww0.add(ww1).intoArray(scratch, 0);
+                gg0.add(gg1).intoArray(scratch, STRIPES);
+                sums.weights[block] = Stripes.foldHalf(scratch, 0);
+                sums.gradients[block] = Stripes.foldHalf(scratch, STRIPES);
+                return;
+            }
+            ww0.intoArray(scratch, stripe);
+            ww1.intoArray(scratch, stripe + LANES);
+            gg0.intoArray(scratch, STRIPES + stripe);
+            gg1.intoArray(scratch, STRIPES + stripe + LANES);
+        }
+        // This also adds to the third sum's stripes, which nobody reads.
+        ScalarKernels.addTail(weights, gradients, end, from + length, scratch);
+        sums.weights[block] = Stripes.fold(scratch, 0);
+        sums.gradients[block] = Stripes.fold(scratch, STRIPES);
+    }
+
+    @Override
     public double squares(float[] values, int from, int length, double[] scratch) {
         int whole = from + (length & -SQUARES_STEP);
         int end = from + (length & -STRIPES);

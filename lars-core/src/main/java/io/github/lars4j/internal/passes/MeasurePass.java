@@ -11,14 +11,16 @@ import io.github.lars4j.internal.memory.Operand;
  */
 public final class MeasurePass implements Crew.Task {
 
-    /** A layer is not read. Each layer has one of these four values. */
+    /** A layer is not read. Each layer has one of these five values. */
     public static final byte NOTHING = 0;
     /** The weights are read, for Σw². */
     public static final byte WEIGHTS = 1;
     /** The gradient is read, for Σg². */
     public static final byte GRADIENTS = 2;
-    /** Both are read, for Σw², Σg² and Σw·g. */
+    /** Both are read, for Σw² and Σg². */
     public static final byte BOTH = WEIGHTS | GRADIENTS;
+    /** Both are read, for Σw², Σg² and Σw·g. */
+    public static final byte ALL = BOTH | 4;
 
     private final Plan plan;
     private final BlockSums blocks;
@@ -40,7 +42,7 @@ public final class MeasurePass implements Crew.Task {
      * Computes the sums of the layers of a round.
      *
      * @param crew the threads, as many as the plan has
-     * @param reads for each layer {@link #NOTHING}, {@link #WEIGHTS}, {@link #GRADIENTS} or {@link #BOTH}
+     * @param reads for each layer {@link #NOTHING}, {@link #WEIGHTS}, {@link #GRADIENTS}, {@link #BOTH} or {@link #ALL}
      * @param round the index of the round
      */
     public void run(Crew crew, BlockKernels kernels, Operand weights, Operand gradients, byte[] reads, int round) {
@@ -105,7 +107,8 @@ public final class MeasurePass implements Crew.Task {
         for (; left > 0; place++, from += Stripes.BLOCK, left -= Stripes.BLOCK) {
             int length = Math.min(Stripes.BLOCK, left);
             switch (read) {
-                case BOTH -> kernels.measure(weights, gradients, from, length, stripes, blocks, place);
+                case ALL -> kernels.measure(weights, gradients, from, length, stripes, blocks, place);
+                case BOTH -> kernels.squares(weights, gradients, from, length, stripes, blocks, place);
                 case WEIGHTS -> blocks.weights[place] = kernels.squares(weights, from, length, stripes);
                 default -> blocks.gradients[place] = kernels.squares(gradients, from, length, stripes);
             }
@@ -126,7 +129,8 @@ public final class MeasurePass implements Crew.Task {
             long w = weights.at(layer, from);
             long g = gradients.at(layer, from);
             switch (read) {
-                case BOTH -> kernels.measure(weightsBase, w, gradientsBase, g, length, stripes, blocks, place);
+                case ALL -> kernels.measure(weightsBase, w, gradientsBase, g, length, stripes, blocks, place);
+                case BOTH -> kernels.squares(weightsBase, w, gradientsBase, g, length, stripes, blocks, place);
                 case WEIGHTS -> blocks.weights[place] = kernels.squares(weightsBase, w, length, stripes);
                 default -> blocks.gradients[place] = kernels.gradientSquares(gradientsBase, g, length, stripes);
             }
@@ -139,9 +143,9 @@ public final class MeasurePass implements Crew.Task {
         void block(int block, double weights, double gradients, double products);
     }
 
-    /** Gives the sums of a block, before those of its layer are folded; NaN if the layer was not read. */
+    /** Gives the sums of a block of a layer that was read as {@link #ALL}, before they are folded; NaN if it was not. */
     public void copy(int block, Receiver receiver) {
-        boolean read = reads[plan.layer(block)] != NOTHING;
+        boolean read = reads[plan.layer(block)] == ALL;
         int place = plan.place(block);
         receiver.block(
                 block,
@@ -164,7 +168,7 @@ public final class MeasurePass implements Crew.Task {
         return plan.fold(blocks.gradients, layer);
     }
 
-    /** Returns Σw·g of a layer that was read as {@link #BOTH}. Call this at most once per run, as above. */
+    /** Returns Σw·g of a layer that was read as {@link #ALL}. Call this at most once per run, as above. */
     public double products(int layer) {
         return plan.fold(blocks.products, layer);
     }

@@ -32,6 +32,14 @@ final class AnyKernels {
         }
     }
 
+    void squares(Object w, long wAt, Object g, long gAt, int length, double[] scratch, BlockSums sums, int block) {
+        if (placed != null) {
+            placed.squares(w, wAt, g, gAt, length, scratch, sums, block);
+        } else {
+            arrays.squares((float[]) w, (float[]) g, same(wAt, gAt), length, scratch, sums, block);
+        }
+    }
+
     double squares(Object values, long at, int length, double[] scratch) {
         return placed != null
                 ? placed.squares(values, at, length, scratch)

@@ -225,6 +225,7 @@ class KernelBitsTest {
                         combination.momentum, MOMENTUM, values, kernels.placed() ? (from + 2) % 3 : from, 0, 0);
                 kernels.measure(w.base, w.at, g.base, g.at, length, scratch, sums, 0);
                 kernels.squares(w.base, w.at, length, scratch);
+                kernels.squares(w.base, w.at, g.base, g.at, length, scratch, sums, 0);
                 kernels.update(w.base, w.at, g.base, g.at, v.base, v.at, length, 1, 1, 1, 1, 1);
                 kernels.updateAndSquare(w.base, w.at, g.base, g.at, v.base, v.at, length, 1, 1, 1, 1, 1, scratch);
                 kernels.update(w.base, w.at, g.base, g.at, length, 1, 1, 1);
@@ -426,6 +427,13 @@ class KernelBitsTest {
             Place w = weights(READ_CANARY);
             same("Σw² alone", weightSquares, kernels.squares(w.base, w.at, length, dirtyScratch()));
             w.untouched("weights", this);
+            Place g = gradients(READ_CANARY);
+            BlockSums sums = new BlockSums(3);
+            kernels.squares(w.base, w.at, g.base, g.at, length, dirtyScratch(), sums, 1);
+            same("Σw² without Σwg", weightSquares, sums.weights);
+            same("Σg² without Σwg", gradientSquares, sums.gradients);
+            w.untouched("weights", this);
+            g.untouched("gradients", this);
         }
 
         private void updateWithMomentum(Update update) {

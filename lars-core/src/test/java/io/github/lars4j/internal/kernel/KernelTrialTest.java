@@ -366,7 +366,7 @@ class KernelTrialTest {
             long before = System.nanoTime();
             long during = here.nanoTime();
             assertTrue(during - before >= 0 && System.nanoTime() - during >= 0);
-            assertEquals(kind.place() == KernelKind.Place.ARRAYS ? 5 : kind.halves() ? 7 : 6, here.kernels());
+            assertEquals(kind.place() == KernelKind.Place.ARRAYS ? 6 : kind.halves() ? 8 : 7, here.kernels());
             for (int kernel = 0; kernel < here.kernels(); kernel++) {
                 for (boolean vector : new boolean[] {false, true}) {
                     set(momentumOf, 0);
@@ -376,6 +376,7 @@ class KernelTrialTest {
                     }
                     here.sums.weights[0] = 0;
                     here.sums.gradients[0] = 0;
+                    here.sums.products[0] = 0;
                     before = System.nanoTime();
                     long taken = here.time(vector, kernel);
                     assertTrue(taken > 0 && taken <= System.nanoTime() - before);
@@ -385,8 +386,10 @@ class KernelTrialTest {
                     int small = Stripes.STRIPES;
                     int full = 8 * Stripes.STRIPES;
                     int tail = Stripes.BLOCK - 6;
-                    assertEquals(kernel == 0 || kernel == 1 || kernel == 4 ? small : 0, here.sums.weights[0]);
-                    assertEquals(kernel == 0 || kernel == 5 ? small : 0, here.sums.gradients[0]);
+                    boolean both = kernel == 0 || kernel == 5;
+                    assertEquals(both || kernel == 1 || kernel == 4 ? small : 0, here.sums.weights[0]);
+                    assertEquals(both || kernel == 6 ? small : 0, here.sums.gradients[0]);
+                    assertEquals(kernel == 0 ? small : 0, here.sums.products[0]);
                     boolean moves = kernel == 2 || kernel == 4;
                     float[] momentum = get(momentumOf, kind.momentum());
                     assertEquals(moves ? 1.75f : 0, momentum[small - 1]);
@@ -399,8 +402,8 @@ class KernelTrialTest {
                         // The copies begin three elements behind the start of their array, but not outside the heap.
                         int first = kind.place() == KernelKind.Place.OUTSIDE ? 0 : 3;
                         float[] halves = get(halvesOf, ElementType.BFLOAT16);
-                        assertEquals(kernel == 6 ? 1 : 0, halves[first]);
-                        assertEquals(kernel == 6 ? 1 : 0, halves[first + tail]);
+                        assertEquals(kernel == 7 ? 1 : 0, halves[first]);
+                        assertEquals(kernel == 7 ? 1 : 0, halves[first + tail]);
                         assertEquals(0, halves[first + tail + 1]);
                     }
                 }

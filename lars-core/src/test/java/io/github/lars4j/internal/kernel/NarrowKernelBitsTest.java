@@ -538,6 +538,12 @@ class NarrowKernelBitsTest {
             double ofGradients = tried.kernels.gradientSquares(g.base, g.at, length, dirtyScratch());
             same(tried, "Σg² alone", KernelOracle.products(gradients, gradients, 0, length), ofGradients);
             g.has(bits[GRADIENTS], "gradients", tried, this);
+            BlockSums sums = new BlockSums(3);
+            tried.kernels.squares(w.base, w.at, g.base, g.at, length, dirtyScratch(), sums, 1);
+            same(tried, "Σw² without Σwg", KernelOracle.products(weights, weights, 0, length), sums.weights);
+            same(tried, "Σg² without Σwg", KernelOracle.products(gradients, gradients, 0, length), sums.gradients);
+            w.has(bits[WEIGHTS], "weights", tried, this);
+            g.has(bits[GRADIENTS], "gradients", tried, this);
         }
 
         /** Checks the update with and without momentum, and with the squares. */

@@ -9,6 +9,7 @@ import io.github.lars4j.Kernel;
 import io.github.lars4j.Lars;
 import io.github.lars4j.Layers;
 import io.github.lars4j.Tensors;
+import io.github.lars4j.rule.Dialects;
 import io.github.lars4j.rule.Treatment;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
@@ -16,6 +17,7 @@ import java.lang.management.ManagementFactory;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.Set;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -34,6 +36,8 @@ class FormatsAllocationTest {
             .add("a", 4096 + 4 * 64 + 3)
             .add("b", 64, Treatment.PLAIN)
             .add("c", 4000)
+            .add("products.a", 4096 + 4 * 64 + 3)
+            .add("products.b", 4000)
             .build();
 
     private static final Format[] GRADIENTS = {Format.FLOAT32, Format.BFLOAT16, Format.FLOAT16};
@@ -106,7 +110,9 @@ class FormatsAllocationTest {
                             .carrySums(carry)
                             .nativeMomentum(outside)
                             .momentumFormat(momentum == Momentum.FLOAT32 ? Format.FLOAT32 : Format.BFLOAT16)
-                            .parallelism(threads);
+                            .parallelism(threads)
+                            // This rule needs the sum of w·g, and the default one does not.
+                            .group("products", Pattern.compile("^products"), s -> s.rule(Dialects.OPTAX));
                     return (momentum == Momentum.STOCHASTIC ? builder.stochasticRounding(3) : builder).build();
                 })) {
             Set<Long> own = workers();

@@ -36,12 +36,12 @@ class FormatsTest {
     private static final boolean[] WITH_MOMENTUM = {true, true, false, true, true, true};
     private static final boolean[] UPDATES = {true, true, true, false, true, true};
     private static final byte[] READS = {
-        MeasurePass.BOTH,
+        MeasurePass.ALL,
         MeasurePass.BOTH,
         MeasurePass.WEIGHTS,
         MeasurePass.GRADIENTS,
         MeasurePass.NOTHING,
-        MeasurePass.BOTH
+        MeasurePass.ALL
     };
     private static final int LAYERS = LENGTHS.length;
     private static final long[] OFFSETS = offsets(3);
@@ -439,7 +439,7 @@ class FormatsTest {
             if ((READS[i] & MeasurePass.GRADIENTS) != 0) {
                 assertEquals(step.sums[1][i], measure.gradients(i), "Σg²" + what);
             }
-            if (READS[i] == MeasurePass.BOTH) {
+            if (READS[i] == MeasurePass.ALL) {
                 assertEquals(step.sums[2][i], measure.products(i), "Σwg" + what);
             }
             if (carry && UPDATES[i]) {

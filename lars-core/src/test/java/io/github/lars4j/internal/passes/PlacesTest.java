@@ -250,7 +250,7 @@ class PlacesTest {
             Operand g = tensors[1].operand;
             Operand m = tensors[2].operand;
             byte[] reads = {
-                MeasurePass.BOTH, MeasurePass.BOTH, MeasurePass.WEIGHTS, MeasurePass.GRADIENTS, MeasurePass.BOTH
+                MeasurePass.ALL, MeasurePass.BOTH, MeasurePass.WEIGHTS, MeasurePass.GRADIENTS, MeasurePass.ALL
             };
             boolean[] updates = {true, true, true, false, true};
             BlockKernels kernels = new BlockKernels(source, THREADS);

@@ -31,7 +31,7 @@ class SumAccuracyTest {
         Plan plan = Plan.of(new long[] {length}, Plan.Rounds.ONE, 1, Plan.Grain.USUAL);
         try (Crew crew = new Crew(1)) {
             MeasurePass pass = new MeasurePass(plan);
-            byte[] reads = {MeasurePass.BOTH};
+            byte[] reads = {MeasurePass.ALL};
             Operand w = operand(weights);
             Operand g = operand(gradients);
             pass.run(crew, ScalarBlocks.of(1, w, g), w, g, reads, 0);
