@@ -10,6 +10,8 @@ import java.util.regex.Pattern;
  * stored: by place (arrays with an index each, or memory outside the heap), by the format of the gradient, and by the
  * format of the momentum. The build runs it: {@code java KernelGenerator.java <sources> <destination>}.
  *
+ * <p>There are none for float16 gradients: {@code WideningKernels} widen a block of them first.
+ *
  * <p>Each array of the source becomes a base and a position, and {@code from}, the index at which a block begins, becomes
  * 0. Weights are always float32. Loads and stores in the source have one of these shapes:
  *
@@ -38,16 +40,9 @@ public final class KernelGenerator {
     private enum Format {
         FLOAT32,
         BFLOAT16,
-        FLOAT16,
         /** bfloat16 with stochastic rounding; only of the momentum. */
         STOCHASTIC
     }
-
-    /**
-     * Makes a float of the sign and the 15 other bits of a float16 at 13 to 27. The multiplication corrects the exponent
-     * and is exact for subnormal numbers, too. Infinity and NaN become finite: see {@code checkFloat16}.
-     */
-    private static final String FLOAT_OF_HALF = ".and(halfBits).reinterpretAsFloats().mul(halfScale)";
 
     /** Adds 0x7fff and, if the lowest bit that stays is 1, another 1. */
     private static final String NEAREST = "IntVector bits_VALUE = VALUE.reinterpretAsInts();"
@@ -66,8 +61,6 @@ public final class KernelGenerator {
         {"Float", "ms", "m"},
         {"Float", "ps", "p"},
         {"Float", "vs", "v"},
-        {"Int", "halfBits", "0x8fffe000"},
-        {"Float", "halfScale", "0x1p112f"},
         {"Int", "one", "1"},
         {"Int", "below", "-0x7fff"},
         {"Int", "key", "(int) (rounding.key() >>> 32)"},
@@ -76,7 +69,7 @@ public final class KernelGenerator {
         {"Short", "infinity", "(short) 0x7f80"}
     };
 
-    private static final Format[] OF_GRADIENTS = {Format.FLOAT32, Format.BFLOAT16, Format.FLOAT16};
+    private static final Format[] OF_GRADIENTS = {Format.FLOAT32, Format.BFLOAT16};
     private static final Format[] OF_MOMENTUM = {Format.FLOAT32, Format.BFLOAT16, Format.STOCHASTIC};
 
     private final String kernels; // "Scalar" or "Vector"
@@ -169,9 +162,6 @@ public final class KernelGenerator {
             broadcastOnce();
         }
         signatures();
-        if (gradients == Format.FLOAT16 && kernels.equals("Vector")) {
-            checkFloat16();
-        }
         rename();
         return text;
     }
@@ -193,9 +183,6 @@ public final class KernelGenerator {
     /**
      * Of bfloat16, widens pairs, which are ints: the even element is the lower half of an int, the odd one is the upper half
      * (measured: 0.7 of the time of widening each short). The sums of even and odd stripes are put in order at the end.
-     *
-     * <p>Of float16, leaves only the loop that passes one element of each stripe in a turn. C2 creates objects of the sums of
-     * the longer loop in some JVMs, with pairs and without.
      */
     private void editGradientSquares() {
         Matcher found = Pattern.compile("\\n    @Override\\s+public double gradientSquares[\\s\\S]*?\\n    }\\n").matcher(text);
@@ -205,20 +192,15 @@ public final class KernelGenerator {
         String before = text.substring(0, found.start());
         String after = text.substring(found.end());
         text = found.group();
-        if (gradients == Format.FLOAT16) {
-            replace("\\n +int whole = [^;]+;", "");
-            replace("\\n +for \\(; i < whole;[\\s\\S]+?\\n            }", "");
-        } else {
-            widen(
-                    "IntVector",
-                    "PAIRS(INDEX).reinterpretAsInts()",
-                    ".lanewise(LSHL, 16).reinterpretAsFloats().convertShape(F2D, DOUBLES, 0)",
-                    ".and(0xffff0000).reinterpretAsFloats().convertShape(F2D, DOUBLES, 0)");
-            replace("PAIRS\\(([^()]+)\\)", shorts("gradients", "$1"));
-            replace(
-                    "(sum\\d\\.intoArray\\(scratch, (stripe[^()]*)\\);)(\\s+sum\\d\\.intoArray\\([^()]*\\);)",
-                    "$1$3 Stripes.interleave(scratch, $2, LANES);");
-        }
+        widen(
+                "IntVector",
+                "PAIRS(INDEX).reinterpretAsInts()",
+                ".lanewise(LSHL, 16).reinterpretAsFloats().convertShape(F2D, DOUBLES, 0)",
+                ".and(0xffff0000).reinterpretAsFloats().convertShape(F2D, DOUBLES, 0)");
+        replace("PAIRS\\(([^()]+)\\)", shorts("gradients", "$1"));
+        replace(
+                "(sum\\d\\.intoArray\\(scratch, (stripe[^()]*)\\);)(\\s+sum\\d\\.intoArray\\([^()]*\\);)",
+                "$1$3 Stripes.interleave(scratch, $2, LANES);");
         text = before + text + after;
     }
 
@@ -236,47 +218,7 @@ public final class KernelGenerator {
     }
 
     /**
-     * Lets the scalar kernels do a block that contains an infinity or a NaN, which {@link #FLOAT_OF_HALF} takes for a finite
-     * number. Looking for them first also brings the block to the L1 cache.
-     */
-    private void checkFloat16() {
-        Matcher methods = Pattern.compile("\n    public (void|double) (\\w+)\\(([^)]*gradientsBase[^)]*)\\) \\{").matcher(text);
-        text = methods.replaceAll(method -> {
-            String arguments = method.group(3).strip().replaceAll("[\\w\\[\\]]+ (\\w+)(,\\s+|$)", "$1, ").replaceAll(", $", "");
-            String call = "ScalarKernels.INSTANCE." + method.group(2) + "(" + arguments + ");";
-            return Matcher.quoteReplacement(method.group() + " if (hasNotFinite(gradientsBase, gradientsAt, length)) { "
-                    + (method.group(1).equals("void") ? call + " return;" : "return " + call) + " }");
-        });
-        int end = text.lastIndexOf('}');
-        text = text.substring(0, end)
-                + """
-
-                    /** Returns whether an element of a block of float16 is infinite or NaN. */
-                    private static boolean hasNotFinite(Object gradientsBase, long gradientsAt, int length) {
-                        boolean found = false;
-                        int lanes = SHORTS.length();
-                        int i = 0;
-                        for (; i < (length & -(4 * lanes)); i += 4 * lanes) {
-                            found |= SHORTS(i).and((short) 0x7fff)
-                                    .max(SHORTS(i + lanes).and((short) 0x7fff))
-                                    .max(SHORTS(i + 2 * lanes).and((short) 0x7fff))
-                                    .max(SHORTS(i + 3 * lanes).and((short) 0x7fff))
-                                    .compare(GE, (short) 0x7c00)
-                                    .anyTrue();
-                        }
-                        for (; i < length; i++) {
-                            found |= !Float.isFinite(Float.float16ToFloat(ELEMENT));
-                        }
-                        return found;
-                    }
-                }
-                """
-                        .replace("ELEMENT", element("short", "gradients", "i"))
-                        .replaceAll("(?<!\\w)SHORTS\\(([^()]+)\\)", Matcher.quoteReplacement(shorts("gradients", "INDEX")).replace("INDEX", "$1"));
-    }
-
-    /**
-     * The sums of float32 load half a vector and widen it to doubles. Of a narrower format they load as many elements as a
+     * The sums of float32 load half a vector and widen it to doubles. Of a bfloat16 gradient they load as many elements as a
      * vector has floats, and widen its halves: C2 makes objects of vectors if there are int vectors of several widths.
      */
     private void widenGradientsOfSums() {
@@ -335,20 +277,15 @@ public final class KernelGenerator {
     private void loads(String array, Format format) {
         String vector = "\\bFloatVector\\s*\\.fromArray\\(\\s*(\\w+),\\s+" + array + ",\\s+" + INDEX + "\\)";
         String scalar = "(?<![.\\w])" + array + "\\[([^\\]]+)\\](?! =)";
-        String ints = "((IntVector) " + shorts(array, "$2") + ".convertShape(S2I, INTS, 0))";
-        switch (format) {
-            case FLOAT32 -> {
-                replace(vector, floats(array, "$1", "$2"));
-                replace(scalar, element("float", array, "$1"));
-            }
-            case BFLOAT16, STOCHASTIC -> {
-                replace(vector, ints + ".lanewise(LSHL, 16).reinterpretAsFloats()");
-                replace(scalar, "Bfloat16.toFloat(" + element("short", array, "$1") + ")");
-            }
-            case FLOAT16 -> {
-                replace(vector, ints + ".lanewise(LSHL, 13)" + FLOAT_OF_HALF);
-                replace(scalar, "Float.float16ToFloat(" + element("short", array, "$1") + ")");
-            }
+        if (format == Format.FLOAT32) {
+            replace(vector, floats(array, "$1", "$2"));
+            replace(scalar, element("float", array, "$1"));
+        } else {
+            replace(
+                    vector,
+                    "((IntVector) " + shorts(array, "$2")
+                            + ".convertShape(S2I, INTS, 0)).lanewise(LSHL, 16).reinterpretAsFloats()");
+            replace(scalar, "Bfloat16.toFloat(" + element("short", array, "$1") + ")");
         }
     }
 

@@ -7,6 +7,7 @@ import io.github.lars4j.internal.kernel.KernelSource;
 import io.github.lars4j.internal.kernel.KernelWish;
 import io.github.lars4j.internal.kernel.PlacedKernels;
 import io.github.lars4j.internal.kernel.ScalarKernels;
+import io.github.lars4j.internal.kernel.WideningKernels;
 import io.github.lars4j.internal.memory.ElementType;
 import java.util.List;
 
@@ -80,6 +81,9 @@ record Formats(Format gradients, Format momentum, boolean stochastic) {
                 false);
         KernelWish wish = new KernelWish(vector ? KernelWish.Wanted.VECTOR : KernelWish.Wanted.SCALAR, "the benchmark");
         PlacedKernels kernels = KernelSource.open(wish).placed(kind);
-        return kernels != null ? kernels : new CopyKernels().with(ScalarKernels.INSTANCE, kind);
+        if (kernels == null) {
+            return new CopyKernels().with(ScalarKernels.INSTANCE, kind);
+        }
+        return gradients == Format.FLOAT16 ? new WideningKernels().with(kernels, kind.place()) : kernels;
     }
 }

@@ -89,9 +89,13 @@ public record KernelKind(Place place, ElementType gradients, ElementType momentu
         }
     }
 
-    /** Returns the kernels of this kind, if it is not {@link #ARRAYS}. */
+    /**
+     * Returns the kernels of this kind, if it is not {@link #ARRAYS}. Those of a float16 gradient read the widened one, and
+     * {@link WideningKernels} run them.
+     */
     PlacedKernels placed(boolean vector) {
-        return GeneratedKernels.of(vector, place + " " + gradients + " " + (stochastic ? "STOCHASTIC" : momentum));
+        ElementType read = gradients == ElementType.FLOAT16 ? ElementType.FLOAT32 : gradients;
+        return GeneratedKernels.of(vector, place + " " + read + " " + (stochastic ? "STOCHASTIC" : momentum));
     }
 
     /** Returns scratch memory of this kind, for the trial. */

@@ -55,7 +55,8 @@ public final class KernelSource {
 
     /**
      * Returns the kernels of a kind other than {@link KernelKind#ARRAYS} in a step that begins now; {@code null} for the
-     * scalar kernels of narrow formats, which are {@link CopyKernels}. Outside the heap, native access must be allowed.
+     * scalar kernels of narrow formats, which are {@link CopyKernels}. Those of a float16 gradient are for {@link
+     * WideningKernels}. Outside the heap, native access must be allowed.
      */
     public PlacedKernels placed(KernelKind kind) {
         for (int i = 0; i < placed.size(); i++) {

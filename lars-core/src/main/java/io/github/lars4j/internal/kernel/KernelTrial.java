@@ -327,6 +327,7 @@ final class KernelTrial {
         final Object[] bases;
         final long[] at;
         private final MomentumRounding rounding = new MomentumRounding();
+        private final WideningKernels widening = new WideningKernels();
 
         private Placed(KernelKind kind, Object[] bases, long[] at) {
             super(kind);
@@ -372,6 +373,11 @@ final class KernelTrial {
             return new Placed(kind, segments, at);
         }
 
+        private PlacedKernels vector() {
+            PlacedKernels kernels = kind.placed(true);
+            return kind.gradients() == ElementType.FLOAT16 ? widening.with(kernels, kind.place()) : kernels;
+        }
+
         private Object base(int tensor) {
             return kind.place() == KernelKind.Place.OUTSIDE ? NativeMemory.Access.ALL : bases[tensor];
         }
@@ -383,7 +389,7 @@ final class KernelTrial {
 
         @Override
         void run(boolean vector, int kernel, int length) {
-            PlacedKernels kernels = vector ? kind.placed(true) : scalar;
+            PlacedKernels kernels = vector ? vector() : scalar;
             Object w = base(WEIGHTS);
             Object g = base(GRADIENTS);
             Object m = base(MOMENTUM);

@@ -9,14 +9,16 @@ package io.github.lars4j.internal.kernel;
  *   <li>{@code OffsetScalarKernels…} and {@code OffsetVectorKernels…} work on arrays.
  *   <li>{@code NativeScalarKernels…} and {@code NativeVectorKernels…} reach memory outside the heap by address: the base
  *       is all memory, and the position an address.
+ *   <li>{@link WideningKernels} widen a float16 gradient for one of these.
  *   <li>{@link CopyKernels} copies blocks to arrays and back, from and to places of any kind and format.
  * </ul>
  *
- * <p>The build generates the former from {@link ScalarKernels} and {@link VectorKernels}, for each place, format of the
+ * <p>The build generates the first two from {@link ScalarKernels} and {@link VectorKernels}, for each place, format of the
  * gradient and format of the momentum; only loads and stores differ. Weights are always float32.
  *
- * <p>Narrow elements are widened exactly, so that the bits are those of {@link Kernels} for the widened values. The methods do not check their arguments: the caller makes sure that the
- * places do not overlap and that memory outside the heap stays allocated.
+ * <p>Narrow elements are widened exactly, so that the bits are those of {@link Kernels} for the widened values. The methods
+ * do not check their arguments: the caller makes sure that the places do not overlap and that memory outside the heap
+ * stays allocated.
  */
 public interface PlacedKernels {
 

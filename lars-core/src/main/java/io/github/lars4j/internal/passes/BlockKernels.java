@@ -6,14 +6,16 @@ import io.github.lars4j.internal.kernel.KernelSource;
 import io.github.lars4j.internal.kernel.Kernels;
 import io.github.lars4j.internal.kernel.PlacedKernels;
 import io.github.lars4j.internal.kernel.ScalarKernels;
+import io.github.lars4j.internal.kernel.WideningKernels;
 import io.github.lars4j.internal.memory.ElementType;
 import io.github.lars4j.internal.memory.NativeMemory;
 import io.github.lars4j.internal.memory.Operand;
+import java.util.Arrays;
 
 /**
  * The kernels of a pass, chosen by where its operands lie and by their formats: those for arrays if all operands lie in
  * arrays, with or without the same index; those for memory outside the heap if all operands lie there; and otherwise copying
- * ones, which are also the scalar kernels of narrow formats.
+ * ones, which are also the scalar kernels of narrow formats. A float16 gradient is widened first.
  */
 public final class BlockKernels {
 
@@ -22,19 +24,22 @@ public final class BlockKernels {
     /** For each thread; {@code null} until they are needed. */
     private CopyKernels[] copying;
 
+    private WideningKernels[] widening;
+
     /** The kinds of kernels of this step, on the heap and outside it. */
     private KernelKind offsets = KernelKind.float32(KernelKind.Place.OFFSETS);
 
     private KernelKind outside = KernelKind.float32(KernelKind.Place.OUTSIDE);
 
     private Kernels arrays;
-    /** The kernels for places; unused if {@link #arrays} or {@link #copying} are in use. */
+    /** The kernels for places; unused if other ones are in use. */
     private PlacedKernels placed;
 
-    /** Which of the three are in use. */
+    /** Which of them are in use. */
     private enum Use {
         ARRAYS,
         PLACED,
+        WIDENING,
         COPYING
     }
 
@@ -92,7 +97,10 @@ public final class BlockKernels {
         if (reachable) {
             placed = source.placed(onHeap ? offsets : outside);
         }
-        if (placed != null) {
+        if (placed != null && offsets.gradients() == ElementType.FLOAT16) {
+            use = Use.WIDENING;
+            widenFor(placed, onHeap);
+        } else if (placed != null) {
             use = Use.PLACED;
         } else {
             use = Use.COPYING;
@@ -104,12 +112,20 @@ public final class BlockKernels {
     private void copyWith(Kernels kernels) {
         if (copying == null) {
             copying = new CopyKernels[threads];
-            for (int thread = 0; thread < threads; thread++) {
-                copying[thread] = new CopyKernels();
-            }
+            Arrays.setAll(copying, thread -> new CopyKernels());
         }
         for (CopyKernels copies : copying) {
             copies.with(kernels, offsets);
+        }
+    }
+
+    private void widenFor(PlacedKernels kernels, boolean onHeap) {
+        if (widening == null) {
+            widening = new WideningKernels[threads];
+            Arrays.setAll(widening, thread -> new WideningKernels());
+        }
+        for (WideningKernels each : widening) {
+            each.with(kernels, onHeap ? KernelKind.Place.OFFSETS : KernelKind.Place.OUTSIDE);
         }
     }
 
@@ -123,6 +139,7 @@ public final class BlockKernels {
         return switch (use) {
             case ARRAYS -> null;
             case PLACED -> placed;
+            case WIDENING -> widening[thread];
             case COPYING -> copying[thread];
         };
     }

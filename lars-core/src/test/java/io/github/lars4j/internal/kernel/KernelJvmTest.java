@@ -156,9 +156,8 @@ class KernelJvmTest {
                         "NativeVectorKernelsBfloat16Float32",
                         "NativeVectorKernelsBfloat16Bfloat16",
                         "NativeVectorKernelsBfloat16Stochastic",
-                        "NativeVectorKernelsFloat16Float32",
-                        "NativeVectorKernelsFloat16Bfloat16",
-                        "NativeVectorKernelsFloat16Stochastic",
+                        "NativeVectorKernels",
+                        "NativeVectorKernelsFloat32Bfloat16",
                         "NativeVectorKernelsFloat32Stochastic"),
                 run.loadedKernels().stream()
                         .filter(name -> name.startsWith("NativeVector"))

@@ -123,7 +123,7 @@ class KernelSourceTest {
                 scalar.describe().lines().toList());
         KernelSource vector = open("vector");
         assertSame(OffsetVectorKernelsBfloat16Bfloat16.INSTANCE, vector.placed(halves));
-        assertSame(NativeVectorKernelsFloat16Stochastic.INSTANCE, vector.placed(stochastic));
+        assertSame(NativeVectorKernelsFloat32Stochastic.INSTANCE, vector.placed(stochastic));
         assertSame(NativeVectorKernelsBfloat16Float32.INSTANCE, vector.placed(gradients));
         assertSame(OffsetVectorKernels.INSTANCE, vector.placed(onlyHalves));
     }
@@ -135,7 +135,7 @@ class KernelSourceTest {
                 "outside the heap, float16 gradient, bfloat16 momentum: ",
                 new KernelKind(KernelKind.Place.OUTSIDE, ElementType.FLOAT16, ElementType.BFLOAT16, false, false),
                 null,
-                NativeVectorKernelsFloat16Bfloat16.INSTANCE);
+                NativeVectorKernelsFloat32Bfloat16.INSTANCE);
     }
 
     private static void goesOver(String where, KernelKind kind, PlacedKernels scalar, PlacedKernels vector) {

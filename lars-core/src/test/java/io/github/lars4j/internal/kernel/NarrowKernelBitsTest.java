@@ -2,6 +2,7 @@ package io.github.lars4j.internal.kernel;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
@@ -129,18 +130,29 @@ class NarrowKernelBitsTest {
         Where[] mixed = new Where[4];
         Arrays.setAll(mixed, tensor -> Where.inTurn(turn, tensor));
         return List.of(
-                new Tried(kind.placed(false), arrays),
-                new Tried(kind.placed(true), arrays),
-                new Tried(outside.placed(false), addresses),
-                new Tried(outside.placed(true), addresses),
+                new Tried(placed(kind, false), arrays),
+                new Tried(placed(kind, true), arrays),
+                new Tried(placed(outside, false), addresses),
+                new Tried(placed(outside, true), addresses),
                 new Tried(
                         new CopyKernels().with(turn % 2 == 0 ? ScalarKernels.INSTANCE : VectorKernels.INSTANCE, kind),
                         mixed));
     }
 
+    private static PlacedKernels placed(KernelKind kind, boolean vector) {
+        PlacedKernels kernels = kind.placed(vector);
+        return kind.gradients() == ElementType.FLOAT16 ? new WideningKernels().with(kernels, kind.place()) : kernels;
+    }
+
     @Test
     void theKindsHaveKernelsOfTheirOwn() {
         for (KernelKind kind : KINDS) {
+            if (kind.gradients() == ElementType.FLOAT16) {
+                assertEquals(WideningKernels.class, placed(kind, true).getClass());
+                KernelKind wide = kind(ElementType.FLOAT32, kind.momentum(), kind.stochastic());
+                assertSame(wide.placed(true), kind.placed(true));
+                continue;
+            }
             String formats = kind.isFloat32()
                     ? ""
                     : capitalized(kind.gradients().name())

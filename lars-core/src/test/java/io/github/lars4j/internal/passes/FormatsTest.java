@@ -19,6 +19,7 @@ import io.github.lars4j.internal.kernel.PlacedKernels;
 import io.github.lars4j.internal.kernel.RandomBits;
 import io.github.lars4j.internal.kernel.RandomFloats;
 import io.github.lars4j.internal.kernel.Stripes;
+import io.github.lars4j.internal.kernel.WideningKernels;
 import io.github.lars4j.internal.memory.ElementType;
 import io.github.lars4j.internal.memory.Operand;
 import java.lang.foreign.Arena;
@@ -188,13 +189,13 @@ class FormatsTest {
                     Operand h = halves ? zeros(Where.FLAT, ElementType.BFLOAT16) : null;
                     PlacedKernels ofKind = source.placed(formats.kind(KernelKind.Place.OFFSETS, halves));
                     kernels.toMeasure(w, g);
-                    expect(float32Gradients, ofKind, kernels);
+                    expect(float32Gradients, ofKind, formats.gradients, kernels);
                     kernels.toUpdate(w, g, m, h);
-                    expect(float32 && !halves, ofKind, kernels);
+                    expect(float32 && !halves, ofKind, formats.gradients, kernels);
                     kernels.toUpdate(w, g, zeros(Where.BY_LAYER, formats.momentum), h);
-                    expect(false, ofKind, kernels);
+                    expect(false, ofKind, formats.gradients, kernels);
                     kernels.toUpdate(w, g, null, h);
-                    expect(float32 && !halves, ofKind, kernels);
+                    expect(float32 && !halves, ofKind, formats.gradients, kernels);
 
                     Operand outsideWeights = zeros(Where.OUTSIDE, ElementType.FLOAT32);
                     Operand outsideGradients = zeros(Where.OUTSIDE, formats.gradients);
@@ -202,41 +203,52 @@ class FormatsTest {
                     Operand outsideHalves = halves ? zeros(Where.OUTSIDE, ElementType.BFLOAT16) : null;
                     PlacedKernels outside = source.placed(formats.kind(KernelKind.Place.OUTSIDE, halves));
                     kernels.toMeasure(outsideWeights, outsideGradients);
-                    expect(false, outside, kernels);
+                    expect(false, outside, formats.gradients, kernels);
                     kernels.toUpdate(outsideWeights, outsideGradients, outsideMomentum, outsideHalves);
-                    expect(false, outside, kernels);
+                    expect(false, outside, formats.gradients, kernels);
                     kernels.toUpdate(outsideWeights, outsideGradients, null, outsideHalves);
-                    expect(false, outside, kernels);
+                    expect(false, outside, formats.gradients, kernels);
 
                     kernels.toMeasure(w, outsideGradients);
-                    expect(false, null, kernels);
+                    expect(false, null, formats.gradients, kernels);
                     kernels.toUpdate(w, g, outsideMomentum, h);
-                    expect(false, null, kernels);
+                    expect(false, null, formats.gradients, kernels);
                     kernels.toUpdate(outsideWeights, outsideGradients, m, outsideHalves);
-                    expect(false, null, kernels);
+                    expect(false, null, formats.gradients, kernels);
                     if (halves) {
                         kernels.toUpdate(w, g, m, outsideHalves);
-                        expect(false, null, kernels);
+                        expect(false, null, formats.gradients, kernels);
                         kernels.toUpdate(outsideWeights, outsideGradients, outsideMomentum, h);
-                        expect(false, null, kernels);
+                        expect(false, null, formats.gradients, kernels);
                     }
                     // A step with other formats follows.
                     kernels.formats(ElementType.FLOAT32, ElementType.FLOAT32, false, false);
                     kernels.toUpdate(w, w, w, null);
-                    expect(true, null, kernels);
+                    expect(true, null, ElementType.FLOAT32, kernels);
                     kernels.toUpdate(w, zeros(Where.BY_LAYER, ElementType.FLOAT32), w, null);
-                    expect(false, source.placed(KernelKind.float32(KernelKind.Place.OFFSETS)), kernels);
+                    expect(
+                            false,
+                            source.placed(KernelKind.float32(KernelKind.Place.OFFSETS)),
+                            ElementType.FLOAT32,
+                            kernels);
                 }
             }
         }
     }
 
-    /** Asserts that a pass works in arrays, or with given kernels, or, if these are {@code null}, copies. */
-    private static void expect(boolean arrays, PlacedKernels placed, BlockKernels kernels) {
+    /**
+     * Asserts that a pass works in arrays, or with given kernels, or, if these are {@code null}, copies. With a float16
+     * gradient, each thread widens it.
+     */
+    private static void expect(boolean arrays, PlacedKernels placed, ElementType gradients, BlockKernels kernels) {
         if (arrays) {
             assertNull(kernels.placed(0));
             assertNull(kernels.placed(1));
             assertNotNull(kernels.arrays());
+        } else if (placed != null && gradients == ElementType.FLOAT16) {
+            WideningKernels first = assertInstanceOf(WideningKernels.class, kernels.placed(0));
+            assertNotSame(first, kernels.placed(1), "each thread has its own widened block");
+            assertSame(first, kernels.placed(0));
         } else if (placed != null) {
             assertSame(placed, kernels.placed(0));
             assertSame(placed, kernels.placed(1));
