@@ -76,6 +76,18 @@ class LayerSumsTest {
         }
     }
 
+    @Test
+    void measureChecksTheSchedulesOfTheStep() {
+        try (Lars lars = Lars.builder(LAYERS)
+                .learningRate(1)
+                .weightDecay(step -> -1 - step)
+                .build()) {
+            IllegalArgumentException thrown =
+                    assertThrows(IllegalArgumentException.class, () -> lars.measure(new float[8], new float[8]));
+            assertTrue(thrown.getMessage().startsWith("weightDecay of step 0 is -1.0"), thrown.getMessage());
+        }
+    }
+
     private static void assertAbsent(LayerSums sums) {
         for (int i = 0; i < LAYERS.size(); i++) {
             assertFalse(sums.hasWeights(i) || sums.hasGradients(i) || sums.hasProducts(i));

@@ -271,4 +271,26 @@ class SnapshotTest {
                 corrected.snapshot().convertedTo(Dialects.BOLTS).hyperparameters();
         assertFalse(converted.momentumCorrection());
     }
+
+    /** The conversion needs the rate and ratio of each layer's last step, of whatever layers there are since. */
+    @Test
+    void momentumIsConvertedAlsoAfterLayersWereAdded() {
+        Layers more = Layers.builder()
+                .add("w", 50)
+                .at(60)
+                .add("bias", 7, Treatment.PLAIN.withRateFactor(0.1))
+                .add("late", 20)
+                .add("new", 5)
+                .build();
+        try (Lars lars = builder(Dialects.PAPER).build()) {
+            step(lars, Random32.normal(1, N, 1), 0);
+            float[] expected = Inside.momentum(lars.snapshot().convertedTo(Dialects.SNIPPET));
+            assertNotEquals(Inside.momentum(lars)[0], expected[0]);
+            lars.addLayers(more);
+            float[] converted = Inside.momentum(lars.snapshot().convertedTo(Dialects.SNIPPET));
+            for (int i = 0; i < N; i++) {
+                assertEquals(expected[i], converted[i]);
+            }
+        }
+    }
 }
