@@ -47,20 +47,6 @@ public final class CopyKernels implements PlacedKernels {
         kernels.measure(weightsCopy, gradientsCopy, 0, length, scratch, sums, block);
     }
 
-    /** Takes all three sums: from here, the JIT makes objects of the vectors of {@link Kernels#squares} in some JVMs. */
-    @Override
-    public void squares(
-            Object weightsBase,
-            long weightsAt,
-            Object gradientsBase,
-            long gradientsAt,
-            int length,
-            double[] scratch,
-            BlockSums sums,
-            int block) {
-        measure(weightsBase, weightsAt, gradientsBase, gradientsAt, length, scratch, sums, block);
-    }
-
     @Override
     public double squares(Object valuesBase, long valuesAt, int length, double[] scratch) {
         copy(valuesBase, valuesAt, weightsCopy, length);

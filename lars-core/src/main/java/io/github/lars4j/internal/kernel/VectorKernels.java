@@ -496,17 +496,21 @@ public final class VectorKernels implements Kernels {
     public void round(float[] weights, short[] halves, int from, int length) {
         int lanes = FLOATS.length();
         int whole = from + (length & -(2 * lanes));
+        // Vectors of constants: with ints, C2 makes objects of the shifted vectors in some JVMs.
+        IntVector lowest = IntVector.broadcast(INTS, 1);
+        IntVector belowHalf = IntVector.broadcast(INTS, 0x7fff);
+        IntVector quietNaN = IntVector.broadcast(INTS, 0x7fc00000);
         for (int i = from; i < whole; i += 2 * lanes) {
             FloatVector w0 = FloatVector.fromArray(FLOATS, weights, i);
             FloatVector w1 = FloatVector.fromArray(FLOATS, weights, i + lanes);
             IntVector bits0 = w0.reinterpretAsInts();
             IntVector bits1 = w1.reinterpretAsInts();
-            IntVector near0 = bits0.add(bits0.lanewise(LSHR, 16).and(1)).add(0x7fff);
-            IntVector near1 = bits1.add(bits1.lanewise(LSHR, 16).and(1)).add(0x7fff);
+            IntVector near0 = bits0.add(bits0.lanewise(LSHR, 16).and(lowest)).add(belowHalf);
+            IntVector near1 = bits1.add(bits1.lanewise(LSHR, 16).and(lowest)).add(belowHalf);
             IntVector half0 =
-                    near0.blend(0x7fc00000, w0.compare(NE, w0).cast(INTS)).lanewise(LSHR, 16);
+                    near0.blend(quietNaN, w0.compare(NE, w0).cast(INTS)).lanewise(LSHR, 16);
             IntVector half1 =
-                    near1.blend(0x7fc00000, w1.compare(NE, w1).cast(INTS)).lanewise(LSHR, 16);
+                    near1.blend(quietNaN, w1.compare(NE, w1).cast(INTS)).lanewise(LSHR, 16);
             ((ShortVector) half0.convertShape(I2S, SHORTS, 0)).intoArray(halves, i);
             ((ShortVector) half1.convertShape(I2S, SHORTS, 0)).intoArray(halves, i + lanes);
         }
