@@ -1,6 +1,7 @@
 package io.github.lars4j;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -43,6 +44,7 @@ class MutantsTest {
     @Test
     void mostAreKilledAndEverySurvivorIsListed() throws Exception {
         Map<String, Element> mutants = mutants();
+        assertFalse(mutants.isEmpty(), "there is no report");
         Map<String, int[]> killed = new TreeMap<>();
         Map<String, Integer> survivors = new TreeMap<>();
         for (Element mutant : mutants.values()) {
