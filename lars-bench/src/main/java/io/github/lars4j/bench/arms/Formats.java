@@ -84,6 +84,6 @@ record Formats(Format gradients, Format momentum, boolean stochastic) {
         if (kernels == null) {
             return new CopyKernels().with(ScalarKernels.INSTANCE, kind);
         }
-        return gradients == Format.FLOAT16 ? new WideningKernels().with(kernels, kind.place()) : kernels;
+        return gradients == Format.FLOAT16 ? new WideningKernels().with(kernels, kind) : kernels;
     }
 }

@@ -282,6 +282,7 @@ final class KernelTrial {
         final float[] weights = ones();
         final float[] gradients = ones();
         final float[] momentum = new float[Stripes.BLOCK];
+        final short[] halves = new short[Stripes.BLOCK];
 
         Arrays() {
             super(KernelKind.ARRAYS);
@@ -295,7 +296,7 @@ final class KernelTrial {
 
         @Override
         public int kernels() {
-            return 6;
+            return 7;
         }
 
         @Override
@@ -310,6 +311,7 @@ final class KernelTrial {
                     sums.weights[0] =
                             kernels.updateAndSquare(weights, gradients, momentum, 0, length, 1, 0, 0.5f, 0, 0, scratch);
                 case 5 -> kernels.squares(weights, gradients, 0, length, scratch, sums, 0);
+                case 6 -> kernels.round(weights, halves, 0, length); // for copies that lie elsewhere
                 default -> throw new AssertionError(kernel);
             }
         }
@@ -324,10 +326,12 @@ final class KernelTrial {
         private static final int HALVES = 3;
 
         final PlacedKernels scalar;
+        /** The vector kernels; {@code null} until they first run, since loading them takes time. */
+        private PlacedKernels vector;
+
         final Object[] bases;
         final long[] at;
         private final MomentumRounding rounding = new MomentumRounding();
-        private final WideningKernels widening = new WideningKernels();
 
         private Placed(KernelKind kind, Object[] bases, long[] at) {
             super(kind);
@@ -374,8 +378,11 @@ final class KernelTrial {
         }
 
         private PlacedKernels vector() {
-            PlacedKernels kernels = kind.placed(true);
-            return kind.gradients() == ElementType.FLOAT16 ? widening.with(kernels, kind.place()) : kernels;
+            if (vector == null) {
+                PlacedKernels kernels = kind.placed(true);
+                vector = kind.gradients() == ElementType.FLOAT16 ? new WideningKernels().with(kernels, kind) : kernels;
+            }
+            return vector;
         }
 
         private Object base(int tensor) {

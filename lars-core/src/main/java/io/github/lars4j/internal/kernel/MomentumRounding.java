@@ -16,6 +16,11 @@ public final class MomentumRounding {
         this.key = key;
     }
 
+    /** Moves on by some elements: what comes next begins after them in the block. */
+    void skip(int elements) {
+        key = RandomBits.skip(key, elements);
+    }
+
     /** Returns whether an element was not finite after rounding since the last call of this. */
     public boolean takeOverflowed() {
         boolean taken = overflowed;

@@ -43,6 +43,12 @@ public final class RandomBits {
         return ((x ^ (x >>> SHIFT) ^ (int) (blockKey >>> 32)) * FACTOR) >>> 16;
     }
 
+    /** Returns the key of the rest of a block after some elements, in which indices begin at 0 again. */
+    static long skip(long blockKey, int elements) {
+        int lower = (int) blockKey + elements * INCREMENT;
+        return (blockKey & ~0xffff_ffffL) | (lower & 0xffff_ffffL);
+    }
+
     /** The finalizer of SplitMix64 (variant 13 of Stafford), a bijection whose every output bit depends on all bits. */
     private static long mix(long z) {
         long x = (z ^ (z >>> 30)) * 0xbf58476d1ce4e5b9L;

@@ -11,6 +11,12 @@ import java.lang.foreign.MemorySegment;
  */
 public final class WideningKernels implements PlacedKernels {
 
+    /**
+     * How much of a block an update widens at a time. The loop that widens waits for the gradient from memory, and the update
+     * for weights and momentum; pieces this small let the processor run ahead from one to the other.
+     */
+    private static final int PIECE = 512;
+
     private final short[] narrow = new short[Stripes.BLOCK];
     private final float[] wide = new float[Stripes.BLOCK];
     /** The widened block if the other operands lie outside the heap; {@code null} until some do. */
@@ -18,6 +24,11 @@ public final class WideningKernels implements PlacedKernels {
 
     private PlacedKernels kernels;
     private boolean onHeap;
+    /** How far apart successive elements of each operand lie, in the unit of its place. */
+    private int weightsStride;
+
+    private int gradientsStride;
+    private int momentumStride;
     /** The place of the widened block. */
     private Object base;
 
@@ -27,11 +38,14 @@ public final class WideningKernels implements PlacedKernels {
      * Sets the kernels that work on the widened gradient.
      *
      * @param others those of a float32 gradient
-     * @param place the place of all operands, for which {@code others} are
+     * @param kind the place of all operands and their formats, for which {@code others} are
      */
-    public WideningKernels with(PlacedKernels others, KernelKind.Place place) {
+    public WideningKernels with(PlacedKernels others, KernelKind kind) {
         this.kernels = others;
-        this.onHeap = place != KernelKind.Place.OUTSIDE;
+        this.onHeap = kind.place() != KernelKind.Place.OUTSIDE;
+        this.weightsStride = onHeap ? 1 : Float.BYTES;
+        this.gradientsStride = onHeap ? 1 : kind.gradients().bytes();
+        this.momentumStride = onHeap ? 1 : kind.momentum().bytes();
         if (onHeap) {
             base = wide;
             at = 0;
@@ -99,8 +113,25 @@ public final class WideningKernels implements PlacedKernels {
             float p,
             float v,
             MomentumRounding rounding) {
-        widen(gradientsBase, gradientsAt, length);
-        kernels.update(weightsBase, weightsAt, base, at, momentumBase, momentumAt, length, a, b, m, p, v, rounding);
+        for (int from = 0; from < length; from += PIECE) {
+            int piece = Math.min(PIECE, length - from);
+            widen(gradientsBase, gradientsAt + (long) from * gradientsStride, piece);
+            kernels.update(
+                    weightsBase,
+                    weightsAt + (long) from * weightsStride,
+                    base,
+                    at,
+                    momentumBase,
+                    momentumAt + (long) from * momentumStride,
+                    piece,
+                    a,
+                    b,
+                    m,
+                    p,
+                    v,
+                    rounding);
+            rounding.skip(piece);
+        }
     }
 
     @Override

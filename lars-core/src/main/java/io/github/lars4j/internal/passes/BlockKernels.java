@@ -125,7 +125,7 @@ public final class BlockKernels {
             Arrays.setAll(widening, thread -> new WideningKernels());
         }
         for (WideningKernels each : widening) {
-            each.with(kernels, onHeap ? KernelKind.Place.OFFSETS : KernelKind.Place.OUTSIDE);
+            each.with(kernels, onHeap ? offsets : outside);
         }
     }
 

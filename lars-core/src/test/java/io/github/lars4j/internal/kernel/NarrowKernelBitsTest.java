@@ -141,7 +141,7 @@ class NarrowKernelBitsTest {
 
     private static PlacedKernels placed(KernelKind kind, boolean vector) {
         PlacedKernels kernels = kind.placed(vector);
-        return kind.gradients() == ElementType.FLOAT16 ? new WideningKernels().with(kernels, kind.place()) : kernels;
+        return kind.gradients() == ElementType.FLOAT16 ? new WideningKernels().with(kernels, kind) : kernels;
     }
 
     @Test

@@ -51,6 +51,18 @@ class RandomBitsTest {
         }
     }
 
+    /** An update that takes a block in pieces skips the elements of earlier ones. */
+    @Test
+    void aKeyThatSkipsHasTheBitsOfLaterElements() {
+        SplittableRandom random = new SplittableRandom(3);
+        for (int i = 0; i < 10_000; i++) {
+            long key = random.nextLong();
+            int skipped = random.nextInt(BLOCK);
+            int index = random.nextInt(BLOCK);
+            assertEquals(RandomBits.of(key, skipped + index), RandomBits.of(RandomBits.skip(key, skipped), index));
+        }
+    }
+
     /** The first number of {@link SplittableRandom} is the finalizer of the seed and its increment. */
     @Test
     void keysComeFromTheFinalizerOfSplittableRandom() {
