@@ -100,7 +100,8 @@ public final class VectorKernels implements Kernels {
             DoubleVector gg1 = DoubleVector.zero(DOUBLES);
             DoubleVector wg0 = DoubleVector.zero(DOUBLES);
             DoubleVector wg1 = DoubleVector.zero(DOUBLES);
-            for (int i = from + stripe; i < whole; i += STEP) {
+            for (int turn = from; turn < whole; turn += STEP) { // ends at whole, which no array's end lets overflow
+                int i = turn + stripe;
                 DoubleVector w0 =
                         (DoubleVector) FloatVector.fromArray(HALF, weights, i).convertShape(F2D, DOUBLES, 0);
                 DoubleVector g0 =
@@ -180,7 +181,8 @@ public final class VectorKernels implements Kernels {
             DoubleVector ww1 = DoubleVector.zero(DOUBLES);
             DoubleVector gg0 = DoubleVector.zero(DOUBLES);
             DoubleVector gg1 = DoubleVector.zero(DOUBLES);
-            for (int i = from + stripe; i < whole; i += STEP) {
+            for (int turn = from; turn < whole; turn += STEP) { // ends at whole, which no array's end lets overflow
+                int i = turn + stripe;
                 DoubleVector w0 =
                         (DoubleVector) FloatVector.fromArray(HALF, weights, i).convertShape(F2D, DOUBLES, 0);
                 DoubleVector g0 =
@@ -248,8 +250,9 @@ public final class VectorKernels implements Kernels {
             DoubleVector sum1 = DoubleVector.zero(DOUBLES);
             DoubleVector sum2 = DoubleVector.zero(DOUBLES);
             DoubleVector sum3 = DoubleVector.zero(DOUBLES);
-            int i = from + stripe;
-            for (; i < whole; i += SQUARES_STEP) {
+            int turn = from;
+            for (; turn < whole; turn += SQUARES_STEP) {
+                int i = turn + stripe;
                 DoubleVector x0 =
                         (DoubleVector) FloatVector.fromArray(HALF, values, i).convertShape(F2D, DOUBLES, 0);
                 DoubleVector x1 = (DoubleVector)
@@ -285,7 +288,8 @@ public final class VectorKernels implements Kernels {
                     sum3 = x7.fma(x7, sum3);
                 }
             }
-            for (; i < end; i += STRIPES) {
+            for (; turn < end; turn += STRIPES) {
+                int i = turn + stripe;
                 DoubleVector x0 =
                         (DoubleVector) FloatVector.fromArray(HALF, values, i).convertShape(F2D, DOUBLES, 0);
                 DoubleVector x1 = (DoubleVector)

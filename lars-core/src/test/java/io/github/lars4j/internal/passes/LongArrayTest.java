@@ -3,8 +3,11 @@ package io.github.lars4j.internal.passes;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.github.lars4j.ChildJvm;
+import io.github.lars4j.internal.kernel.BlockSums;
 import io.github.lars4j.internal.kernel.KernelSource;
 import io.github.lars4j.internal.kernel.KernelWish;
+import io.github.lars4j.internal.kernel.Kernels;
+import io.github.lars4j.internal.kernel.Stripes;
 import io.github.lars4j.internal.memory.ElementType;
 import io.github.lars4j.internal.memory.Operand;
 import java.nio.charset.StandardCharsets;
@@ -53,12 +56,48 @@ class LongArrayTest {
         }
     }
 
+    /** Takes the sums of the last block by vector kernels, whose loops pass it several times, each from another stripe. */
+    static final class VectorSums {
+
+        private VectorSums() {}
+
+        public static void main(String[] args) {
+            float[] array = new float[Integer.MAX_VALUE - 8];
+            array[array.length - 1] = 2;
+            int from = array.length - Stripes.BLOCK;
+            Kernels kernels = KernelSource.open(new KernelWish(KernelWish.Wanted.VECTOR, "the test"))
+                    .arrays();
+            double[] scratch = new double[Stripes.SCRATCH];
+            BlockSums sums = new BlockSums(2);
+            kernels.measure(array, array, from, Stripes.BLOCK, scratch, sums, 0);
+            kernels.squares(array, array, from, Stripes.BLOCK, scratch, sums, 1);
+            System.out.print(sums.products[0] + " " + sums.gradients[1] + " "
+                    + kernels.squares(array, from, Stripes.BLOCK, scratch));
+        }
+    }
+
     @Test
     void theLastBlockIsTheLast() throws Exception {
-        List<String> flags = List.of("-Xmx9g", "-Xmn64m", "-XX:+UseSerialGC");
-        Process process = new ProcessBuilder(ChildJvm.command(flags, Passes.class)).start();
+        assertEquals("4.0 1.5", run(Passes.class, 512));
+    }
+
+    @Test
+    void noIndexOverflows() throws Exception {
+        for (int bits : new int[] {128, 256, 512}) {
+            assertEquals("4.0 4.0 4.0", run(VectorSums.class, bits), bits + " bits");
+        }
+    }
+
+    private static String run(Class<?> main, int bits) throws Exception {
+        List<String> flags = List.of(
+                "-Xmx9g",
+                "-Xmn64m",
+                "-XX:+UseSerialGC",
+                "--add-modules=jdk.incubator.vector",
+                "-Dlars4j.vectorBits=" + bits);
+        Process process = new ProcessBuilder(ChildJvm.command(flags, main)).start();
         String printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertEquals("4.0 1.5", printed);
         assertEquals(0, process.waitFor());
+        return printed;
     }
 }
