@@ -40,14 +40,14 @@ final class HeldStep implements Runnable {
 
     /** Runs {@link Step#measure}. */
     LayerSums measure(Step step, Momentum momentum, Tensors params, Gradients gradients) {
-        this.task = Task.MEASURE;
+        begin(Task.MEASURE);
         run(step, momentum, params, gradients, gradients.tensors().operand(step.layers()));
         return sums;
     }
 
     /** Runs {@link Step#measureBlocks}. */
     ShardSums measureBlocks(Step step, Momentum momentum, Tensors params, Gradients gradients) {
-        this.task = Task.MEASURE_BLOCKS;
+        begin(Task.MEASURE_BLOCKS);
         run(step, momentum, params, gradients, gradients.tensors().operand(step.layers()));
         ShardSums measured = shardSums;
         shardSums = null;
@@ -64,12 +64,13 @@ final class HeldStep implements Runnable {
             double loss,
             double rate,
             LayerSums given) {
-        this.task = Task.TAKE;
+        begin(Task.TAKE);
+        Operand place = gradients.tensors().operand(step.layers());
         this.halfWeights = halfWeights;
         this.loss = loss;
         this.rate = rate;
         this.given = given;
-        run(step, momentum, params, gradients, gradients.tensors().operand(step.layers()));
+        run(step, momentum, params, gradients, place);
         return report;
     }
 
@@ -82,20 +83,26 @@ final class HeldStep implements Runnable {
             int layer,
             Object gradient,
             Format format) {
-        this.task = Task.LAYER;
+        begin(Task.LAYER);
+        this.gradient = step.placeOf(layer, gradient, format);
         this.halfWeights = halfWeights;
         this.layer = layer;
-        this.gradient = step.placeOf(layer, gradient, format);
         run(step, momentum, params, null, this.gradient);
         return outcome;
     }
 
     /** Runs {@link Step#copyOthers}. */
     void copyOthers(Step step, Tensors params, Tensors halfWeights, BitSet applied) {
-        this.task = Task.REST;
+        begin(Task.REST);
         this.halfWeights = halfWeights;
         this.applied = applied;
         run(step, null, params, null, null);
+    }
+
+    /** Begins a call. What comes before {@link #run} may fail, and the last call's {@link #entered} must not count then. */
+    private void begin(Task task) {
+        this.task = task;
+        this.entered = false;
     }
 
     /**
@@ -108,7 +115,6 @@ final class HeldStep implements Runnable {
         this.step = step;
         this.params = params;
         this.gradients = gradients;
-        entered = false;
         try {
             Layers layers = step.layers();
             holdOpen.begin();

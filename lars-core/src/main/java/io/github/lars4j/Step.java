@@ -11,6 +11,7 @@ import io.github.lars4j.internal.passes.MeasurePass;
 import io.github.lars4j.internal.passes.Plan;
 import io.github.lars4j.internal.passes.UpdatePass;
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.WeakReference;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Locale;
@@ -40,8 +41,8 @@ final class Step implements AutoCloseable {
     private final StepReport report;
     /** Σw² of each layer after the last step; NaN if it is unknown. */
     private final double[] carried;
-    /** The weights to which {@link #carried} belongs: an array, or tensors. */
-    private Object carriedOf;
+    /** The weights to which {@link #carried} belongs, an array or tensors, which this does not keep alive. */
+    private WeakReference<Object> carriedOf = new WeakReference<>(null);
 
     /** The key of each layer's random bits in this step; {@code null} until momentum is rounded stochastically. */
     private long[] keys;
@@ -78,6 +79,7 @@ final class Step implements AutoCloseable {
         this.sums = sums;
         this.report = new StepReport(state.setup);
         this.carried = new double[n];
+        forgetCarried();
         this.kernelSource = source;
         this.kernels = new BlockKernels(source, threads);
         this.whole = work(allSums ? Plan.Rounds.ONE : Plan.Rounds.IN_CACHE);
@@ -198,7 +200,6 @@ final class Step implements AutoCloseable {
             }
             refused = !decide(whole, given == null ? sums : given, gradients, round);
             if (!refused) {
-                wrote = true;
                 write(whole, gradients, round);
             }
         }
@@ -275,7 +276,6 @@ final class Step implements AutoCloseable {
         decideRead(layer, now.given, false);
         measure(now.work, now.given, layer);
         decide(now.work, sums, now.given, layer);
-        wrote = true;
         write(now.work, now.given, layer);
         return report.outcome(layer);
     }
@@ -324,9 +324,9 @@ final class Step implements AutoCloseable {
         momentum = state.momentum == null ? null : state.momentum.tensors.operand(state.layers());
         setKeys();
         Object identity = params.array() == null ? params : params.array();
-        if (!same(carriedOf, identity)) {
+        if (carrySums && !carriedOf.refersTo(identity)) {
             forgetCarried();
-            carriedOf = carrySums ? identity : null;
+            carriedOf = new WeakReference<>(identity);
         }
     }
 
@@ -395,9 +395,11 @@ final class Step implements AutoCloseable {
         Plan plan = work.plan;
         UpdatePass updatePass = work.update;
         boolean[] updates = decision.updates();
+        BlockKernels chosen = kernels.toUpdate(weights, gradients, momentum, halfWeights);
+        wrote = true; // choosing kernels may fail
         updatePass.run(
                 crew,
-                kernels.toUpdate(weights, gradients, momentum, halfWeights),
+                chosen,
                 weights,
                 gradients,
                 momentum,
@@ -449,11 +451,6 @@ final class Step implements AutoCloseable {
     @SuppressWarnings("ReferenceEquality")
     boolean owns(LayerSums given) {
         return given == sums;
-    }
-
-    @SuppressWarnings("ReferenceEquality")
-    private static boolean same(Object one, Object other) {
-        return one == other;
     }
 
     /** Discards carried sums, because the weights have changed. */

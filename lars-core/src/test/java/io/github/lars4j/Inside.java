@@ -1,6 +1,7 @@
 package io.github.lars4j;
 
 import io.github.lars4j.internal.CallGuard;
+import io.github.lars4j.internal.kernel.KernelKind;
 import io.github.lars4j.internal.passes.Plan;
 import io.github.lars4j.internal.saving.Disk;
 import java.io.IOException;
@@ -9,11 +10,28 @@ import java.lang.foreign.ValueLayout;
 import java.lang.reflect.Field;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Map;
+import java.util.Optional;
 
 /** Access to the internals of an optimizer, for tests that inspect or damage them. */
 final class Inside {
 
     private Inside() {}
+
+    /**
+     * Makes the vector kernels for arrays that do not begin at the same index unable to run in optimizers that require
+     * them. Returns what ends that.
+     */
+    @SuppressWarnings("unchecked")
+    static Runnable breakOffsetKernels() throws ReflectiveOperationException {
+        Field field =
+                Class.forName("io.github.lars4j.internal.kernel.KernelTrial").getDeclaredField("FAILURES");
+        field.setAccessible(true);
+        Map<KernelKind, Optional<String>> failures = (Map<KernelKind, Optional<String>>) field.get(null);
+        KernelKind kind = KernelKind.float32(KernelKind.Place.OFFSETS);
+        failures.put(kind, Optional.of("they cannot run"));
+        return () -> failures.remove(kind);
+    }
 
     static float[] momentum(Lars lars) {
         return flat(state(lars));

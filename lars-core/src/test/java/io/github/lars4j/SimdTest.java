@@ -1,5 +1,6 @@
 package io.github.lars4j;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -68,6 +69,31 @@ class SimdTest {
                 expected = weights;
             }
             assertEquals(Arrays.toString(expected), Arrays.toString(weights));
+        }
+    }
+
+    /** Pass 2 chooses its kernels after pass 1, and before it writes. */
+    @Test
+    void kernelsThatCannotRunChangeNothing() throws ReflectiveOperationException {
+        Layers layers = Layers.builder().add("a", 1).add("b", 1).build();
+        for (OnBadGradient policy : new OnBadGradient[] {OnBadGradient.THROW, OnBadGradient.SKIP_LAYER}) {
+            float[] weights = {1, 2};
+            Lars.Builder momentumElsewhere = Lars.builder(layers)
+                    .learningRate(1)
+                    .momentum(0.9)
+                    .momentumBuffer(Tensors.byLayer(new float[1], new float[1]))
+                    .onBadGradient(policy)
+                    .simd(Simd.REQUIRED);
+            Runnable mend = Inside.breakOffsetKernels();
+            try (Lars lars = momentumElsewhere.build()) {
+                assertThrows(IllegalStateException.class, () -> lars.step(weights, new float[] {1, 1}));
+                assertArrayEquals(new float[] {1, 2}, weights);
+                mend.run();
+                lars.step(weights, new float[] {1, 1});
+                assertEquals(1, lars.steps());
+            } finally {
+                mend.run();
+            }
         }
     }
 

@@ -397,6 +397,7 @@ class TensorReuseTest {
         for (boolean outside : new boolean[] {false, true}) {
             try (Lars lars = builder(layers)
                             .nativeMomentum(outside)
+                            .carrySums(outside)
                             .onBadGradient(OnBadGradient.SKIP_LAYER)
                             .build();
                     Lars failing = builder(layers).rule(fails).build()) {
