@@ -4,7 +4,12 @@ import io.github.lars4j.internal.memory.ElementType;
 import io.github.lars4j.internal.memory.NativeMemory;
 import java.lang.foreign.MemorySegment;
 
-/** The formats in which elements of {@link Tensors} are stored. Arithmetic is float32 in any case, and sums are double. */
+/**
+ * The formats in which elements of {@link Tensors} are stored. Arithmetic is float32 in any case, and sums are double.
+ *
+ * <p>Weights are {@link #FLOAT32}, gradients have any format, the momentum is {@link #FLOAT32} or {@link #BFLOAT16}, and
+ * copies of the weights are {@link #BFLOAT16}; another one is refused with an {@link IllegalArgumentException}.
+ */
 public enum Format {
     /** IEEE 754 single precision, 4 bytes: Java's {@code float}. */
     FLOAT32(ElementType.FLOAT32),

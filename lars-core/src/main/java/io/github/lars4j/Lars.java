@@ -45,22 +45,24 @@ import java.util.regex.Pattern;
  * LayerSums} in between.
  *
  * <p>Results are identical to the bit on every machine, with scalar and vector kernels, at every vector width and for
- * every number of threads. Steps after the first allocate no memory.
+ * every number of threads. Steps after the first allocate no memory, except for some {@linkplain Schedule schedules} and, in
+ * some JVMs whose vectors have fewer than 512 bits, for narrow {@linkplain Format formats}.
  *
  * <p>Sums are computed in double precision, updates in single precision. Compared with exact arithmetic on the same
  * inputs and the same trust ratio, the error of a weight is at most 8.01 · 2⁻²⁴ times the sum of the magnitudes of its
  * terms, and the error of a momentum element at most 4.01 · 2⁻²⁴ times that sum, plus a few times {@link
  * Float#MIN_VALUE} each ({@code StepAccuracyTest} derives these bounds). Gradients in a narrow {@link Format} are widened
- * exactly. A momentum in bfloat16 is rounded once more when it is stored, by at most 2⁻⁹ of the element to nearest even, and
- * by less than 2⁻⁷ stochastically; the weights are updated with the momentum before that.
+ * exactly. A momentum in bfloat16 is rounded once more when it is stored, by at most 2⁻⁸ of the element to nearest even, and
+ * by less than 2⁻⁷ stochastically, or, below {@link Float#MIN_NORMAL}, by at most 2⁻¹³⁴ and less than 2⁻¹³³; the weights are
+ * updated with the momentum before that.
  *
  * <p>An optimizer may be used by several threads, but only by one at a time. The following calls throw an {@link
  * IllegalStateException} and change nothing:
  *
  * <ul>
  *   <li>any call while another call is in progress, on whatever thread,
- *   <li>{@code step} and {@code weightsChanged} after {@code measure}, until {@code update} or {@code discard} is
- *       called,
+ *   <li>{@code step}, {@code beginStep}, {@code weightsChanged}, {@code change}, {@code addGroup} and {@code addLayers}
+ *       after {@code measure}, until {@code update} or {@code discard} is called,
  *   <li>any call except {@code applyLayer}, {@code restore} and {@code close} between {@code beginStep} and {@code
  *       endStep},
  *   <li>any call except {@code restore} and {@code close} after a step or a restore has failed halfway,
@@ -171,7 +173,8 @@ public final class Lars implements AutoCloseable {
      *
      * <p>After the step, the copy of every layer holds its weights rounded to nearest even, whether or not the step has
      * updated the layer. A weight beyond the range becomes infinity there, which no outcome reports. Nothing else writes the
-     * copies: fill them before the first forward pass and after a restore. If the step is refused as a whole or throws an exception listed here, nothing is written.
+     * copies: fill them before the first forward pass and after a restore. If the step is refused as a whole or throws an
+     * exception listed here, nothing is written.
      *
      * @param halfWeights where the copies go, tensors in {@link Format#BFLOAT16}; only written
      * @throws NullPointerException if an argument is {@code null}
@@ -247,8 +250,9 @@ public final class Lars implements AutoCloseable {
     }
 
     /**
-     * Computes the sums of every layer, the first half of a step. This changes neither weights nor momentum. Call
-     * {@link #update} next; or {@link #discard}, to give up the step; or {@code measure} again.
+     * Computes the sums of every layer that has a gradient, the first half of a step: Σw² and Σg², and Σw·g if the layer's
+     * rule may need it (see {@link LayerSums#products}). This changes neither weights nor momentum. Call {@link #update}
+     * next; or {@link #discard}, to give up the step; or {@code measure} again.
      *
      * @param params the weights, at least {@link Layers#end} elements; only read
      * @param gradients the gradients, in the layout of the weights; only read
@@ -335,7 +339,7 @@ public final class Lars implements AutoCloseable {
 
     /**
      * Updates weights and momentum, the second half of a step. If it throws one of the exceptions listed here, nothing
-     * has changed.
+     * has changed, except that the sums of {@link #measure} are discarded: call {@code measure} again.
      *
      * @param params the weights, at least {@link Layers#end} elements. Elements outside the layers are not touched
      * @param gradients the gradients that were measured; only read
@@ -1000,7 +1004,10 @@ public final class Lars implements AutoCloseable {
         }
     }
 
-    /** Describes the kernels that the next step will use: scalar or vector, the vector width, and the reason. */
+    /**
+     * Describes the kernels that the next step will use: scalar or vector, the vector width, and the reason. The first line
+     * is about float32 arrays; there is one more for each other kind of memory and formats that a step has used.
+     */
     public String kernels() {
         return step.kernels();
     }
@@ -1227,7 +1234,8 @@ public final class Lars implements AutoCloseable {
 
         /**
          * Sets where the momentum lies; otherwise as {@link #momentumBuffer(float[])}. {@link Lars#addLayers} needs a flat
-         * buffer with room for the new layers.
+         * buffer with room for the new layers. Its format is {@link Format#FLOAT32} or {@link Format#BFLOAT16}, and that of
+         * {@link #momentumFormat} if this is set.
          */
         public Builder momentumBuffer(Tensors buffer) {
             this.momentumBuffer = Objects.requireNonNull(buffer, "momentumBuffer");
@@ -1269,7 +1277,9 @@ public final class Lars implements AutoCloseable {
          *
          * <p>The random bits are a hash of the seed, the step, the index of the layer and the index of the element in the
          * layer. Results are thus the same on every machine and for every number of threads, and a run that is resumed goes
-         * on with the same bits: a checkpoint contains the seed, which replaces this one.
+         * on with the same bits: a checkpoint contains the seed, which replaces this one. {@link #build} refuses a seed
+         * if the momentum is float32, and if the layers are those of a {@link Shard}, whose blocks have other indices than
+         * those of the whole layers.
          *
          * @param seed any number
          */

@@ -73,8 +73,9 @@ public final class LayerSums {
 
     /**
      * Returns Σw·g of a layer, of the values in the gradient array before {@link Gradients#scale}. Its error is
-     * relative to Σ|w·g|. {@link Lars#measure} computes it only if the layer's rule {@linkplain
-     * io.github.lars4j.rule.Rule#needsProducts needs} it, in this step or with another weight decay.
+     * relative to Σ|w·g|. {@link Lars#measure} computes it only if the layer's trust ratio {@linkplain
+     * io.github.lars4j.rule.Rule#needsProducts needs} it, or would need it if the schedule of its weight decay returned a
+     * number above 0.
      *
      * @param layer index of the layer
      * @throws IllegalStateException if it was not measured

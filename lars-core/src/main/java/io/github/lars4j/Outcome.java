@@ -18,7 +18,7 @@ public enum Outcome {
      * The layer was finite and was updated, and its weights are no longer finite. A step reports this only with {@link
      * Lars.Builder#carrySums}; otherwise the next step reports {@link #BAD_WEIGHTS}. Or its momentum was rounded to
      * {@link Format#BFLOAT16} and is no longer finite, which every step reports: restore an earlier state then, because the
-     * next step would make the weights infinite.
+     * next step would make the weights infinite. No {@link OnBadGradient} refuses such a step or throws because of it.
      */
     OVERFLOWED("become non-finite in the update");
 
@@ -32,7 +32,7 @@ public enum Outcome {
         return description;
     }
 
-    /** Returns whether a gradient, weight or coefficient of the layer was not finite. */
+    /** Returns whether a gradient, weight or coefficient of the layer was not finite, or its momentum after rounding. */
     public boolean bad() {
         return this == BAD_GRADIENT || this == BAD_WEIGHTS || this == BAD_COEFFICIENT || this == OVERFLOWED;
     }

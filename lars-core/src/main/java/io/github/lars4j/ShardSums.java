@@ -75,8 +75,8 @@ public final class ShardSums {
      *
      * @param layers the layers of the whole network, or of all shards alike: names, lengths and order
      * @param shards the sums of all shards, in the order of {@link Shard#cut}
-     * @return the sums that {@link Lars#measure} would return for the whole network, all three for each layer; NaN for a
-     *     layer whose gradient was missing
+     * @return the sums that {@link Lars#measure} would return for the whole network, with Σw·g of every layer, whether or
+     *     not its rule needs it; NaN for a layer whose gradient was missing
      * @throws NullPointerException if an argument or an element is {@code null}
      * @throws IllegalArgumentException if the shards together do not have as many blocks as the layers
      */

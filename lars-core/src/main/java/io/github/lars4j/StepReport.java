@@ -172,7 +172,7 @@ public final class StepReport {
         return OUTCOMES[outcomes[layers.checked("layer", layer)]];
     }
 
-    /** Returns whether a gradient, weight or coefficient of any layer was not finite. */
+    /** Returns whether the {@linkplain #outcome outcome} of any layer is {@linkplain Outcome#bad bad}. */
     public boolean anyBad() {
         for (byte outcome : outcomes) {
             if (OUTCOMES[outcome].bad()) {

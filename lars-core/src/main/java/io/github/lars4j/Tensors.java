@@ -20,12 +20,12 @@ import java.util.stream.IntStream;
  * lars.step(weights, gradients);
  * }</pre>
  *
- * <p>Nothing is copied. Create tensors once and use them in every step of one optimizer; a step then allocates no memory. A flat {@code
- * float[]} needs no {@code Tensors}: {@link Lars} takes it as it is.
+ * <p>Nothing is copied. Create tensors once and use them in every step of one optimizer; a step then allocates no memory
+ * for them. A flat {@code float[]} needs no {@code Tensors}: {@link Lars} takes it as it is.
  *
- * <p>Weights, gradients and momentum may lie in different kinds of memory, with the same bits as the result. A step is
- * fast if all of them lie in arrays or all outside the heap; otherwise it copies every block of 4096 elements to arrays and
- * back. See {@link Lars.Builder#nativeMomentum}.
+ * <p>Weights, gradients, momentum and bfloat16 copies of the weights may lie in different kinds of memory, with the same
+ * bits as the result. A step is fast if all of them lie in arrays or all outside the heap; otherwise it copies every block
+ * of 4096 elements to arrays and back. See {@link Lars.Builder#nativeMomentum}.
  *
  * <p><b>Memory outside the heap.</b> A step reaches it by address, which needs {@code --enable-native-access}. Without
  * it, the JVM prints a warning or, if it denies access, steps copy blocks as above, and a log line says so once.
