@@ -129,6 +129,109 @@ class LayerByLayerTest {
         return taken;
     }
 
+    /** How the momentum is stored. */
+    private enum Stored {
+        FLOAT32,
+        NEAREST,
+        STOCHASTIC
+    }
+
+    /** These rules need Σw·g, and the random bits of a rounding depend on the step and on the layer. */
+    @Test
+    void soAreThoseOfRulesThatNeedProductsAndOfNarrowFormats() {
+        int layers = 0;
+        int seed = 100;
+        for (Rule rule : List.of(Dialects.OPTAX, Dialects.BARLOW_TWINS)) {
+            for (Simd simd : new Simd[] {Simd.OFF, Simd.REQUIRED}) {
+                for (int threads : new int[] {1, 2}) {
+                    for (Stored stored : Stored.values()) {
+                        for (Format format : Format.values()) {
+                            layers += compareNarrow(seed++, rule, simd, threads, stored, format);
+                        }
+                    }
+                }
+            }
+        }
+        System.out.println(
+                layers + " layers of other rules and formats taken one by one, with the bits of whole steps");
+        assertTrue(layers > 1000);
+    }
+
+    private static Lars.Builder narrow(Rule rule, Stored stored) {
+        Lars.Builder builder = Inside.inSmallRounds(builder().rule(rule))
+                .momentumFormat(stored == Stored.FLOAT32 ? Format.FLOAT32 : Format.BFLOAT16);
+        return stored == Stored.STOCHASTIC ? builder.stochasticRounding(11) : builder;
+    }
+
+    private static int compareNarrow(int seed, Rule rule, Simd simd, int threads, Stored stored, Format format) {
+        Random random = new Random(seed);
+        Weights kind = Weights.values()[random.nextInt(Weights.values().length)];
+        boolean carry = random.nextBoolean();
+        String name = rule + ", " + simd + ", " + threads + " threads, momentum " + stored + ", gradients " + format
+                + ", weights " + kind + ", carry " + carry;
+        float[] expected = new float[END];
+        fill(random, expected, 1);
+        int taken = 0;
+        try (Arena arena = Arena.ofShared();
+                Lars whole = narrow(rule, stored).simd(Simd.OFF).build();
+                Lars single = narrow(rule, stored)
+                        .simd(simd)
+                        .carrySums(carry)
+                        .parallelism(threads)
+                        .nativeMomentum(kind == Weights.NATIVE)
+                        .build()) {
+            Tensors weights = place(kind, arena, expected);
+            float[] all = new float[END];
+            short[] narrow = new short[END];
+            List<Integer> order = new ArrayList<>(List.of(0, 1, 2, 3, 4));
+            for (int step = 0; step < 4; step++) {
+                fill(random, all, 0.01);
+                for (int e = 0; e < END && format != Format.FLOAT32; e++) {
+                    narrow[e] = format.toShort(all[e]);
+                }
+                int missing = random.nextInt(8);
+                Gradients gradients =
+                        Gradients.of(format == Format.FLOAT32 ? Tensors.flat(all) : Tensors.flat(format, narrow));
+                for (int i = 0; i < LAYERS.size(); i++) {
+                    gradients.missing(i, i == missing);
+                }
+                whole.step(Tensors.flat(expected), gradients);
+                Collections.shuffle(order, random);
+                single.beginStep(weights);
+                for (int i : order) {
+                    if (i != missing) {
+                        apply(single, i, format, all, narrow, random.nextBoolean() ? arena : null);
+                        taken++;
+                    }
+                }
+                single.endStep();
+                Bits.assertSame(expected, read(weights), name + ", weights of step " + step);
+                Bits.assertSame(Inside.momentum(whole), Inside.momentum(single), name + ", momentum of step " + step);
+            }
+        }
+        return taken;
+    }
+
+    /** Applies a layer, with its gradient in an array of its own or in memory of an arena. */
+    private static void apply(Lars lars, int layer, Format format, float[] all, short[] narrow, Arena arena) {
+        if (format == Format.FLOAT32) {
+            float[] gradient = gradientOf(layer, all);
+            if (arena == null) {
+                lars.applyLayer(layer, gradient);
+            } else {
+                lars.applyLayer(layer, arena.allocateFrom(ValueLayout.JAVA_FLOAT, gradient));
+            }
+            return;
+        }
+        Layer of = LAYERS.get(layer);
+        short[] gradient = Arrays.copyOfRange(narrow, (int) of.offset(), (int) of.end());
+        if (arena == null) {
+            lars.applyLayer(layer, format, gradient);
+        } else {
+            lars.applyLayer(layer, format, arena.allocateFrom(ValueLayout.JAVA_SHORT, gradient));
+        }
+    }
+
     @Test
     void theBitsAreThoseOfWholeStepsWithoutMomentum() {
         float[] whole = new float[END];
