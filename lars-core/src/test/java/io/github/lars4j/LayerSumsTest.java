@@ -41,28 +41,42 @@ class LayerSumsTest {
         }
     }
 
-    /** The update may have another weight decay than the measure, so what may be needed is measured, whatever is carried. */
+    /**
+     * The update may have another weight decay than the measure, so what may be needed is measured, whatever is
+     * carried. The weights are those of whole steps with the decay of the update.
+     */
     @Test
     void measureTakesTheProductsThatTheRuleMayNeed() {
-        double[] decay = {0, 0.5};
         for (boolean carry : new boolean[] {false, true}) {
-            for (Rule rule : new Rule[] {Dialects.PAPER, Dialects.OPTAX}) {
-                int[] calls = {0};
-                try (Lars lars = Lars.builder(LAYERS)
+            for (Rule rule : new Rule[] {Dialects.PAPER, Dialects.OPTAX, Dialects.BARLOW_TWINS}) {
+                double[] decay = {0};
+                Lars.Builder builder = Lars.builder(LAYERS)
                         .rule(rule)
                         .learningRate(1)
-                        .weightDecay(step -> decay[Math.min(calls[0]++, 1)])
-                        .carrySums(carry)
-                        .build()) {
+                        .weightDecay(step -> decay[0])
+                        .carrySums(carry);
+                try (Lars lars = builder.build();
+                        Lars whole = builder.build()) {
                     float[] params = Random32.normal(1, 8, 1);
                     float[] gradients = Random32.normal(2, 8, 1);
+                    float[] expected = params.clone();
                     lars.step(params, gradients);
-                    calls[0] = 0;
+                    whole.step(expected, gradients);
                     LayerSums sums = lars.measure(params, gradients);
-                    assertEquals(rule.equals(Dialects.OPTAX), sums.hasProducts(0));
+                    assertEquals(!rule.equals(Dialects.PAPER), sums.hasProducts(0));
+                    double products = 0;
+                    for (int i = 0; i < 5; i++) {
+                        products += (double) params[i] * gradients[i];
+                    }
+                    if (sums.hasProducts(0)) {
+                        assertEquals(products, sums.products(0), 1e-14);
+                    }
+                    decay[0] = 0.5;
+                    whole.step(expected, gradients);
                     assertEquals(
                             Outcome.UPDATED,
                             lars.update(params, Gradients.of(gradients), sums).outcome(0));
+                    Bits.assertSame(expected, params, rule + ", carry " + carry);
                 }
             }
         }
