@@ -1,6 +1,7 @@
 package io.github.lars4j;
 
 import static io.github.lars4j.Bits.assertSame;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
@@ -8,10 +9,14 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.lars4j.internal.passes.Plan;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+import org.junit.jupiter.api.io.TempDir;
 
 /** A failure inside a call leaves the old state, or an optimizer that refuses calls until it is restored. */
 @Tag("bits")
@@ -152,6 +157,73 @@ class FailuresTest extends EveryCall {
         });
         sabotage.undo();
         return thrown;
+    }
+
+    /** In pass 2, in a block of a bfloat16 momentum or of the copies of the weights. */
+    @Test
+    void soDoesAFailureInNarrowFormats(@TempDir Path folder) throws IOException {
+        int failures = 0;
+        for (Simd simd : new Simd[] {Simd.OFF, Simd.REQUIRED}) {
+            for (int threads : new int[] {1, 3}) {
+                short[] momentum = new short[N];
+                Lars.Builder builder = builder()
+                        .momentumBuffer(Tensors.flat(Format.BFLOAT16, momentum))
+                        .simd(simd)
+                        .parallelism(threads)
+                        .grain(new Plan.Grain(BLOCK, 1));
+                try (Lars lars = (threads == 1 ? builder : builder.stochasticRounding(5)).build()) {
+                    failures += failInNarrowFormats(lars, momentum, folder.resolve("f"));
+                }
+            }
+        }
+        assertEquals(96, failures);
+    }
+
+    private int failInNarrowFormats(Lars lars, short[] momentum, Path file) throws IOException {
+        int failures = 0;
+        short[] halves = new short[N];
+        Tensors copies = Tensors.flat(Format.BFLOAT16, halves);
+        Tensors g = Tensors.flat(gradients);
+        float[] weights = params.clone();
+        lars.step(Tensors.flat(weights), g, copies);
+        Snapshot snapshot = lars.snapshot();
+        Checkpoint.save(file, lars);
+        Checkpoint checkpoint = Checkpoint.load(file);
+        float[] before = weights.clone();
+        lars.step(Tensors.flat(weights), g, copies);
+        String expected = Bits.of(lars, weights);
+        short[] expectedCopies = halves.clone();
+        Plan plan = plan(lars);
+        for (int block = 0; block < plan.blocks(); block++) {
+            for (boolean ofCopies : new boolean[] {false, true}) {
+                String what = (ofCopies ? " of copies" : " of momentum") + " in block " + block + " in " + lars;
+                lars.restore(snapshot);
+                short[] part = new short[from(plan, block)];
+                if (ofCopies) {
+                    Inside.setArrayOfSteps(copies, lars.layers(), part);
+                } else {
+                    Inside.setMomentum(lars, part);
+                }
+                Tensors again = Tensors.flat(before.clone());
+                Executable step = () -> lars.step(again, g, copies);
+                Throwable cause = assertThrows(IndexOutOfBoundsException.class, step, what);
+                Inside.setArrayOfSteps(copies, lars.layers(), halves);
+                Inside.setMomentum(lars, momentum);
+                assertBroken(lars, snapshot, cause, what);
+                if (block % 2 == 0) {
+                    lars.restore(snapshot);
+                } else {
+                    checkpoint.restore(lars);
+                }
+                Arrays.fill(halves, (short) 0);
+                float[] restored = before.clone();
+                lars.step(Tensors.flat(restored), g, copies);
+                assertEquals(expected, Bits.of(lars, restored), what);
+                assertArrayEquals(expectedCopies, halves, what);
+                failures++;
+            }
+        }
+        return failures;
     }
 
     /** Asserts that every call is refused; returns the number of calls. */

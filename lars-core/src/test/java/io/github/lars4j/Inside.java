@@ -46,9 +46,19 @@ final class Inside {
         state(lars).momentum = Momentum.of(Tensors.flat(momentum));
     }
 
+    /** As {@link #setMomentum(Lars, float[])}, for a momentum in bfloat16. */
+    static void setMomentum(Lars lars, short[] momentum) {
+        state(lars).momentum = Momentum.of(Tensors.flat(Format.BFLOAT16, momentum));
+    }
+
     /** Puts another array in the place of the momentum, for steps only; they do not notice if it is too short. */
     static void setMomentumOfSteps(Lars lars, float[] momentum) {
         state(lars).momentum.tensors.operand(lars.layers()).setArray(momentum);
+    }
+
+    /** Puts another array in the place of tensors in one array; steps do not notice if it is too short. */
+    static void setArrayOfSteps(Tensors tensors, Layers layers, short[] array) {
+        tensors.operand(layers).setArray(array);
     }
 
     /** Returns where the momentum of a layer lies. */
