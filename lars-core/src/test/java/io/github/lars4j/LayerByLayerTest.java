@@ -5,18 +5,15 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.sun.management.ThreadMXBean;
 import io.github.lars4j.rule.Dialects;
 import io.github.lars4j.rule.Rule;
 import io.github.lars4j.rule.Treatment;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
@@ -39,8 +36,6 @@ class LayerByLayerTest {
 
     private static final int END = (int) LAYERS.end();
     private static final int MOST = 20_000;
-
-    private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
     /** Where the weights lie. */
     private enum Weights {
@@ -582,14 +577,14 @@ class LayerByLayerTest {
         Arrays.fill(gradient, 0.01f);
         short[] narrow = new short[MOST];
         Arrays.fill(narrow, format == Format.FLOAT32 ? 0 : format.toShort(0.01f));
-        Set<Long> others = workers();
+        Set<Long> others = Allocation.workers();
         try (Arena arena = Arena.ofShared();
                 Lars lars = narrow(Dialects.OPTAX, stored)
                         .simd(simd)
                         .parallelism(threads)
                         .nativeMomentum(kind == Weights.NATIVE)
                         .build()) {
-            Set<Long> own = workers();
+            Set<Long> own = Allocation.workers();
             own.removeAll(others);
             assertEquals(threads - 1, own.size(), "threads of the optimizer");
             long[] ids = own.stream().mapToLong(Long::longValue).toArray();
@@ -602,7 +597,7 @@ class LayerByLayerTest {
                     : arena.allocateFrom(ValueLayout.JAVA_SHORT, narrow);
             long least = Long.MAX_VALUE;
             for (int window = 0; window < windows && least > 0; window++) {
-                long before = allocated(ids);
+                long before = Allocation.bytes(ids);
                 for (int step = 0; step < 6; step++) {
                     boolean copy = step % 2 == 0;
                     if (copy) {
@@ -622,27 +617,9 @@ class LayerByLayerTest {
                     }
                     lars.endStep();
                 }
-                least = Math.min(least, allocated(ids) - before);
+                least = Math.min(least, Allocation.bytes(ids) - before);
             }
             assertEquals(0, least, () -> "bytes in 6 steps: " + name);
         }
-    }
-
-    private static long allocated(long[] ids) {
-        long bytes = THREADS.getCurrentThreadAllocatedBytes();
-        for (long id : ids) {
-            bytes += THREADS.getThreadAllocatedBytes(id);
-        }
-        return bytes;
-    }
-
-    private static Set<Long> workers() {
-        Set<Long> ids = new HashSet<>();
-        for (Thread thread : Thread.getAllStackTraces().keySet()) {
-            if (thread.getName().matches("lars4j-\\d+")) {
-                ids.add(thread.threadId());
-            }
-        }
-        return ids;
     }
 }

@@ -2,12 +2,9 @@ package io.github.lars4j;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import com.sun.management.ThreadMXBean;
 import io.github.lars4j.rule.Treatment;
 import java.lang.foreign.Arena;
-import java.lang.management.ManagementFactory;
 import java.util.Arrays;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -23,8 +20,6 @@ import org.junit.jupiter.api.Test;
 class TensorsAllocationTest {
 
     private static final int STEPS = 50;
-
-    private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
     private static final Layers LAYERS = Layers.builder()
             .add("a", 30_000)
@@ -58,7 +53,7 @@ class TensorsAllocationTest {
     private void check(String kernels, Trace.Place place, int threads, int windows) {
         float[] ones = new float[(int) LAYERS.end()];
         Arrays.fill(ones, 1);
-        Set<Long> others = workers();
+        Set<Long> others = Allocation.workers();
         try (Arena arena = Arena.ofShared();
                 Lars lars = Kernel.with(
                         kernels,
@@ -75,7 +70,7 @@ class TensorsAllocationTest {
                                 .nativeMomentum(place.nativeMomentum)
                                 .parallelism(threads)
                                 .build())) {
-            Set<Long> own = workers();
+            Set<Long> own = Allocation.workers();
             own.removeAll(others);
             assertEquals(threads - 1, own.size(), "threads of the optimizer");
             long[] ids = own.stream().mapToLong(Long::longValue).toArray();
@@ -97,34 +92,16 @@ class TensorsAllocationTest {
                 step.run();
                 long least = Long.MAX_VALUE;
                 for (int window = 0; window < windows && least > 0; window++) {
-                    long before = allocated(ids);
+                    long before = Allocation.bytes(ids);
                     for (int i = 0; i < STEPS; i++) {
                         step.run();
                     }
-                    least = Math.min(least, allocated(ids) - before);
+                    least = Math.min(least, Allocation.bytes(ids) - before);
                 }
                 assertEquals(
                         0, least, () -> STEPS + " steps: " + name + ", " + kernels + ", " + place + ", " + threads);
                 checked++;
             });
         }
-    }
-
-    private static long allocated(long[] ids) {
-        long bytes = THREADS.getCurrentThreadAllocatedBytes();
-        for (long id : ids) {
-            bytes += THREADS.getThreadAllocatedBytes(id);
-        }
-        return bytes;
-    }
-
-    private static Set<Long> workers() {
-        Set<Long> ids = new HashSet<>();
-        for (Thread thread : Thread.getAllStackTraces().keySet()) {
-            if (thread.getName().matches("lars4j-\\d+")) {
-                ids.add(thread.threadId());
-            }
-        }
-        return ids;
     }
 }

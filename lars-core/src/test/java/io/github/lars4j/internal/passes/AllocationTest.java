@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.ThreadMXBean;
+import io.github.lars4j.Allocation;
 import io.github.lars4j.Gradients;
 import io.github.lars4j.Lars;
 import io.github.lars4j.Layers;
@@ -18,7 +19,6 @@ import io.github.lars4j.rule.Treatment;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.function.UnaryOperator;
@@ -158,9 +158,9 @@ class AllocationTest {
         Arrays.fill(params, 1);
         Arrays.fill(gradients, 0.01f);
         Gradients known = Gradients.of(gradients);
-        Set<Long> others = workers();
+        Set<Long> others = Allocation.workers();
         try (Lars lars = build(layers, kernels, parallelism, policy, carry, with)) {
-            List<Long> own = new ArrayList<>(workers());
+            List<Long> own = new ArrayList<>(Allocation.workers());
             own.removeAll(others);
             assertEquals(parallelism - 1, own.size(), "threads of the optimizer");
             long[] ids = own.stream().mapToLong(Long::longValue).toArray();
@@ -168,11 +168,11 @@ class AllocationTest {
             int windows = kernels.equals("vector") ? 400 : 4;
             long least = Long.MAX_VALUE;
             for (int window = 0; window < windows && least > 0; window++) {
-                long before = allocated(ids);
+                long before = Allocation.bytes(ids);
                 for (int i = 0; i < STEPS; i++) {
                     step.take(lars, params, gradients, known);
                 }
-                least = Math.min(least, allocated(ids) - before);
+                least = Math.min(least, Allocation.bytes(ids) - before);
             }
             assertEquals(0, least, () -> "bytes in " + STEPS + " steps: " + name);
         }
@@ -190,11 +190,11 @@ class AllocationTest {
         long least = Long.MAX_VALUE;
         double sum = 0;
         for (int window = 0; window < 4; window++) {
-            long before = allocated(others);
+            long before = Allocation.bytes(others);
             for (int step = 0; step < 80; step++) {
                 sum += all.rate(step);
             }
-            least = Math.min(least, allocated(others) - before);
+            least = Math.min(least, Allocation.bytes(others) - before);
         }
         assertEquals(0, least, "bytes in 80 rates");
         assertTrue(sum > 0);
@@ -215,34 +215,15 @@ class AllocationTest {
                 for (int i = 0; i < STEPS; i++) {
                     lars.step(params, gradients);
                 }
-                long before = allocated(none);
+                long before = Allocation.bytes(none);
                 lars.change(s -> s.momentum(0.9));
-                long after = allocated(none);
+                long after = Allocation.bytes(none);
                 assertTrue(after - before >= 400_000);
                 lars.step(params, gradients);
-                least = Math.min(least, allocated(none) - after);
+                least = Math.min(least, Allocation.bytes(none) - after);
             }
         }
         assertEquals(0, least, "bytes of the first step with momentum");
-    }
-
-    /** Returns the bytes that these threads and the current thread have allocated. */
-    private static long allocated(long[] ids) {
-        long bytes = THREADS.getCurrentThreadAllocatedBytes();
-        for (long id : ids) {
-            bytes += THREADS.getThreadAllocatedBytes(id);
-        }
-        return bytes;
-    }
-
-    private static Set<Long> workers() {
-        Set<Long> ids = new HashSet<>();
-        for (Thread thread : Thread.getAllStackTraces().keySet()) {
-            if (thread.getName().matches("lars4j-\\d+")) {
-                ids.add(thread.threadId());
-            }
-        }
-        return ids;
     }
 
     private static Lars build(
@@ -280,15 +261,15 @@ class AllocationTest {
     void allocationsAreSeen() {
         assertTrue(THREADS.isThreadAllocatedMemoryEnabled());
         Object[] kept = new Object[STEPS];
-        long before = allocated(new long[0]);
+        long before = Allocation.bytes(new long[0]);
         for (int i = 0; i < STEPS; i++) {
             kept[i] = new Object[0];
         }
-        long bytes = allocated(new long[0]) - before;
+        long bytes = Allocation.bytes(new long[0]) - before;
         assertTrue(bytes >= 16L * STEPS, () -> "seen of " + kept.length + " objects: " + bytes);
-        Set<Long> others = workers();
+        Set<Long> others = Allocation.workers();
         try (Crew crew = new Crew(2)) {
-            Set<Long> own = workers();
+            Set<Long> own = Allocation.workers();
             own.removeAll(others);
             long id = own.iterator().next();
             assertFalse(own.contains(Thread.currentThread().threadId()));

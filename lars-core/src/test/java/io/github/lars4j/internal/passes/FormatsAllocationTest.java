@@ -3,7 +3,7 @@ package io.github.lars4j.internal.passes;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.sun.management.ThreadMXBean;
+import io.github.lars4j.Allocation;
 import io.github.lars4j.Format;
 import io.github.lars4j.Kernel;
 import io.github.lars4j.Lars;
@@ -13,9 +13,7 @@ import io.github.lars4j.rule.Dialects;
 import io.github.lars4j.rule.Treatment;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
-import java.lang.management.ManagementFactory;
 import java.util.Arrays;
-import java.util.HashSet;
 import java.util.Set;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Tag;
@@ -29,8 +27,6 @@ import org.junit.jupiter.api.Test;
 class FormatsAllocationTest {
 
     private static final int STEPS = 50;
-
-    private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
     private static final Layers LAYERS = Layers.builder()
             .add("a", 4096 + 4 * 64 + 3)
@@ -100,7 +96,7 @@ class FormatsAllocationTest {
             boolean carry,
             int windows) {
         boolean outside = where == Where.OUTSIDE;
-        Set<Long> others = workers();
+        Set<Long> others = Allocation.workers();
         try (Arena arena = Arena.ofShared();
                 Lars lars = Kernel.with(kernels, () -> {
                     Lars.Builder builder = Lars.builder(LAYERS)
@@ -115,7 +111,7 @@ class FormatsAllocationTest {
                             .group("products", Pattern.compile("^products"), s -> s.rule(Dialects.OPTAX));
                     return (momentum == Momentum.STOCHASTIC ? builder.stochasticRounding(3) : builder).build();
                 })) {
-            Set<Long> own = workers();
+            Set<Long> own = Allocation.workers();
             own.removeAll(others);
             assertEquals(threads - 1, own.size(), "threads of the optimizer");
             long[] ids = own.stream().mapToLong(Long::longValue).toArray();
@@ -124,7 +120,7 @@ class FormatsAllocationTest {
             Tensors h = tensors(Format.BFLOAT16, where != Where.ARRAYS, arena);
             long least = Long.MAX_VALUE;
             for (int window = 0; window < windows && least > 0; window++) {
-                long before = allocated(ids);
+                long before = Allocation.bytes(ids);
                 for (int i = 0; i < STEPS; i++) {
                     // Steps with copies of the weights and without them use kernels of two kinds.
                     if (i % 10 < 9) {
@@ -133,7 +129,7 @@ class FormatsAllocationTest {
                         lars.step(w, g);
                     }
                 }
-                least = Math.min(least, allocated(ids) - before);
+                least = Math.min(least, Allocation.bytes(ids) - before);
             }
             assertTrue(lars.kernels().startsWith(kernels));
             assertEquals(
@@ -158,23 +154,5 @@ class FormatsAllocationTest {
         return outside
                 ? Tensors.flat(format, arena.allocateFrom(ValueLayout.JAVA_SHORT, ones))
                 : Tensors.flat(format, ones);
-    }
-
-    private static long allocated(long[] ids) {
-        long bytes = THREADS.getCurrentThreadAllocatedBytes();
-        for (long id : ids) {
-            bytes += THREADS.getThreadAllocatedBytes(id);
-        }
-        return bytes;
-    }
-
-    private static Set<Long> workers() {
-        Set<Long> ids = new HashSet<>();
-        for (Thread thread : Thread.getAllStackTraces().keySet()) {
-            if (thread.getName().matches("lars4j-\\d+")) {
-                ids.add(thread.threadId());
-            }
-        }
-        return ids;
     }
 }
