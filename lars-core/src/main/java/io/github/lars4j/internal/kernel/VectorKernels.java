@@ -100,7 +100,9 @@ public final class VectorKernels implements Kernels {
             DoubleVector gg1 = DoubleVector.zero(DOUBLES);
             DoubleVector wg0 = DoubleVector.zero(DOUBLES);
             DoubleVector wg1 = DoubleVector.zero(DOUBLES);
-            for (int turn = from; turn < whole; turn += STEP) { // ends at whole, which no array's end lets overflow
+            // If turn began at from + stripe, it would end behind the block and overflow at the end of the longest
+            // arrays.
+            for (int turn = from; turn < whole; turn += STEP) {
                 int i = turn + stripe;
                 DoubleVector w0 =
                         (DoubleVector) FloatVector.fromArray(HALF, weights, i).convertShape(F2D, DOUBLES, 0);
@@ -181,7 +183,7 @@ public final class VectorKernels implements Kernels {
             DoubleVector ww1 = DoubleVector.zero(DOUBLES);
             DoubleVector gg0 = DoubleVector.zero(DOUBLES);
             DoubleVector gg1 = DoubleVector.zero(DOUBLES);
-            for (int turn = from; turn < whole; turn += STEP) { // ends at whole, which no array's end lets overflow
+            for (int turn = from; turn < whole; turn += STEP) {
                 int i = turn + stripe;
                 DoubleVector w0 =
                         (DoubleVector) FloatVector.fromArray(HALF, weights, i).convertShape(F2D, DOUBLES, 0);
