@@ -105,7 +105,8 @@ public final class CopyKernels implements PlacedKernels {
     @Override
     public void round(Object weightsBase, long weightsAt, Object halvesBase, long halvesAt, int length) {
         copy(weightsBase, weightsAt, weightsCopy, length);
-        kernels.round(weightsCopy, narrowCopy, 0, length);
+        // The trial of the kernels for arrays does not round, so those of vectors may not be compiled yet.
+        ScalarKernels.INSTANCE.round(weightsCopy, narrowCopy, 0, length);
         copyBack(narrowCopy, halvesBase, halvesAt, length);
     }
 

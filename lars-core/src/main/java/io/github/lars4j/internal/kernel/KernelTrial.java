@@ -282,7 +282,6 @@ final class KernelTrial {
         final float[] weights = ones();
         final float[] gradients = ones();
         final float[] momentum = new float[Stripes.BLOCK];
-        final short[] halves = new short[Stripes.BLOCK];
 
         Arrays() {
             super(KernelKind.ARRAYS);
@@ -296,7 +295,7 @@ final class KernelTrial {
 
         @Override
         public int kernels() {
-            return 7;
+            return 6;
         }
 
         @Override
@@ -311,7 +310,6 @@ final class KernelTrial {
                     sums.weights[0] =
                             kernels.updateAndSquare(weights, gradients, momentum, 0, length, 1, 0, 0.5f, 0, 0, scratch);
                 case 5 -> kernels.squares(weights, gradients, 0, length, scratch, sums, 0);
-                case 6 -> kernels.round(weights, halves, 0, length); // for copies that lie elsewhere
                 default -> throw new AssertionError(kernel);
             }
         }
