@@ -271,13 +271,20 @@ class ChangesTest {
     void randomChangesGiveTheBitsOfTheOracle() {
         int[] counts = new int[3];
         for (int seed = 0; seed < 60; seed++) {
-            random.setSeed(seed);
-            run(seed, counts);
+            if (usesVectors(seed) || !Kernel.ONE_WIDTH) {
+                random.setSeed(seed);
+                run(seed, counts);
+            }
         }
         System.out.printf(
                 "%d steps with the bits of the oracle, between %d changes; %d others refused, which changed nothing%n",
                 counts[0], counts[1], counts[2]);
-        assertTrue(counts[0] > 1000 && counts[1] > 1000 && counts[2] > 50);
+        int least = Kernel.ONE_WIDTH ? 100 : 1000;
+        assertTrue(counts[0] > least && counts[1] > least && counts[2] > least / 20);
+    }
+
+    private static boolean usesVectors(int seed) {
+        return seed % 8 == 7;
     }
 
     private void run(int seed, int[] counts) {
@@ -291,7 +298,7 @@ class ChangesTest {
                 .trustCoefficient(0.02)
                 .weightDecay(0.01)
                 .momentum(0.9)
-                .simd(seed % 8 == 7 ? Simd.REQUIRED : Simd.OFF)
+                .simd(usesVectors(seed) ? Simd.REQUIRED : Simd.OFF)
                 .parallelism(seed % 3 == 0 ? 4 : 1)
                 .carrySums(random.nextBoolean())
                 .onBadGradient(skip ? OnBadGradient.SKIP_LAYER : OnBadGradient.THROW);
@@ -402,6 +409,7 @@ class ChangesTest {
         StepReport report = random.nextInt(3) == 0
                 ? lars.update(params, gradients, lars.measure(params, gradients))
                 : lars.step(params, gradients);
+        float[] momentum = Inside.momentum(lars);
         for (int i = 0; i < size; i++) {
             String layer = what + ", " + model.layers.get(i) + " " + numbers[i];
             assertEquals(oracle.ratios[i], report.trustRatio(i), layer);
@@ -412,8 +420,8 @@ class ChangesTest {
                 for (int e = (int) model.layers.get(i).offset();
                         e < model.layers.get(i).end();
                         e++) {
-                    if (Float.floatToIntBits(oracle.v[e]) != Float.floatToIntBits(Inside.momentum(lars)[e])) {
-                        assertEquals(oracle.v[e], Inside.momentum(lars)[e], layer + ", momentum at " + e);
+                    if (Float.floatToIntBits(oracle.v[e]) != Float.floatToIntBits(momentum[e])) {
+                        assertEquals(oracle.v[e], momentum[e], layer + ", momentum at " + e);
                     }
                 }
             }

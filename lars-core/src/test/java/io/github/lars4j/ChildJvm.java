@@ -5,12 +5,17 @@ import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 
-/** The command line of a JVM like this one, with the library and its tests on the class path. */
+/** Other JVMs like this one, with the library and its tests on the class path. */
 public final class ChildJvm {
 
     private ChildJvm() {}
 
+    /** Returns the command line that starts such a JVM. */
     public static List<String> command(List<String> flags, Class<?> main, String... arguments)
             throws URISyntaxException {
         List<String> command = new ArrayList<>();
@@ -21,6 +26,18 @@ public final class ChildJvm {
         command.add(main.getName());
         command.addAll(List.of(arguments));
         return command;
+    }
+
+    /** Does tasks that wait for JVMs, as many at a time as there are processors; returns the results in their order. */
+    public static <T> List<T> together(List<Callable<T>> tasks) throws Exception {
+        List<T> results = new ArrayList<>();
+        try (ExecutorService processors =
+                Executors.newFixedThreadPool(Runtime.getRuntime().availableProcessors())) {
+            for (Future<T> result : processors.invokeAll(tasks)) {
+                results.add(result.get());
+            }
+        }
+        return results;
     }
 
     private static Path place(Class<?> type) throws URISyntaxException {

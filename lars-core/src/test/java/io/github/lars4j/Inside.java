@@ -12,9 +12,18 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 
 /** Access to the internals of an optimizer, for tests that inspect or damage them. */
 final class Inside {
+
+    /** The fields of each class that were asked for, as finding one takes longer than many a step. */
+    private static final ClassValue<Map<String, Field>> FIELDS = new ClassValue<>() {
+        @Override
+        protected Map<String, Field> computeValue(Class<?> type) {
+            return new ConcurrentHashMap<>();
+        }
+    };
 
     private Inside() {}
 
@@ -196,8 +205,13 @@ final class Inside {
     /** Returns the value of a field, also of a private one. */
     static Object field(Object owner, String name) {
         try {
-            Field field = owner.getClass().getDeclaredField(name);
-            field.setAccessible(true);
+            Map<String, Field> fields = FIELDS.get(owner.getClass());
+            Field field = fields.get(name);
+            if (field == null) {
+                field = owner.getClass().getDeclaredField(name);
+                field.setAccessible(true);
+                fields.put(name, field);
+            }
             return field.get(owner);
         } catch (ReflectiveOperationException e) {
             throw new IllegalStateException(e);

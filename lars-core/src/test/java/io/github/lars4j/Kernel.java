@@ -5,6 +5,11 @@ import java.util.function.Supplier;
 /** Runs code with the scalar or the vector kernels. */
 public final class Kernel {
 
+    /**
+     * Whether this JVM only repeats tests with vectors of a width. What does not depend on the width may then be left out.
+     */
+    static final boolean ONE_WIDTH = System.getProperty("lars4j.vectorBits") != null;
+
     private Kernel() {}
 
     /**

@@ -1,6 +1,6 @@
 package io.github.lars4j;
 
-import java.util.Random;
+import java.util.SplittableRandom;
 
 /** Random arrays that depend only on the seed. */
 final class Random32 {
@@ -9,7 +9,7 @@ final class Random32 {
 
     /** Returns normally distributed floats. */
     static float[] normal(long seed, int length, double deviation) {
-        Random random = new Random(seed);
+        SplittableRandom random = new SplittableRandom(seed);
         float[] values = new float[length];
         for (int i = 0; i < length; i++) {
             values[i] = (float) (deviation * random.nextGaussian());

@@ -15,6 +15,8 @@ import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Random;
+import java.util.function.IntFunction;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -144,9 +146,14 @@ class StepTest {
                 plain.step(w, Inside.momentum(lars.snapshot()), g, RATES[step], scale, missing);
                 StepReport report = lars.step(w, gradients);
                 float[] v = Inside.momentum(lars.snapshot());
-                String where = hyper + " step " + step + " scale " + scale + " clip " + maxGradientNorm + " ";
+                int now = step;
+                // Thousands of steps need no text, and one that fails does.
+                IntFunction<String> where =
+                        e -> hyper + " step " + now + " scale " + scale + " clip " + maxGradientNorm + " at " + e;
                 for (int i = 0; i < layers.size(); i++) {
-                    String what = where + layers.get(i).name();
+                    int layer = i;
+                    Supplier<String> what =
+                            () -> where.apply((int) layers.get(layer).offset());
                     Outcome expected = missing.get(i)
                             ? Outcome.NO_GRADIENT
                             : !plain.refused[i]
@@ -156,9 +163,9 @@ class StepTest {
                     assertClose(plain.ratios[i], report.trustRatio(i), what);
                 }
                 for (int e = 0; e < n; e++) {
-                    worst = Math.max(worst, share(plain.w[e], w[e], plain.boundOfW[e], where + e));
+                    worst = Math.max(worst, share(plain.w[e], w[e], plain.boundOfW[e], e, where));
                     if (v != null && e < v.length) {
-                        worst = Math.max(worst, share(plain.v[e], v[e], plain.boundOfV[e], where + "momentum " + e));
+                        worst = Math.max(worst, share(plain.v[e], v[e], plain.boundOfV[e], e, where));
                     }
                 }
                 int gap = (int) layers.get(3).end();
@@ -177,18 +184,20 @@ class StepTest {
     }
 
     /** Asserts that two values are equal within 1e-12; NaN equals NaN. */
-    static void assertClose(double expected, double actual, String what) {
+    private static void assertClose(double expected, double actual, Supplier<String> what) {
         boolean close = Math.abs(expected - actual) <= 1e-12 * Math.abs(expected);
-        assertTrue(close || Double.compare(expected, actual) == 0, () -> what + " is " + actual + ", not " + expected);
+        assertTrue(
+                close || Double.compare(expected, actual) == 0,
+                () -> what.get() + " is " + actual + ", not " + expected);
     }
 
-    private static double share(double expected, float actual, double bound, String what) {
+    private static double share(double expected, float actual, double bound, int e, IntFunction<String> where) {
         double off = Math.abs(expected - actual);
         // If this value or one of its terms overflows, there is nothing to compare.
         if (!Float.isFinite(actual) && (bound > 1e30 || !Double.isFinite(expected))) {
             return 0;
         }
-        assertTrue(off <= bound, () -> what + " is " + actual + ", not " + expected + " within " + bound);
+        assertTrue(off <= bound, () -> where.apply(e) + " is " + actual + ", not " + expected + " within " + bound);
         return bound == 0 ? 0 : off / bound;
     }
 }

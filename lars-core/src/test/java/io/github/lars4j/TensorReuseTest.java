@@ -15,8 +15,11 @@ import java.net.URL;
 import java.net.URLClassLoader;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.FutureTask;
 import java.util.regex.Matcher;
@@ -394,23 +397,28 @@ class TensorReuseTest {
         Rule fails = Rule.of("fails", Rule.Entry.VELOCITY, false, (w, g, p, eta, beta, gamma, layer, step) -> {
             throw new ArithmeticException("no ratio");
         });
+        // Each call has an optimizer of its own, which would keep the array for as long as it lives.
+        List<Lars> all = new ArrayList<>();
+        Map<String, WeakReference<float[]>> arrays = new LinkedHashMap<>();
         for (boolean outside : new boolean[] {false, true}) {
-            try (Lars lars = builder(layers)
+            for (int call = 0; call < 10; call++) {
+                for (boolean byLayer : new boolean[] {false, true}) {
+                    Lars lars = builder(layers)
                             .nativeMomentum(outside)
                             .carrySums(outside)
                             .onBadGradient(OnBadGradient.SKIP_LAYER)
                             .build();
-                    Lars failing = builder(layers).rule(fails).build()) {
-                for (int call = 0; call < 10; call++) {
-                    for (boolean byLayer : new boolean[] {false, true}) {
-                        String what = "an array of call " + call + (byLayer ? " by layer" : "");
-                        WeakReference<float[]> array = use(lars, failing, call, byLayer, known);
-                        assertCollected(array, what);
-                    }
+                    Lars failing = builder(layers).rule(fails).build();
+                    all.addAll(List.of(lars, failing));
+                    String what = (outside ? "outside" : "on") + " the heap: an array of call " + call
+                            + (byLayer ? " by layer" : "");
+                    arrays.put(what, use(lars, failing, call, byLayer, known));
+                    assertEquals(0, failing.steps());
                 }
-                assertEquals(0, failing.steps());
             }
         }
+        arrays.forEach((what, array) -> assertCollected(array, what));
+        all.forEach(Lars::close);
     }
 
     private static WeakReference<float[]> use(Lars lars, Lars failing, int call, boolean byLayer, Gradients known) {

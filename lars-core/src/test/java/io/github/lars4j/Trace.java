@@ -168,11 +168,34 @@ final class Trace {
         });
     }
 
+    /** The sequence of {@link Random}, for one thread, without the atomic operations that most of a run would go into. */
+    private static final class PlainRandom extends Random {
+
+        private static final long serialVersionUID = 1;
+
+        private long seed;
+
+        PlainRandom(long seed) {
+            super(seed);
+        }
+
+        @Override
+        public synchronized void setSeed(long seed) {
+            this.seed = (seed ^ 0x5DEECE66DL) & ((1L << 48) - 1);
+        }
+
+        @Override
+        protected int next(int bits) {
+            seed = (seed * 0x5DEECE66DL + 0xBL) & ((1L << 48) - 1);
+            return (int) (seed >>> (48 - bits));
+        }
+    }
+
     private final class Run implements AutoCloseable {
 
-        private final Random random = new Random(seed);
+        private final Random random = new PlainRandom(seed);
         /** What float32 does not need comes from here, so that the rest of a run is the same in all formats. */
-        private final Random other = new Random(-1 - seed);
+        private final Random other = new PlainRandom(-1 - seed);
 
         private final int shift;
         private final Layers layers;

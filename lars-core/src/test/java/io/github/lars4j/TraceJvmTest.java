@@ -8,6 +8,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -57,33 +59,37 @@ class TraceJvmTest {
 
     @Test
     void sameBits() throws Exception {
-        int agreed = 0;
+        List<Callable<Integer>> jvms = new ArrayList<>();
         for (List<String> options : JVMS) {
             boolean interpreted = options.contains("-Xint");
             boolean few = slowVectors(options) || options.equals(WITHOUT_AVX);
-            agreed += agree(
-                    options,
-                    List.of(
-                            new Traces("scalar", interpreted ? 2 : 6, 2, interpreted ? 2 : 3, 0),
-                            new Traces("vector", few ? 1 : 6, 2, few ? 1 : 3, 0)));
+            List<Traces> traces = List.of(
+                    new Traces("scalar", interpreted ? 2 : 6, 2, interpreted ? 2 : 3, 0),
+                    new Traces("vector", few ? 1 : 6, 2, few ? 1 : 3, 0));
+            jvms.add(() -> agree(options, traces));
         }
-        System.out.println(agreed + " runs of traces agreed, in " + JVMS.size() + " other JVMs");
+        assertAgreed(jvms);
     }
 
     /** Kernels of one kind in each JVM, so that the calls of kernels have one target, as those of most trainers. */
     @Test
     @Tag("slow")
     void sameBitsOfAll() throws Exception {
-        int agreed = 0;
-        List<List<String>> jvms = new ArrayList<>(JVMS);
-        jvms.addAll(USUAL_JVMS);
-        for (List<String> options : jvms) {
+        List<Callable<Integer>> jvms = new ArrayList<>();
+        for (List<String> options :
+                Stream.concat(JVMS.stream(), USUAL_JVMS.stream()).toList()) {
             int scalar = options.contains("-Xint") ? 50 : Trace.TRACES;
             int vector = slowVectors(options) ? 10 : Trace.TRACES;
-            agreed += agree(options, List.of(new Traces("scalar", scalar, 4, scalar, scalar)));
-            agreed += agree(options, List.of(new Traces("vector", vector, 4, vector, vector)));
+            jvms.add(() -> agree(options, List.of(new Traces("scalar", scalar, 4, scalar, scalar))));
+            jvms.add(() -> agree(options, List.of(new Traces("vector", vector, 4, vector, vector))));
         }
-        System.out.println(agreed + " runs of traces agreed, in " + 2 * jvms.size() + " other JVMs");
+        assertAgreed(jvms);
+    }
+
+    private static void assertAgreed(List<Callable<Integer>> jvms) throws Exception {
+        int agreed =
+                ChildJvm.together(jvms).stream().mapToInt(Integer::intValue).sum();
+        System.out.println(agreed + " runs of traces agreed, in " + jvms.size() + " other JVMs");
     }
 
     /**
@@ -121,7 +127,7 @@ class TraceJvmTest {
         if (!options.equals(DENIED)) {
             flags.add("--enable-native-access=ALL-UNNAMED");
         }
-        Path out = temp.resolve("out");
+        Path out = Files.createTempFile(temp, "out", ".txt");
         ProcessBuilder builder = new ProcessBuilder(ChildJvm.command(
                         flags,
                         Trace.class,

@@ -9,7 +9,9 @@ import java.net.URISyntaxException;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.Callable;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -77,14 +79,17 @@ class NativeAccessTest {
     @Test
     @Tag("no-mutants")
     void theEndOfTheStackDoesNotEndTheJvm() throws Exception {
+        List<Callable<Run>> jvms = new ArrayList<>();
         for (String mode : new String[] {"-Xmixed", "-Xint", "-XX:-TieredCompilation", "-XX:TieredStopAtLevel=1"}) {
-            Run run = run(
+            jvms.add(() -> run(
                     DeepStack.class,
                     List.of(),
                     ALLOW,
                     mode,
                     "-XX:-CreateCoredumpOnCrash",
-                    "-XX:ErrorFile=" + temp + "/hs_err");
+                    "-XX:ErrorFile=" + temp + "/hs_err"));
+        }
+        for (Run run : ChildJvm.together(jvms)) {
             assertEquals("200 overflows, many runs\n", run.out, run.err);
         }
     }
@@ -93,8 +98,8 @@ class NativeAccessTest {
 
     private Run run(Class<?> main, List<String> arguments, String... flags)
             throws IOException, InterruptedException, URISyntaxException {
-        Path out = temp.resolve("out");
-        Path err = temp.resolve("err");
+        Path out = Files.createTempFile(temp, "out", ".txt");
+        Path err = Files.createTempFile(temp, "err", ".txt");
         ProcessBuilder builder = new ProcessBuilder(
                         ChildJvm.command(List.of(flags), main, arguments.toArray(new String[0])))
                 .redirectOutput(out.toFile())
