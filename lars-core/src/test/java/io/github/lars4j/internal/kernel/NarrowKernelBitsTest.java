@@ -1,5 +1,6 @@
 package io.github.lars4j.internal.kernel;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
@@ -209,6 +210,7 @@ class NarrowKernelBitsTest {
                     Block block =
                             new Block(kind, random(random, length, values), coefficients, turn, random.nextLong());
                     all(kind, turn++).forEach(block::check);
+                    block.roundInArrays();
                 }
             }
         }
@@ -607,6 +609,25 @@ class NarrowKernelBitsTest {
             tried.kernels.round(w.base, w.at, h.base, h.at, length);
             w.has(bits[WEIGHTS], "weights", tried, this);
             h.has(halves, "halves", tried, this);
+        }
+
+        /** As {@link #round}, of arrays with one index for both, by the kernels that all others are generated from. */
+        void roundInArrays() {
+            int from = turn % OFFSETS;
+            for (Kernels kernels : List.of(ScalarKernels.INSTANCE, VectorKernels.INSTANCE)) {
+                float[] w = new float[from + length + GUARD];
+                System.arraycopy(weights, 0, w, from, length);
+                short[] expected = new short[w.length];
+                Arrays.fill(expected, (short) WRITE_CANARY);
+                short[] actual = expected.clone();
+                for (int i = 0; i < length; i++) {
+                    expected[from + i] = (short) halves[i];
+                }
+                int[] before = bits(w);
+                kernels.round(w, actual, from, length);
+                assertArrayEquals(expected, actual, () -> kernels + ", " + this);
+                assertArrayEquals(before, bits(w), "the weights are only read");
+            }
         }
 
         /** Returns a tensor at a place, with an offset that differs from those of the others. */
