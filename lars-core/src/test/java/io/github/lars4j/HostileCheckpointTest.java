@@ -551,11 +551,7 @@ class HostileCheckpointTest {
             boolean taken = false;
             long allocated = THREADS.getCurrentThreadAllocatedBytes();
             try {
-                if (pyTorch) {
-                    PyTorchState.restore(file, lars, params);
-                } else {
-                    Checkpoint.load(file).restore(lars, params);
-                }
+                restore(pyTorch);
                 taken = true;
                 seen[changed ? 0 : 1]++;
             } catch (SafeTensorsException e) {
@@ -572,6 +568,10 @@ class HostileCheckpointTest {
                 throw new AssertionError("seed " + seed, e);
             }
             allocated = THREADS.getCurrentThreadAllocatedBytes() - allocated;
+            if (allocated > most(mutant)) {
+                // The first time also loads classes, for the log, for example.
+                allocated = allocatedByTheSameAgain(pyTorch);
+            }
             assertTrue(allocated <= most(mutant), "seed " + seed + ": " + allocated + " bytes allocated");
             if (taken) {
                 assertTrue(sealed || pyTorch || !changed, "seed " + seed + " was accepted");
@@ -588,6 +588,24 @@ class HostileCheckpointTest {
                 files, seen[2], seen[3], seen[0], seen[1]);
         // Valid files with other layers are rare; the other three outcomes are frequent.
         assertTrue(seen[0] > 100 && seen[1] > 10 && seen[2] > files / 2, Arrays.toString(seen));
+    }
+
+    private void restore(boolean pyTorch) throws IOException {
+        if (pyTorch) {
+            PyTorchState.restore(file, lars, params);
+        } else {
+            Checkpoint.load(file).restore(lars, params);
+        }
+    }
+
+    private long allocatedByTheSameAgain(boolean pyTorch) {
+        long allocated = THREADS.getCurrentThreadAllocatedBytes();
+        try {
+            restore(pyTorch);
+        } catch (IOException | IllegalArgumentException e) {
+            // As before.
+        }
+        return THREADS.getCurrentThreadAllocatedBytes() - allocated;
     }
 
     private static byte[] mutant(Random random, byte[] content) {
