@@ -80,13 +80,8 @@ class TraceJvmTest {
                 Stream.concat(JVMS.stream(), USUAL_JVMS.stream()).toList()) {
             int scalar = options.contains("-Xint") ? 50 : Trace.TRACES;
             int vector = slowVectors(options) ? 10 : Trace.TRACES;
-            // Nine formats of all traces would take a quarter of an hour where nothing is compiled, or vectors are
-            // objects.
-            boolean slow = options.contains("-Xint") || options.equals(WITHOUT_AVX);
-            int inOtherFormats = slow ? 10 : Trace.TRACES;
-            jvms.add(() -> agree(options, List.of(new Traces("scalar", scalar, 4, scalar, inOtherFormats))));
-            jvms.add(() ->
-                    agree(options, List.of(new Traces("vector", vector, 4, vector, Math.min(vector, inOtherFormats)))));
+            jvms.add(() -> agree(options, List.of(new Traces("scalar", scalar, 4, scalar, scalar))));
+            jvms.add(() -> agree(options, List.of(new Traces("vector", vector, 4, vector, vector))));
         }
         assertAgreed(jvms);
     }

@@ -625,7 +625,7 @@ class NarrowKernelBitsTest {
                 }
                 int[] before = bits(w);
                 kernels.round(w, actual, from, length);
-                assertArrayEquals(expected, actual, () -> kernels + ", " + this);
+                assertArrayEquals(expected, actual, () -> kernels.getClass().getSimpleName() + ", " + this);
                 assertArrayEquals(before, bits(w), "the weights are only read");
             }
         }
