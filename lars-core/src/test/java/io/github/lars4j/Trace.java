@@ -16,7 +16,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
+import java.util.TreeMap;
+import java.util.function.BooleanSupplier;
 
 /**
  * A random training run of {@link #STEPS} steps. The seed determines the layout, the rule, the hyperparameters, the
@@ -157,6 +160,15 @@ final class Trace {
                 return run.hash();
             }
         });
+    }
+
+    /** Returns whether {@link #hash} returns {@code expected}, and prints a line if not. */
+    private boolean agrees(Way way, String expected) {
+        boolean agrees = hash(way).equals(expected);
+        if (!agrees) {
+            System.out.println("trace " + seed + " does not agree: " + formats + ", " + way);
+        }
+        return agrees;
     }
 
     /** Returns the order of work as the optimizer describes it. */
@@ -567,7 +579,8 @@ final class Trace {
         int runs;
 
         /**
-         * Runs traces, each in {@code most} of the ways. The ways are spread evenly and differ from trace to trace.
+         * Runs traces, each in {@code most} of the ways, as many runs at a time as there are processors. The ways are
+         * spread evenly and differ from trace to trace.
          *
          * @param first the seed of the first trace
          * @param traces the number of traces
@@ -576,23 +589,28 @@ final class Trace {
             List<String> expected = expected(formats);
             int offset = 7 * Formats.all().indexOf(formats);
             int last = first + traces;
+            Map<String, List<BooleanSupplier>> byKernels = new TreeMap<>();
             for (int seed = first; seed < last; seed++) {
                 Trace trace = new Trace(seed, formats);
+                String hash = expected.get(seed);
                 // The stride is odd and the number of ways is a power of two, or nine times that, so that no way
-                // repeats
-                // before most were used.
+                // repeats before most were used.
                 int stride = 2 * (ways.size() / most / 2) + 1;
                 int start = (int) ((seed + offset) * GOLDEN_RATIO % 1 * ways.size());
                 for (int i = 0; i < Math.min(most, ways.size()); i++) {
                     Way way = ways.get((start + i * stride) % ways.size());
-                    runs++;
-                    if (trace.hash(way).equals(expected.get(seed))) {
-                        agreed++;
-                    } else {
-                        System.out.println("trace " + seed + " does not agree: " + formats + ", " + way);
-                    }
+                    byKernels
+                            .computeIfAbsent(way.kernels, kernels -> new ArrayList<>())
+                            .add(() -> trace.agrees(way, hash));
                 }
             }
+            byKernels.forEach((kernels, all) -> {
+                runs += all.size();
+                // The property that chooses the kernels is the JVM's, so runs at the same time have the same.
+                agreed += Kernel.with(kernels, () -> (int) all.parallelStream()
+                        .filter(BooleanSupplier::getAsBoolean)
+                        .count());
+            });
         }
 
         @Override

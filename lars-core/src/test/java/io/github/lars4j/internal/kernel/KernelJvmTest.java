@@ -50,11 +50,13 @@ class KernelJvmTest {
 
     @Test
     void withoutTheModule() throws Exception {
-        Run run = run();
+        Started alone = start();
+        Started toldSo = start("-Dlars4j.kernels=auto");
+        Run run = alone.end();
         run.same("scalar kernels: module jdk.incubator.vector is missing;"
                 + " add --add-modules jdk.incubator.vector to the java command");
         run.logged(1);
-        Run auto = run("-Dlars4j.kernels=auto");
+        Run auto = toldSo.end();
         auto.same(run.kernels());
         assertEquals(run.logged(), auto.logged(), "auto is the default");
     }
@@ -81,10 +83,12 @@ class KernelJvmTest {
 
     @Test
     void askedFor() throws Exception {
-        Run scalar = run(WITH_MODULE, "-Dlars4j.kernels=scalar");
+        Started withScalar = start(WITH_MODULE, "-Dlars4j.kernels=scalar");
+        Started withVector = start(WITH_MODULE, "-Dlars4j.kernels=vector", "-Dlars4j.vectorBits=128");
+        Run scalar = withScalar.end();
         scalar.same("scalar kernels: asked for by -Dlars4j.kernels=scalar");
         scalar.logged(0);
-        Run vector = run(WITH_MODULE, "-Dlars4j.kernels=vector", "-Dlars4j.vectorBits=128");
+        Run vector = withVector.end();
         vector.same("vector kernels, 128 bits: asked for by -Dlars4j.kernels=vector");
         vector.logged(0);
     }
@@ -117,13 +121,15 @@ class KernelJvmTest {
     /** Steps then copy blocks and use the kernels for arrays. */
     @Test
     void outsideTheHeapAndNativeAccessIsDenied() throws Exception {
-        Run run = run(
+        Started withModule = start(
                 List.of(ShortRun.OUTSIDE),
                 WITH_MODULE,
                 DENIED,
                 "-Dlars4j.kernels=vector",
                 "-Dlars4j.vectorBits=256",
                 "-Xlog:class+load:stderr");
+        Started withoutModule = start(List.of(ShortRun.OUTSIDE), DENIED);
+        Run run = withModule.end();
         run.same("vector kernels, 256 bits: asked for by -Dlars4j.kernels=vector");
         run.logged(0);
         run.saysOnceThatBlocksAreCopied();
@@ -131,7 +137,7 @@ class KernelJvmTest {
         assertFalse(run.loadedKernels().contains("NativeScalarKernels"), run::toString);
         assertFalse(run.loadedKernels().contains("NativeVectorKernels"), run::toString);
 
-        Run without = run(List.of(ShortRun.OUTSIDE), DENIED);
+        Run without = withoutModule.end();
         without.same("scalar kernels: module jdk.incubator.vector is missing;"
                 + " add --add-modules jdk.incubator.vector to the java command");
         without.logged(1);
@@ -141,15 +147,16 @@ class KernelJvmTest {
     /** Narrow formats, with the instructions of a processor without AVX-512. */
     @Test
     void narrowFormatsWithAvx2() throws Exception {
-        Run run = run(
-                NarrowRun.class,
-                List.of(ShortRun.OUTSIDE),
-                WITH_MODULE,
-                NATIVE,
-                "-XX:+IgnoreUnrecognizedVMOptions",
-                "-XX:UseAVX=2",
-                "-Dlars4j.kernels=vector",
-                "-Xlog:class+load:stderr");
+        Run run = start(
+                        NarrowRun.class,
+                        List.of(ShortRun.OUTSIDE),
+                        WITH_MODULE,
+                        NATIVE,
+                        "-XX:+IgnoreUnrecognizedVMOptions",
+                        "-XX:UseAVX=2",
+                        "-Dlars4j.kernels=vector",
+                        "-Xlog:class+load:stderr")
+                .end();
         assertEquals(NarrowRun.EXPECTED, run.hash());
         assertEquals(
                 Set.of(
@@ -168,13 +175,14 @@ class KernelJvmTest {
     /** Steps copy blocks and use the kernels for arrays, with vectors here. */
     @Test
     void narrowFormatsOutsideTheHeapAndNativeAccessIsDenied() throws Exception {
-        Run run = run(
-                NarrowRun.class,
-                List.of(ShortRun.OUTSIDE),
-                WITH_MODULE,
-                DENIED,
-                "-Dlars4j.kernels=vector",
-                "-Xlog:class+load:stderr");
+        Run run = start(
+                        NarrowRun.class,
+                        List.of(ShortRun.OUTSIDE),
+                        WITH_MODULE,
+                        DENIED,
+                        "-Dlars4j.kernels=vector",
+                        "-Xlog:class+load:stderr")
+                .end();
         assertEquals(NarrowRun.EXPECTED, run.hash());
         run.saysOnceThatBlocksAreCopied();
         assertEquals(Set.of("CopyKernels", "ScalarKernels", "VectorKernels"), run.loadedKernels());
@@ -184,8 +192,9 @@ class KernelJvmTest {
     /** Neither a log line nor a warning of the JVM. */
     @Test
     void arraysNeedNoNativeAccess() throws Exception {
-        for (String access : new String[] {DENIED, "--illegal-native-access=warn"}) {
-            Run run = run(access, "-Dlars4j.kernels=scalar");
+        Started denied = start(DENIED, "-Dlars4j.kernels=scalar");
+        Started warned = start("--illegal-native-access=warn", "-Dlars4j.kernels=scalar");
+        for (Run run : List.of(denied.end(), warned.end())) {
             run.same("scalar kernels: asked for by -Dlars4j.kernels=scalar");
             assertEquals("", run.err);
         }
@@ -244,21 +253,22 @@ class KernelJvmTest {
     }
 
     private void scalarWith(String thrown, String patch) throws IOException, InterruptedException, URISyntaxException {
-        Run run = run(List.of(ShortRun.TO_THE_END), WITH_MODULE, patch);
+        Started patched = start(List.of(ShortRun.TO_THE_END), WITH_MODULE, patch);
+        Started toRefuse = start(WITH_MODULE, patch, "-Dlars4j.kernels=vector");
+        Run run = patched.end();
         String reason = "the vector kernels do not run on this JVM: " + thrown;
         assertTrue(run.kernels().startsWith("scalar kernels: " + reason), run::toString);
         run.same(run.kernels());
         run.logged(1);
-        run(WITH_MODULE, patch, "-Dlars4j.kernels=vector")
-                .refused("java.lang.IllegalStateException: -Dlars4j.kernels=vector cannot be met: " + reason);
+        toRefuse.end().refused("java.lang.IllegalStateException: -Dlars4j.kernels=vector cannot be met: " + reason);
     }
 
     @Test
     void wrongProperty() throws Exception {
-        for (String property : List.of("-Dlars4j.kernels=simd", "-Dlars4j.vectorBits=64")) {
-            run(WITH_MODULE, property)
-                    .refused("java.lang.IllegalArgumentException: " + property.replace("=", " is \""));
-        }
+        Started kernels = start(WITH_MODULE, "-Dlars4j.kernels=simd");
+        Started bits = start(WITH_MODULE, "-Dlars4j.vectorBits=64");
+        kernels.end().refused("java.lang.IllegalArgumentException: -Dlars4j.kernels is \"simd");
+        bits.end().refused("java.lang.IllegalArgumentException: -Dlars4j.vectorBits is \"64");
     }
 
     /** Replaces a class of the module by a copy with parts removed. */
@@ -275,30 +285,45 @@ class KernelJvmTest {
     }
 
     private Run run(String... options) throws IOException, InterruptedException, URISyntaxException {
-        return run(List.of(), options);
+        return start(options).end();
     }
 
     private Run run(List<String> arguments, String... options)
             throws IOException, InterruptedException, URISyntaxException {
-        return run(ShortRun.class, arguments, options);
+        return start(arguments, options).end();
     }
 
-    private Run run(Class<?> main, List<String> arguments, String... options)
-            throws IOException, InterruptedException, URISyntaxException {
+    private Started start(String... options) throws IOException, URISyntaxException {
+        return start(List.of(), options);
+    }
+
+    private Started start(List<String> arguments, String... options) throws IOException, URISyntaxException {
+        return start(ShortRun.class, arguments, options);
+    }
+
+    private Started start(Class<?> main, List<String> arguments, String... options)
+            throws IOException, URISyntaxException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(List.of(options));
         command.addAll(List.of("-cp", place(Lars.class) + File.pathSeparator + place(main), main.getName()));
         command.addAll(arguments);
-        Path out = temp.resolve("out");
-        Path err = temp.resolve("err");
+        Path out = Files.createTempFile(temp, "out", ".txt");
+        Path err = Files.createTempFile(temp, "err", ".txt");
         ProcessBuilder builder =
                 new ProcessBuilder(command).redirectOutput(out.toFile()).redirectError(err.toFile());
         // Options from the environment would change what is tested.
         builder.environment().remove("JDK_JAVA_OPTIONS");
         builder.environment().remove("JAVA_TOOL_OPTIONS");
-        int status = builder.start().waitFor();
-        return new Run(status, Files.readString(out), Files.readString(err));
+        return new Started(builder.start(), out, err);
+    }
+
+    private record Started(Process process, Path out, Path err) {
+
+        Run end() throws IOException, InterruptedException {
+            int status = process.waitFor();
+            return new Run(status, Files.readString(out), Files.readString(err));
+        }
     }
 
     private static String place(Class<?> type) throws URISyntaxException {
