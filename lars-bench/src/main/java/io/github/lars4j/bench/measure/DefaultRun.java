@@ -28,6 +28,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
+import org.openjdk.jmh.results.BenchmarkResult;
 import org.openjdk.jmh.results.RunResult;
 import org.openjdk.jmh.runner.RunnerException;
 import org.openjdk.jmh.runner.options.ChainedOptionsBuilder;
@@ -38,6 +39,9 @@ import picocli.CommandLine.ExitCode;
 /**
  * The run without a command: measures a selection of arms within five minutes and reports the results; with a folder for
  * files also what the pictures need, within eight minutes. A run that is stopped reports what it has measured.
+ *
+ * <p>Every arm is measured in one JVM before any is measured in its second, so that what disturbs the machine for a
+ * minute does not fall on all JVMs of a single arm.
  */
 final class DefaultRun {
 
@@ -68,12 +72,11 @@ final class DefaultRun {
             return threads == 1 ? this : new Timing(forks, 2 * warmups, warmupMillis, iterations, iterationMillis);
         }
 
-        /** The expected duration in ns. */
-        long nanos() {
-            return forks
-                    * (FORK_NANOS
-                            + TimeUnit.MILLISECONDS.toNanos(
-                                    (long) warmups * warmupMillis + (long) iterations * iterationMillis));
+        /** The expected duration of one JVM in ns. */
+        long nanosOfFork() {
+            return FORK_NANOS
+                    + TimeUnit.MILLISECONDS.toNanos(
+                            (long) warmups * warmupMillis + (long) iterations * iterationMillis);
         }
 
         @Override
@@ -105,6 +108,18 @@ final class DefaultRun {
     }
 
     private record Job(String name, long expectedNanos, Measurement measurement) {}
+
+    /** An arm on a layout, and what its JVMs have measured so far. */
+    private record Line(String layout, Arm arm, Timing timing, List<BenchmarkResult> measured) {
+
+        Line(String layout, Arm arm, Timing timing) {
+            this(layout, arm, timing.with(arm.threads()), new ArrayList<>());
+        }
+
+        String name() {
+            return RunFile.withoutFolders(layout) + " " + arm.name();
+        }
+    }
 
     private final PrintStream out;
     private final Progress progress;
@@ -141,12 +156,13 @@ final class DefaultRun {
         environment.put("forks", timing.toString());
         environment.put("date", LocalDate.now(ZoneId.systemDefault()).toString());
         out.println(Machine.lines(environment));
-        requested.forEach(layout -> plan(layout, Arm.selection(Machine.cores()), timing, layouts));
+        layouts.addAll(requested.stream().filter(this::fits).toList());
+        plan(layouts, Arm.selection(Machine.cores()), timing);
         if (folder != null && !layouts.isEmpty()) {
             for (int i = 0; i < COLD_ROUNDS; i++) {
                 jobs.add(new Job("cold start", COLD_ROUND_NANOS, this::coldStart));
             }
-            SIZES.forEach(size -> plan(size + "x1", Arm.SWEEP, sweep, new ArrayList<>()));
+            plan(SIZES.stream().map(size -> size + "x1").filter(this::fits).toList(), Arm.SWEEP, sweep);
         }
         this.run = new RunFile(
                 command,
@@ -158,17 +174,29 @@ final class DefaultRun {
         this.logs = Files.createTempDirectory("lars-bench");
     }
 
-    private void plan(String layout, List<Arm> arms, Timing timing, List<String> planned) {
+    /** Returns whether a layout fits into memory, and prints a line if not. */
+    private boolean fits(String layout) {
         String obstacle = Forks.obstacle(Layouts.named(layout).end(), Forks.physicalBytes());
         if (obstacle != null) {
             out.println("layout " + RunFile.withoutFolders(layout) + " is skipped: " + obstacle);
-            return;
         }
-        planned.add(layout);
-        for (Arm arm : arms) {
-            Timing armTiming = timing.with(arm.threads());
-            String name = String.format(Locale.ROOT, "%-13s %-12s", RunFile.withoutFolders(layout), arm.name());
-            jobs.add(new Job(name, armTiming.nanos(), () -> measure(layout, arm, armTiming)));
+        return obstacle == null;
+    }
+
+    private void plan(List<String> planned, List<Arm> arms, Timing timing) {
+        List<Line> lines = planned.stream()
+                .flatMap(layout -> arms.stream().map(arm -> new Line(layout, arm, timing)))
+                .toList();
+        for (int i = 1; i <= timing.forks(); i++) {
+            int fork = i;
+            for (Line line : lines) {
+                String name = String.format(
+                        Locale.ROOT,
+                        "%-13s %-12s",
+                        RunFile.withoutFolders(line.layout()),
+                        line.arm().name());
+                jobs.add(new Job(name, line.timing().nanosOfFork(), () -> measure(line, fork)));
+            }
         }
     }
 
@@ -202,7 +230,7 @@ final class DefaultRun {
                 }
                 progress.show(String.format(
                         Locale.ROOT,
-                        "[%2d/%d] %s %10s ms   %s",
+                        "[%3d/%d] %s %10s ms   %s",
                         done,
                         jobs.size(),
                         job.name(),
@@ -275,32 +303,39 @@ final class DefaultRun {
         return Table.number(round.getFirst().millis().getLast(), 3);
     }
 
-    private String measure(String layout, Arm arm, Timing armTiming) throws IOException, RunnerException {
+    /** Measures an arm in one more JVM; returns the time in all of its JVMs so far. */
+    private String measure(Line line, int fork) throws IOException, RunnerException {
+        String log = line.name() + " " + fork;
         List<String> chosen = ManagementFactory.getRuntimeMXBean().getInputArguments();
-        List<String> flags = Forks.flags(Layouts.named(layout).end(), chosen);
-        String log = RunFile.withoutFolders(layout) + " " + arm.name();
+        List<String> flags = Forks.flags(Layouts.named(line.layout()).end(), chosen);
+        Arm arm = line.arm();
+        Timing timing = line.timing();
         ChainedOptionsBuilder options = new OptionsBuilder()
                 .include("^" + StepBenchmark.class.getName().replace(".", "\\.") + "\\." + arm.method() + "$")
-                .param("layout", layout)
-                .forks(armTiming.forks())
-                .warmupIterations(armTiming.warmups())
-                .warmupTime(TimeValue.milliseconds(armTiming.warmupMillis()))
-                .measurementIterations(armTiming.iterations())
-                .measurementTime(TimeValue.milliseconds(armTiming.iterationMillis()))
+                .param("layout", line.layout())
+                .forks(1)
+                .warmupIterations(timing.warmups())
+                .warmupTime(TimeValue.milliseconds(timing.warmupMillis()))
+                .measurementIterations(timing.iterations())
+                .measurementTime(TimeValue.milliseconds(timing.iterationMillis()))
                 .jvmArgsAppend(flags.toArray(String[]::new))
                 .output(logs.resolve(log + ".log").toString());
         if (arm.kernels() != null) {
             options.param("kernels", arm.kernels()).param("threads", "" + arm.threads());
         }
-        Collection<RunResult> measured;
+        Collection<RunResult> results;
         try (OutputStream said = Files.newOutputStream(logs.resolve(log + ".forks.log"))) {
-            measured = QuietRunner.run(options.build(), said);
+            results = QuietRunner.run(options.build(), said);
         }
         synchronized (this) {
-            if (!stopped) {
-                run.add(measured);
+            if (results.isEmpty() || stopped) {
+                return null;
             }
-            return arm.in(run.results(), RunFile.withoutFolders(layout))
+            for (RunResult result : results) {
+                line.measured().addAll(result.getBenchmarkResults());
+                run.add(new RunResult(result.getParams(), line.measured()));
+            }
+            return arm.in(run.results(), RunFile.withoutFolders(line.layout()))
                     .map(StepTimes.StepTime::nanos)
                     .map(Table::millis)
                     .orElse(null);

@@ -17,7 +17,6 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -161,16 +160,28 @@ public final class RunFile {
         }
     }
 
-    /** Adds results of JMH. */
-    public void add(Collection<RunResult> results) {
+    /** Adds a result of JMH. It takes the place of an earlier one of the same benchmark with the same parameters. */
+    public void add(RunResult result) {
         ByteArrayOutputStream json = new ByteArrayOutputStream();
         try (PrintStream out = new PrintStream(json, false, StandardCharsets.UTF_8)) {
-            ResultFormatFactory.getInstance(ResultFormatType.JSON, out).writeOut(results);
+            ResultFormatFactory.getInstance(ResultFormatType.JSON, out).writeOut(List.of(result));
         }
-        for (JsonElement run :
-                JsonParser.parseString(json.toString(StandardCharsets.UTF_8)).getAsJsonArray()) {
-            runs.add(withoutFolders(run));
+        JsonElement whole = JsonParser.parseString(json.toString(StandardCharsets.UTF_8));
+        JsonObject added = withoutFolders(whole.getAsJsonArray().get(0)).getAsJsonObject();
+        // JMH writes how many it was to start; the result may be of several starts.
+        added.addProperty("forks", result.getBenchmarkResults().size());
+        for (int i = 0; i < runs.size(); i++) {
+            if (isSame(runs.get(i), added, "benchmark") && isSame(runs.get(i), added, "params")) {
+                runs.set(i, added);
+                return;
+            }
         }
+        runs.add(added);
+    }
+
+    /** Returns whether an entry has the same value in both. */
+    private static boolean isSame(JsonElement run, JsonObject other, String name) {
+        return run.getAsJsonObject().get(name).equals(other.get(name));
     }
 
     /** Adds the first steps of a fresh JVM. */
